@@ -1,0 +1,1 @@
+//! The validated configuration: the only place with defaults and cross-checks.

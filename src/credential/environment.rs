@@ -1,0 +1,169 @@
+//! The child's environment, built anew at every start by a pure function of what is known then.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+
+use super::{DatabaseUrl, Secret, Selection, SslMode, Values};
+
+/// The variable that marks every process of an instance's tree, so that leftovers are told from strangers.
+pub const INSTANCE_MARK: &str = "CHANGEOVER_INSTANCE";
+
+/// What belongs to the supervisor and is not handed on unless `--keep` names it.
+const OWN: [&str; 7] = [
+    "HEROKU_API_KEY",
+    "NOTIFY_SOCKET",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+    "LISTEN_PID",
+];
+
+/// Everything about the child's environment that does not change between two starts.
+#[derive(Clone)]
+pub struct EnvironmentSpec {
+    /// What the supervisor itself was started with.
+    pub base: BTreeMap<OsString, OsString>,
+    /// `--clear-env`: of the base, only what `keep` names.
+    pub clear: bool,
+    /// `--keep NAME`: handed on whatever the other rules say.
+    pub keep: Vec<String>,
+    /// `--unset NAME`: removed from the base; a watched variable of that name is exported all the same.
+    pub unset: Vec<String>,
+    /// Which config vars are exported, and as what.
+    pub selection: Selection,
+    /// `--sslmode`.
+    pub sslmode: SslPolicy,
+    /// `--scheme`: replaces `postgres` and `postgresql` in exported URLs.
+    pub scheme: Option<String>,
+}
+
+/// How Heroku's demand for TLS reaches the child's database client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SslPolicy {
+    /// The URL stays byte-exact; `PGSSLMODE=require` is exported where nothing names a mode.
+    Env,
+    /// `sslmode=` is appended to a postgres URL that names none.
+    Append(SslMode),
+    /// Nothing is added anywhere.
+    Keep,
+}
+
+/// A finished environment. `Debug` shows names only.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Environment(BTreeMap<OsString, Variable>);
+
+#[derive(Clone, PartialEq, Eq)]
+enum Variable {
+    Inherited(OsString),
+    Fetched(Secret),
+}
+
+impl EnvironmentSpec {
+    /// The environment for one start. `mark` names the instance; `exec` and `env` have none.
+    #[must_use]
+    pub fn build(&self, mark: Option<&str>, values: &Values, others: &Values) -> Environment {
+        let mut variables: BTreeMap<OsString, Variable> = self
+            .base
+            .iter()
+            .filter(|(name, _)| self.inherits(name))
+            .map(|(name, value)| (name.clone(), Variable::Inherited(value.clone())))
+            .collect();
+        for (name, value) in others.iter().filter(|(name, _)| !is_own(name)) {
+            variables.insert(name.into(), Variable::Fetched(value.clone()));
+        }
+        for (name, value) in values {
+            let exported = self.selection.export_name(name);
+            variables.insert(exported.into(), Variable::Fetched(self.exported(value)));
+        }
+        if self.sslmode == SslPolicy::Env && values.values().any(names_no_sslmode) {
+            let require = || Variable::Inherited("require".into());
+            variables.entry("PGSSLMODE".into()).or_insert_with(require);
+        }
+        if let Some(mark) = mark {
+            variables.insert(INSTANCE_MARK.into(), Variable::Inherited(mark.into()));
+        }
+        Environment(variables)
+    }
+
+    /// The mode that the child's client will use for this URL, as far as the environment says.
+    #[must_use]
+    pub fn login_sslmode(&self, url: &DatabaseUrl) -> Option<SslMode> {
+        let inherited = || {
+            let name = OsStr::new("PGSSLMODE");
+            let value = self.base.get(name).filter(|_| self.inherits(name))?;
+            SslMode::from_name(value.to_str()?)
+        };
+        url.sslmode().or_else(|| match self.sslmode {
+            SslPolicy::Env => Some(inherited().unwrap_or(SslMode::Require)),
+            SslPolicy::Append(mode) => Some(mode),
+            SslPolicy::Keep => inherited(),
+        })
+    }
+
+    fn inherits(&self, name: &OsStr) -> bool {
+        let named = |names: &[String]| names.iter().any(|known| name == OsStr::new(known));
+        if named(&self.keep) {
+            return true;
+        }
+        !self.clear && !named(&self.unset) && !name.to_str().is_some_and(is_own)
+    }
+
+    fn exported(&self, value: &Secret) -> Secret {
+        let Ok(url) = DatabaseUrl::parse(value.expose()) else {
+            return value.clone();
+        };
+        let text = match self.sslmode {
+            SslPolicy::Append(mode) => url.with_sslmode(mode),
+            SslPolicy::Env | SslPolicy::Keep => value.clone(),
+        };
+        match &self.scheme {
+            Some(scheme) => DatabaseUrl::with_scheme(&text, scheme),
+            None => text,
+        }
+    }
+}
+
+impl Environment {
+    /// Every variable, sorted by name. The values are secrets: they go to `execve` or to the user who asked.
+    pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        self.0.iter().map(|(name, variable)| {
+            let value = match variable {
+                Variable::Inherited(value) => value.as_os_str(),
+                Variable::Fetched(secret) => OsStr::new(secret.expose()),
+            };
+            (name.as_os_str(), value)
+        })
+    }
+
+    /// One variable's value.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&OsStr> {
+        self.iter()
+            .find(|(known, _)| *known == OsStr::new(name))
+            .map(|(_, value)| value)
+    }
+
+    /// What was fetched or derived, without what was inherited: the part that `changeover env` prints.
+    pub fn fetched(&self) -> impl Iterator<Item = (&str, &Secret)> {
+        self.0.iter().filter_map(|(name, variable)| match variable {
+            Variable::Inherited(_) => None,
+            Variable::Fetched(secret) => Some((name.to_str()?, secret)),
+        })
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+fn is_own(name: &str) -> bool {
+    OWN.contains(&name) || name.starts_with("CHANGEOVER_")
+}
+
+fn names_no_sslmode(value: &Secret) -> bool {
+    DatabaseUrl::parse(value.expose()).is_ok_and(|url| url.parameter("sslmode").is_none())
+}

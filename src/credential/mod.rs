@@ -1,0 +1,15 @@
+//! WHAT is watched: secrets, snapshots of an app's config vars, postgres URLs, and the environment built from them.
+//!
+//! **Invariant:** pure. No clock, no I/O, no randomness: the same input gives the same output, always.
+
+pub mod change;
+pub mod database_url;
+pub mod environment;
+pub mod secret;
+pub mod snapshot;
+
+pub use change::Kind;
+pub use database_url::{DatabaseUrl, SslMode};
+pub use environment::{Environment, EnvironmentSpec};
+pub use secret::Secret;
+pub use snapshot::{Fault, RawValue, Selection, Snapshot, Values};

@@ -1,0 +1,255 @@
+//! One answer of the config-vars endpoint, reduced to what is watched: each variable good, or bad in a named way.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::{DatabaseUrl, Secret};
+
+/// The good values of the watched config vars, by config var name.
+pub type Values = BTreeMap<String, Secret>;
+
+/// Which config vars are watched, and under which names the child gets them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// At least one; in the order given by the user.
+    pub watched: Vec<Watched>,
+    /// Every other config var is exported too; those never cause a restart.
+    pub all_vars: bool,
+}
+
+/// One `--var NAME[=AS]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watched {
+    /// A config var's name, or a pattern in which `*` stands for any characters.
+    pub pattern: String,
+    /// The name in the child's environment, when it is another one. Never with a pattern.
+    pub export_as: Option<String>,
+}
+
+/// A config var as Heroku sent it, before it is judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RawValue {
+    /// A JSON string.
+    Text(Secret),
+    /// A JSON null.
+    Null,
+    /// A number, a list, an object, a boolean: the schema knows none of them.
+    NotText,
+}
+
+/// Why a watched variable has no usable value. A fault is never a change: the last good value stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// The app has no such config var (a promotion detaches `DATABASE` for a moment).
+    Missing,
+    /// JSON null.
+    Null,
+    /// The empty string.
+    Empty,
+    /// Not a JSON string.
+    NotText,
+    /// It holds a NUL byte, which no environment can.
+    HasNul,
+    /// Its name says URL, and it does not parse as one.
+    NotAUrl,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "missing",
+            Self::Null => "null",
+            Self::Empty => "empty",
+            Self::NotText => "not a string",
+            Self::HasNul => "unusable (it holds a NUL byte)",
+            Self::NotAUrl => "not a URL",
+        })
+    }
+}
+
+/// The watched part of one config-vars answer. One GET is one atomic snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Every variable watched by name, and every one that a pattern matched.
+    pub watched: BTreeMap<String, Result<Secret, Fault>>,
+    /// The rest, with `--all-vars`; else empty.
+    pub others: Values,
+}
+
+impl Selection {
+    /// Judges one answer. What is not watched is dropped here, at once.
+    #[must_use]
+    pub fn snapshot(&self, answer: BTreeMap<String, RawValue>) -> Snapshot {
+        let mut watched: BTreeMap<_, _> = self
+            .required()
+            .map(|name| (name.to_owned(), Err(Fault::Missing)))
+            .collect();
+        let mut others = Values::new();
+        for (name, raw) in answer {
+            if self.watches(&name) {
+                let judged = judge(&name, raw);
+                watched.insert(name, judged);
+            } else if self.all_vars
+                && let Ok(value) = judge("", raw)
+            {
+                others.insert(name, value);
+            }
+        }
+        Snapshot { watched, others }
+    }
+
+    /// The names without which no child is started: those watched by name. A pattern requires nothing.
+    pub fn required(&self) -> impl Iterator<Item = &str> {
+        self.watched
+            .iter()
+            .map(|watched| watched.pattern.as_str())
+            .filter(|pattern| !pattern.contains('*'))
+    }
+
+    /// The name under which the child gets a watched config var.
+    #[must_use]
+    pub fn export_name<'a>(&'a self, name: &'a str) -> &'a str {
+        self.watched
+            .iter()
+            .find(|watched| watched.pattern == name)
+            .and_then(|watched| watched.export_as.as_deref())
+            .unwrap_or(name)
+    }
+
+    fn watches(&self, name: &str) -> bool {
+        self.watched
+            .iter()
+            .any(|watched| glob(&watched.pattern, name))
+    }
+}
+
+/// A value is good when it is a string that an environment can hold, and a URL where its name promises one.
+fn judge(name: &str, raw: RawValue) -> Result<Secret, Fault> {
+    let value = match raw {
+        RawValue::Text(value) => value,
+        RawValue::Null => return Err(Fault::Null),
+        RawValue::NotText => return Err(Fault::NotText),
+    };
+    let text = value.expose();
+    if text.trim().is_empty() {
+        Err(Fault::Empty)
+    } else if text.contains('\0') {
+        Err(Fault::HasNul)
+    } else if names_a_url(name) && !is_url(text) {
+        Err(Fault::NotAUrl)
+    } else {
+        Ok(value)
+    }
+}
+
+fn names_a_url(name: &str) -> bool {
+    name == "URL" || name.ends_with("_URL")
+}
+
+fn is_url(text: &str) -> bool {
+    if DatabaseUrl::is_postgres(text) {
+        return DatabaseUrl::parse(text).is_ok();
+    }
+    url::Url::parse(text).is_ok_and(|url| url.has_host() || text.contains("://"))
+}
+
+/// `*` stands for any characters, everything else for itself.
+fn glob(pattern: &str, name: &str) -> bool {
+    let Some((head, rest)) = pattern.split_once('*') else {
+        return pattern == name;
+    };
+    let Some(mut name) = name.strip_prefix(head) else {
+        return false;
+    };
+    let mut parts: Vec<&str> = rest.split('*').collect();
+    let tail = parts.pop().unwrap_or_default();
+    for part in parts {
+        match name.find(part) {
+            Some(at) => name = &name[at + part.len()..],
+            None => return false,
+        }
+    }
+    name.ends_with(tail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn selection(patterns: &[&str]) -> Selection {
+        let watched = patterns
+            .iter()
+            .map(|pattern| Watched {
+                pattern: (*pattern).to_owned(),
+                export_as: None,
+            })
+            .collect();
+        Selection {
+            watched,
+            all_vars: false,
+        }
+    }
+
+    fn text(value: &str) -> RawValue {
+        RawValue::Text(Secret::from(value))
+    }
+
+    fn judged(value: RawValue) -> Result<Secret, Fault> {
+        let answer = BTreeMap::from([("DATABASE_URL".to_owned(), value)]);
+        selection(&["DATABASE_URL"]).snapshot(answer).watched["DATABASE_URL"].clone()
+    }
+
+    #[test]
+    fn each_bad_value_has_its_name() {
+        assert_eq!(judged(RawValue::Null), Err(Fault::Null));
+        assert_eq!(judged(RawValue::NotText), Err(Fault::NotText));
+        assert_eq!(judged(text("")), Err(Fault::Empty));
+        assert_eq!(judged(text("  \n")), Err(Fault::Empty));
+        assert_eq!(judged(text("postgres://u:p@h/d\0")), Err(Fault::HasNul));
+        assert_eq!(judged(text("postgres//u:p@h/d")), Err(Fault::NotAUrl));
+        assert_eq!(judged(text("postgres://")), Err(Fault::NotAUrl));
+        assert!(judged(text("postgres://u:p@h:5432/d")).is_ok());
+        assert!(judged(text("rediss://:p@h:6379")).is_ok());
+    }
+
+    #[test]
+    fn a_variable_watched_by_name_is_there_even_when_the_answer_lacks_it() {
+        let snapshot = selection(&["DATABASE_URL", "REDIS_*"]).snapshot(BTreeMap::new());
+        assert_eq!(
+            snapshot.watched,
+            BTreeMap::from([("DATABASE_URL".to_owned(), Err(Fault::Missing))])
+        );
+    }
+
+    #[test]
+    fn what_is_not_watched_is_dropped_unless_asked_for() {
+        let answer = BTreeMap::from([
+            ("DATABASE_URL".to_owned(), text("postgres://h/d")),
+            ("FOO".to_owned(), text("1")),
+        ]);
+        let mut selection = selection(&["DATABASE_URL"]);
+        assert!(selection.snapshot(answer.clone()).others.is_empty());
+        selection.all_vars = true;
+        assert_eq!(selection.snapshot(answer).others["FOO"].expose(), "1");
+    }
+
+    #[test]
+    fn patterns() {
+        for (pattern, name, expected) in [
+            ("*", "ANY", true),
+            (
+                "HEROKU_POSTGRESQL_*_URL",
+                "HEROKU_POSTGRESQL_AMBER_URL",
+                true,
+            ),
+            ("HEROKU_POSTGRESQL_*_URL", "HEROKU_POSTGRESQL_AMBER", false),
+            ("HEROKU_POSTGRESQL_*_URL", "HEROKU_POSTGRESQL_URL", false),
+            ("*_URL", "DATABASE_URL", true),
+            ("A*B*C", "AxxBxxC", true),
+            ("A*B*C", "AxxCxxB", false),
+            ("A*A", "A", false),
+        ] {
+            assert_eq!(glob(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+}

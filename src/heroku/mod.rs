@@ -1,0 +1,1 @@
+//! FETCHES: the Heroku Platform API. `reqwest` lives only here.

@@ -1,0 +1,3 @@
+//! The thin binary: parse, telemetry, config, run, exit code.
+
+fn main() {}

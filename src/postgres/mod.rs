@@ -1,0 +1,1 @@
+//! LOGS IN to Postgres. `tokio-postgres` lives only here.

@@ -1,0 +1,1 @@
+//! The OPERATING SYSTEM: processes, signals, terminals. `nix` and `libc` live only here.

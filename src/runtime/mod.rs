@@ -1,0 +1,1 @@
+//! CONNECTS: the only caller of `step()`, the only `select!`.

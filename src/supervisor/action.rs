@@ -1,0 +1,85 @@
+//! Everything that the supervisor can ask of its shells.
+
+use std::sync::Arc;
+
+use crate::credential::{Environment, Secret, SslMode};
+use crate::exit_code::ExitCode;
+
+use super::event::ETag;
+use super::id::{FetchId, InstanceId, LoginId};
+use super::notice::Notice;
+use super::signal::Signal;
+
+/// One thing to do. The shells do exactly this, in this order, and decide nothing.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Request the config vars; answered by `Fetched`.
+    Fetch {
+        /// Names the request.
+        fetch: FetchId,
+        /// Send `If-None-Match` with this tag; `None`: unconditional.
+        unless: Option<ETag>,
+    },
+    /// Drop a request; it is never answered.
+    CancelFetch {
+        /// Which request.
+        fetch: FetchId,
+    },
+    /// Log in once and close; answered by `LoginChecked`.
+    CheckLogin {
+        /// Names the attempt.
+        login: LoginId,
+        /// A postgres URL.
+        url: Secret,
+        /// How the child's client would encrypt, as far as anything says.
+        sslmode: Option<SslMode>,
+    },
+    /// Drop an attempt; it is never answered.
+    CancelLogin {
+        /// Which attempt.
+        login: LoginId,
+    },
+    /// Find the program and lay out its start in memory; answered by `Prepared` or `SpawnFailed`. Only the newest
+    /// preparation counts.
+    Prepare {
+        /// Names the instance.
+        instance: InstanceId,
+        /// All that the child will find in its environment.
+        environment: Arc<Environment>,
+    },
+    /// Start what was prepared; answered by `Spawned` or `SpawnFailed`.
+    Spawn {
+        /// Which instance.
+        instance: InstanceId,
+    },
+    /// Send a signal to a live instance.
+    Signal {
+        /// Which instance.
+        instance: InstanceId,
+        /// Which signal.
+        signal: Signal,
+        /// To whom.
+        scope: Scope,
+    },
+    /// Send a signal to every process of the instance's tree that is left, the leader too; a signal other than KILL
+    /// is followed by CONT.
+    Sweep {
+        /// Which instance.
+        instance: InstanceId,
+        /// TERM or KILL.
+        signal: Signal,
+    },
+    /// Tell people.
+    Announce(Notice),
+    /// End the program. The last action of a life.
+    Exit(ExitCode),
+}
+
+/// Who gets a stop signal and every forwarded signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The leader alone: its own way of stopping workers is respected.
+    Process,
+    /// The leader's process group.
+    Group,
+}

@@ -1,0 +1,189 @@
+//! Everything that can happen to the supervisor.
+
+use std::sync::Arc;
+
+use crate::credential::Snapshot;
+
+use super::id::{FetchId, InstanceId, LoginId};
+use super::signal::{Origin, Signal};
+use super::time::Duration;
+
+/// One thing that happened, as a shell saw it. Answers carry the id of what they answer.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A request for the config vars ended.
+    Fetched {
+        /// Which request.
+        fetch: FetchId,
+        /// What came of it.
+        outcome: FetchOutcome,
+    },
+    /// An attempt to log in ended.
+    LoginChecked {
+        /// Which attempt.
+        login: LoginId,
+        /// What came of it.
+        outcome: LoginOutcome,
+    },
+    /// The program was found, and all that its start needs is in memory.
+    Prepared {
+        /// Which instance.
+        instance: InstanceId,
+    },
+    /// The process runs the program.
+    Spawned {
+        /// Which instance.
+        instance: InstanceId,
+        /// Its process id.
+        pid: u32,
+    },
+    /// The preparation or the start failed; there is no process.
+    SpawnFailed {
+        /// Which instance.
+        instance: InstanceId,
+        /// Why.
+        error: SpawnError,
+    },
+    /// The instance's leader ended and was reaped.
+    Exited {
+        /// Which instance.
+        instance: InstanceId,
+        /// How.
+        ended: Ended,
+        /// Whether the leader left processes behind.
+        leftovers: Leftovers,
+    },
+    /// The last process that the instance left behind is gone.
+    TreeEmpty {
+        /// Which instance.
+        instance: InstanceId,
+    },
+    /// The leader was stopped by a signal (not ended).
+    Stopped {
+        /// Which instance.
+        instance: InstanceId,
+    },
+    /// The leader goes on.
+    Continued {
+        /// Which instance.
+        instance: InstanceId,
+    },
+    /// A signal reached the supervisor.
+    Signal {
+        /// Which.
+        signal: Signal,
+        /// From whom.
+        origin: Origin,
+    },
+    /// The machine slept: what was known may be old.
+    Resumed,
+    /// The deadline came; nothing else happened.
+    Wake,
+}
+
+/// What came of a request for the config vars.
+#[derive(Clone, Debug)]
+pub enum FetchOutcome {
+    /// A good answer, judged and reduced to what is watched.
+    Snapshot {
+        /// The watched values.
+        snapshot: Arc<Snapshot>,
+        /// The tag under which the server knows this answer.
+        etag: Option<ETag>,
+    },
+    /// 304: still the answer of the tag that was sent along.
+    NotModified,
+    /// No usable answer.
+    Failed(FetchFailure),
+}
+
+/// A server's name for one answer, sent back with `If-None-Match`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ETag(pub Arc<str>);
+
+/// Why there is no usable answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchFailure {
+    /// What it means for the next step.
+    pub kind: FailureKind,
+    /// One phrase for people: `503 (HTML)`, `connection refused`. Never a secret, at most 256 bytes.
+    pub detail: String,
+    /// How long the server asked us to stay away.
+    pub retry_after: Option<Duration>,
+}
+
+/// What a failed request means for the next step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// No source has a token; waiting may still bring one (a file that is written later).
+    NoToken,
+    /// 401 or 403: the token is not, or no longer, good for this app.
+    TokenRefused,
+    /// 404: no such app, or none that this token may see.
+    AppNotFound,
+    /// Everything that time may heal: no connection, 429, 5xx, garbage.
+    Unavailable,
+}
+
+/// What came of a login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoginOutcome {
+    /// The server let us in.
+    Accepted,
+    /// The server knows the credential to be bad: 28P01, 28000 or 3D000.
+    Refused {
+        /// The SQLSTATE.
+        code: String,
+    },
+    /// No answer that says anything about the credential.
+    Unreachable {
+        /// One phrase for people.
+        detail: String,
+    },
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// By itself, with this code.
+    Code(u8),
+    /// By this signal.
+    Signal(Signal),
+}
+
+/// Whether a leader that ended left processes behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leftovers {
+    /// Its tree is empty.
+    None,
+    /// Some of its tree still lives; `TreeEmpty` follows.
+    Some,
+}
+
+/// Why there is no process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SpawnError {
+    /// No such program.
+    NotFound,
+    /// There is one, and it cannot be executed.
+    NotExecutable {
+        /// What the system said.
+        detail: String,
+    },
+    /// The system refused for another reason (no memory, too many processes).
+    Failed {
+        /// What the system said.
+        detail: String,
+    },
+}
+
+impl Ended {
+    /// The code that a shell would report.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Code(code) => code,
+            Self::Signal(Signal(number)) => u8::try_from(128 + number).unwrap_or(u8::MAX),
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Facts worth telling people, without their wording: that is `runtime/telemetry.rs`'s.
+
+use crate::credential::{Fault, Kind};
+
+use super::event::{Ended, FetchFailure, LoginOutcome, SpawnError};
+use super::id::Revision;
+use super::signal::Signal;
+use super::time::Duration;
+
+/// The process that a fact is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Child {
+    /// Its process id.
+    pub pid: u32,
+    /// What it runs with.
+    pub revision: Revision,
+}
+
+/// One fact: one line in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// A child runs.
+    Started {
+        /// Which.
+        child: Child,
+        /// From the old child's end to this one's start, when it replaces one.
+        dead_time: Option<Duration>,
+        /// From the first sight of the change to now, when a change is why.
+        change: Option<Duration>,
+    },
+    /// A child could not be started.
+    StartFailed {
+        /// Why.
+        error: SpawnError,
+        /// When the next attempt is made; `None`: never.
+        retry_in: Option<Duration>,
+        /// The old child, which runs on.
+        running: Option<Child>,
+    },
+    /// A watched value differs; it is confirmed before anything happens.
+    Settling {
+        /// The variables that differ.
+        changed: Vec<(String, Kind)>,
+        /// The quiet time.
+        debounce: Duration,
+    },
+    /// The difference went away before it was confirmed.
+    ChangeWithdrawn,
+    /// A change is confirmed and will be acted on.
+    Changed {
+        /// The variables that changed.
+        changed: Vec<(String, Kind)>,
+        /// The revision before.
+        from: Revision,
+        /// The revision from now on.
+        to: Revision,
+        /// A random delay for the fleet's sake.
+        splay: Option<Duration>,
+    },
+    /// `--on-change signal:SIG`: the change was applied by a signal.
+    ChangeSignalled {
+        /// Who got it.
+        child: Child,
+        /// The signal.
+        signal: Signal,
+    },
+    /// A stop signal went out.
+    Stopping {
+        /// To whom.
+        pid: u32,
+        /// Which.
+        signal: Signal,
+        /// What it has until the next step.
+        timeout: Duration,
+    },
+    /// The stop timeout is over: the whole tree was killed.
+    Killing {
+        /// The leader.
+        pid: u32,
+        /// How long it had.
+        after: Duration,
+    },
+    /// A leader that ended left processes behind; they were told to stop.
+    Sweeping {
+        /// The leader that was.
+        pid: u32,
+    },
+    /// Processes remained even after a KILL (stuck in the kernel); they are left.
+    SweepFailed {
+        /// The leader that was.
+        pid: u32,
+    },
+    /// A child ended.
+    Ended {
+        /// Which.
+        child: Child,
+        /// How.
+        ended: Ended,
+        /// How long it lived.
+        lived: Duration,
+    },
+    /// A child failed: its credential is asked about before anything is decided.
+    Asking {
+        /// How it ended.
+        ended: Ended,
+    },
+    /// The failed child's login was tried.
+    LoginTried {
+        /// The variable.
+        name: String,
+        /// What came of it.
+        outcome: LoginOutcome,
+    },
+    /// The credential died before its successor was there.
+    AwaitingCredential {
+        /// How long it is waited for.
+        timeout: Duration,
+    },
+    /// The successor of a dead credential did not come in time.
+    CredentialNeverCame {
+        /// How long it was waited for.
+        timeout: Duration,
+    },
+    /// The API began to fail.
+    FetchFailing {
+        /// How.
+        failure: FetchFailure,
+        /// The child that is not touched.
+        running: Option<Child>,
+    },
+    /// The API still fails (said every 15 minutes).
+    FetchStillFailing {
+        /// How, the last time.
+        failure: FetchFailure,
+        /// For how long.
+        lasted: Duration,
+        /// How many requests.
+        attempts: u32,
+        /// The child that is not touched.
+        running: Option<Child>,
+    },
+    /// The API answers again.
+    FetchRecovered {
+        /// How long it did not.
+        lasted: Duration,
+        /// How many requests failed.
+        attempts: u32,
+    },
+    /// A watched variable has no usable value; the last good one stays.
+    BadValue {
+        /// Which.
+        name: String,
+        /// What is wrong with it.
+        fault: Fault,
+        /// The child that is not touched.
+        running: Option<Child>,
+    },
+    /// A watched variable is usable again.
+    GoodValue {
+        /// Which.
+        name: String,
+    },
+    /// No child was ever started, and the supervisor gives up.
+    StartGaveUp {
+        /// Why.
+        reason: GaveUp,
+    },
+    /// A stop was asked for.
+    StopRequested {
+        /// By which signal.
+        signal: Signal,
+    },
+    /// A second INT while stopping.
+    KillRequested,
+    /// `--on-change exit`.
+    ExitForChange,
+}
+
+/// Why no child was ever started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GaveUp {
+    /// No good answer within the start timeout.
+    NoAnswer {
+        /// The last failure, if one was seen at all.
+        last: Option<FetchFailure>,
+        /// The start timeout.
+        timeout: Duration,
+    },
+    /// The token was refused, or the app not found, twice; or there is no token.
+    Refused {
+        /// What the server said.
+        failure: FetchFailure,
+    },
+    /// Answers came, but these variables stayed unusable.
+    Unusable {
+        /// Which, and why.
+        faults: Vec<(String, Fault)>,
+        /// The start timeout.
+        timeout: Duration,
+    },
+}

@@ -1,0 +1,1 @@
+//! Simulators for tests and examples (feature `testing`); never in the installed binary.
