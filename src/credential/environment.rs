@@ -50,6 +50,16 @@ pub enum SslPolicy {
     Keep,
 }
 
+impl fmt::Debug for EnvironmentSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.base.keys().collect();
+        f.debug_struct("EnvironmentSpec")
+            .field("base", &names)
+            .field("selection", &self.selection)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A finished environment. `Debug` shows names only.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Environment(BTreeMap<OsString, Variable>);

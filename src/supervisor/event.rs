@@ -177,6 +177,18 @@ pub enum SpawnError {
     },
 }
 
+impl FetchFailure {
+    /// A failure that time may heal.
+    #[must_use]
+    pub fn unavailable(detail: &str) -> Self {
+        Self {
+            kind: FailureKind::Unavailable,
+            detail: detail.to_owned(),
+            retry_after: None,
+        }
+    }
+}
+
 impl Ended {
     /// The code that a shell would report.
     #[must_use]

@@ -1,8 +1,224 @@
-//! DECIDES: events in, actions out.
+//! DECIDES: events in, actions out. Two machines side by side, [`change`](self::change) (what the child should run
+//! with) and [`service`](self::service) (what runs), fed by [`watch`](self::watch) (when to fetch).
+//!
+//! **Invariant:** [`Supervisor::step`] is the only way state changes, and it reads nothing: no clock, no file, no socket, no
+//! environment, no randomness but its own seed. The same events at the same times give the same actions.
+//!
+//! **Invariant:** [`Supervisor::deadline`] is computed from what the states hold, never stored; after a step it lies in
+//! the future.
 
 pub mod action;
+mod change;
+pub mod config;
+mod crash;
 pub mod event;
 pub mod id;
+mod inquiry;
+mod instance;
+mod launch;
 pub mod notice;
+mod orders;
+mod phase;
+mod rng;
+mod service;
 pub mod signal;
+mod start;
 pub mod time;
+mod transition;
+mod turn;
+mod watch;
+
+use std::collections::VecDeque;
+
+use action::Action;
+use change::{Change, Verdict};
+use config::{Config, Watching};
+use event::Event;
+use phase::Phase;
+use rng::Rng;
+use service::Service;
+use time::Time;
+use turn::{Ids, Turn, Want};
+use watch::{Answer, Watch};
+
+/// The core: give it events, do what it says, call it again at its deadline.
+#[derive(Debug)]
+pub struct Supervisor {
+    config: Config,
+    ids: Ids,
+    rng: Rng,
+    watch: Watch,
+    change: Change,
+    service: Service,
+}
+
+/// Everything of the supervisor but what a turn lends out.
+struct Machines<'a> {
+    watch: &'a mut Watch,
+    change: &'a mut Change,
+    service: &'a mut Service,
+}
+
+impl Supervisor {
+    /// A supervisor at `Time::ZERO`; its first deadline is there too. The seed draws every jitter of its life.
+    #[must_use]
+    pub fn new(config: Config, seed: u64) -> Self {
+        let service = Service::new(config.start_timeout);
+        let (ids, rng) = (Ids::new(), Rng::new(seed));
+        Self {
+            config,
+            ids,
+            rng,
+            watch: Watch::new(),
+            change: Change::new(),
+            service,
+        }
+    }
+
+    /// Takes one event, and does everything that is due at `now`. The only way state changes.
+    #[must_use = "actions are what the supervisor does"]
+    pub fn step(&mut self, now: Time, event: Event) -> Vec<Action> {
+        let (mut actions, mut wants) = (Vec::new(), VecDeque::new());
+        let mut turn = Turn {
+            now,
+            config: &self.config,
+            ids: &mut self.ids,
+            rng: &mut self.rng,
+            actions: &mut actions,
+            wants: &mut wants,
+        };
+        let mut machines = Machines {
+            watch: &mut self.watch,
+            change: &mut self.change,
+            service: &mut self.service,
+        };
+        machines.route(&mut turn, event);
+        machines.satisfy(&mut turn);
+        machines.run_deadlines(&mut turn);
+        actions
+    }
+
+    /// When `step` must be called again at the latest, if nothing happens before.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Time> {
+        let all = [
+            self.watch.deadline(),
+            self.change.deadline(),
+            self.service.phase.deadline(),
+        ];
+        all.into_iter().flatten().min()
+    }
+}
+
+impl Machines<'_> {
+    fn route(&mut self, turn: &mut Turn<'_>, event: Event) {
+        let service = &mut *self.service;
+        match event {
+            Event::Fetched { fetch, outcome } => {
+                let answer = self
+                    .watch
+                    .on_fetched(turn, fetch, outcome, service.phase.running());
+                if let Some(answer) = answer {
+                    self.on_answer(turn, answer);
+                }
+            }
+            Event::LoginChecked { login, outcome } => service.on_login(turn, login, outcome),
+            Event::Prepared { instance } => service.on_prepared(turn, instance),
+            Event::Spawned { instance, pid } => {
+                service.on_spawned(turn, instance, pid, self.change.desired());
+            }
+            Event::SpawnFailed { instance, error } => {
+                service.on_spawn_failed(turn, instance, error)
+            }
+            Event::Exited {
+                instance,
+                ended,
+                leftovers,
+            } => {
+                service.on_exited(turn, instance, ended, leftovers, self.change.desired());
+            }
+            Event::TreeEmpty { instance } => service.on_tree_empty(turn, instance),
+            Event::Stopped { instance } => service.on_suspended(instance),
+            Event::Continued { instance } => service.on_continued(instance),
+            Event::Signal { signal, origin } => service.on_signal(turn, signal, origin),
+            Event::Resumed => turn.want(Want::Fetch),
+            Event::Wake => {}
+        }
+    }
+
+    fn on_answer(&mut self, turn: &mut Turn<'_>, answer: Answer) {
+        let snapshot = match answer.result {
+            Ok(snapshot) => snapshot,
+            Err(failure) => {
+                self.service
+                    .on_fetch_failed(turn, answer.started_at, &failure);
+                return;
+            }
+        };
+        let protect = self.service.phase.protect();
+        match self
+            .change
+            .on_snapshot(turn, &snapshot, answer.started_at, protect)
+        {
+            Verdict::Adopted => self.adopted(turn),
+            Verdict::Unchanged if self.change.desired().is_none() => {
+                self.service.on_unusable(turn, self.change.faults());
+            }
+            Verdict::Unchanged => self.service.on_answer(turn, answer.started_at),
+        }
+    }
+
+    fn adopted(&mut self, turn: &mut Turn<'_>) {
+        self.watch.found_change();
+        if turn.config.watching == Watching::Once {
+            self.watch.switch_off(turn);
+        }
+        if let Some(desired) = self.change.desired() {
+            self.service.on_desired(turn, desired);
+        }
+    }
+
+    /// Passes on what one machine wants of another.
+    fn satisfy(&mut self, turn: &mut Turn<'_>) {
+        while let Some(want) = turn.wants.pop_front() {
+            match want {
+                Want::Fetch => self.watch.ask(turn),
+                Want::FetchOften => self.watch.ask_often(turn),
+                Want::LookOften => self.watch.look_often(turn),
+                Want::Silence => self.watch.switch_off(turn),
+                Want::Exit(code) => turn.act(Action::Exit(code)),
+                Want::ActNow => {
+                    if self.change.act_now(turn) == Verdict::Adopted {
+                        self.adopted(turn);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Does what is due. Each round moves at least one deadline into the future, so the bound is never met.
+    fn run_deadlines(&mut self, turn: &mut Turn<'_>) {
+        for _ in 0..16 {
+            if matches!(self.service.phase, Phase::Done) {
+                return;
+            }
+            let due =
+                |deadline: Option<Time>| deadline.is_some_and(|deadline| deadline <= turn.now);
+            let (watch, change) = (due(self.watch.deadline()), due(self.change.deadline()));
+            let service = due(self.service.phase.deadline());
+            if watch {
+                self.watch.on_deadline(turn);
+            }
+            if change && self.change.on_deadline(turn) == Verdict::Adopted {
+                self.adopted(turn);
+            }
+            if service {
+                self.service.on_deadline(turn, self.change.desired());
+            }
+            self.satisfy(turn);
+            if !(watch || change || service) {
+                return;
+            }
+        }
+    }
+}

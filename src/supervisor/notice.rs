@@ -54,8 +54,13 @@ pub enum Notice {
         from: Revision,
         /// The revision from now on.
         to: Revision,
-        /// A random delay for the fleet's sake.
-        splay: Option<Duration>,
+    },
+    /// A change is confirmed, and waits for the fleet's sake.
+    Deferred {
+        /// The variables that changed.
+        changed: Vec<(String, Kind)>,
+        /// The random delay.
+        splay: Duration,
     },
     /// `--on-change signal:SIG`: the change was applied by a signal.
     ChangeSignalled {
@@ -100,10 +105,7 @@ pub enum Notice {
         lived: Duration,
     },
     /// A child failed: its credential is asked about before anything is decided.
-    Asking {
-        /// How it ended.
-        ended: Ended,
-    },
+    Asking,
     /// The failed child's login was tried.
     LoginTried {
         /// The variable.
@@ -164,6 +166,11 @@ pub enum Notice {
     StartGaveUp {
         /// Why.
         reason: GaveUp,
+    },
+    /// A signal arrived that is meant for a child, while there was none.
+    SignalDropped {
+        /// Which.
+        signal: Signal,
     },
     /// A stop was asked for.
     StopRequested {

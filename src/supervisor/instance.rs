@@ -1,0 +1,340 @@
+//! One process, from its start to its empty tree; the stop sequence and the sweep.
+
+use std::sync::Arc;
+
+use crate::credential::Values;
+
+use super::action::Action;
+use super::config::LeftoverPolicy;
+use super::event::{Ended, Leftovers};
+use super::id::{InstanceId, Revision};
+use super::notice::{Child, Notice};
+use super::signal::Signal;
+use super::time::{Duration, Time};
+use super::turn::Turn;
+
+/// Leftovers have this long between TERM and KILL.
+pub(super) const SWEEP: Duration = Duration::from_secs(2);
+/// A KILL that did not help is given up on after this long.
+pub(super) const UNKILLABLE: Duration = Duration::from_secs(5);
+
+/// A process that was started, and what it runs with.
+#[derive(Debug)]
+pub(super) struct Instance {
+    pub(super) id: InstanceId,
+    pub(super) revision: Revision,
+    pub(super) values: Arc<Values>,
+    pid: u32,
+    started: Time,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// It runs, and nobody asked it to end.
+    Live {
+        motion: Motion,
+        interrupted: Option<Time>,
+    },
+    /// Step `step` of the stop sequence went out; the next follows at `until`.
+    Stopping {
+        motion: Motion,
+        step: usize,
+        since: Time,
+        until: Time,
+        interrupted: Option<Time>,
+    },
+    /// KILL went to the whole tree while the leader lived.
+    Killed { give_up: Time },
+    /// The leader ended; what it left was told to stop.
+    Sweeping { end: End, kill: Time },
+    /// What the leader left was killed.
+    SweepKilled { end: End, give_up: Time },
+    /// Nothing of it is left, or nothing that could be ended.
+    Gone { end: End },
+}
+
+/// Whether a live leader runs or was stopped by a signal (`kill -STOP`, Ctrl-Z).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Motion {
+    Running,
+    Suspended,
+}
+
+/// How and when a leader ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct End {
+    pub(super) ended: Ended,
+    pub(super) at: Time,
+}
+
+impl Instance {
+    pub(super) fn new(
+        id: InstanceId,
+        revision: Revision,
+        values: Arc<Values>,
+        pid: u32,
+        now: Time,
+    ) -> Self {
+        let state = State::Live {
+            motion: Motion::Running,
+            interrupted: None,
+        };
+        Self {
+            id,
+            revision,
+            values,
+            pid,
+            started: now,
+            state,
+        }
+    }
+
+    /// Its process id and revision, for people.
+    pub(super) fn child(&self) -> Child {
+        Child {
+            pid: self.pid,
+            revision: self.revision,
+        }
+    }
+
+    /// Whether its leader lives.
+    pub(super) fn lives(&self) -> bool {
+        match self.state {
+            State::Live { .. } | State::Stopping { .. } | State::Killed { .. } => true,
+            State::Sweeping { .. } | State::SweepKilled { .. } | State::Gone { .. } => false,
+        }
+    }
+
+    /// How the leader ended, once nothing is left to wait for.
+    pub(super) fn gone(&self) -> Option<End> {
+        match self.state {
+            State::Gone { end } => Some(end),
+            State::Live { .. }
+            | State::Stopping { .. }
+            | State::Killed { .. }
+            | State::Sweeping { .. }
+            | State::SweepKilled { .. } => None,
+        }
+    }
+
+    /// Begins the stop sequence; one that has begun goes on as it is.
+    pub(super) fn stop(&mut self, turn: &mut Turn<'_>) {
+        if let State::Live { motion, .. } = self.state {
+            self.stop_step(turn, 0, motion, turn.now, None);
+        }
+    }
+
+    /// KILL to the whole tree, now.
+    pub(super) fn kill(&mut self, turn: &mut Turn<'_>) {
+        match self.state {
+            State::Live { .. } | State::Stopping { .. } => {
+                self.kill_tree(turn);
+                self.state = State::Killed {
+                    give_up: turn.now + UNKILLABLE,
+                };
+            }
+            State::Sweeping { end, .. } => {
+                self.kill_tree(turn);
+                self.state = State::SweepKilled {
+                    end,
+                    give_up: turn.now + UNKILLABLE,
+                };
+            }
+            State::Killed { .. } | State::SweepKilled { .. } | State::Gone { .. } => {}
+        }
+    }
+
+    /// Hands a signal on to a live leader.
+    pub(super) fn forward(&mut self, turn: &mut Turn<'_>, signal: Signal) {
+        if self.lives() {
+            let (instance, scope) = (self.id, turn.config.scope);
+            turn.act(Action::Signal {
+                instance,
+                signal,
+                scope,
+            });
+        }
+    }
+
+    /// An INT or QUIT reached the child, from us or from the terminal: an end soon after it is what the person wanted.
+    /// The second INT while stopping kills; a QUIT never does (it may be a thread dump of a child that hangs).
+    pub(super) fn interrupted(&mut self, turn: &mut Turn<'_>, signal: Signal) {
+        let now = turn.now;
+        match &mut self.state {
+            State::Live { interrupted, .. } => *interrupted = Some(now),
+            State::Stopping { .. } | State::Sweeping { .. } if signal != Signal::INT => {}
+            State::Stopping {
+                interrupted: first @ None,
+                ..
+            } => *first = Some(now),
+            State::Stopping { .. } | State::Sweeping { .. } => {
+                turn.announce(Notice::KillRequested);
+                self.kill(turn);
+            }
+            State::Killed { .. } | State::SweepKilled { .. } | State::Gone { .. } => {}
+        }
+    }
+
+    /// Until when an end counts as what a person's INT or QUIT wanted.
+    pub(super) fn interrupted_until(&self, turn: &Turn<'_>) -> Option<Time> {
+        match self.state {
+            State::Live { interrupted, .. } => {
+                interrupted.map(|at| at + turn.config.stop.timeout())
+            }
+            State::Stopping { .. }
+            | State::Killed { .. }
+            | State::Sweeping { .. }
+            | State::SweepKilled { .. }
+            | State::Gone { .. } => None,
+        }
+    }
+
+    pub(super) fn on_suspended(&mut self) {
+        self.set_motion(Motion::Suspended);
+    }
+
+    pub(super) fn on_continued(&mut self) {
+        self.set_motion(Motion::Running);
+    }
+
+    pub(super) fn on_exited(&mut self, turn: &mut Turn<'_>, ended: Ended, leftovers: Leftovers) {
+        if !self.lives() {
+            return;
+        }
+        let end = End {
+            ended,
+            at: turn.now,
+        };
+        let lived = turn.now.since(self.started);
+        turn.announce(Notice::Ended {
+            child: self.child(),
+            ended,
+            lived,
+        });
+        self.state = match (leftovers, turn.config.leftovers, &self.state) {
+            (Leftovers::None, _, _) | (_, LeftoverPolicy::Leave, _) => State::Gone { end },
+            (Leftovers::Some, LeftoverPolicy::Sweep, State::Killed { give_up }) => {
+                State::SweepKilled {
+                    end,
+                    give_up: *give_up,
+                }
+            }
+            (Leftovers::Some, LeftoverPolicy::Sweep, _) => {
+                turn.announce(Notice::Sweeping { pid: self.pid });
+                turn.act(Action::Sweep {
+                    instance: self.id,
+                    signal: Signal::TERM,
+                });
+                State::Sweeping {
+                    end,
+                    kill: turn.now + SWEEP,
+                }
+            }
+        };
+    }
+
+    pub(super) fn on_tree_empty(&mut self) {
+        if let State::Sweeping { end, .. } | State::SweepKilled { end, .. } = self.state {
+            self.state = State::Gone { end };
+        }
+    }
+
+    pub(super) fn on_deadline(&mut self, turn: &mut Turn<'_>) {
+        if self.deadline().is_none_or(|deadline| deadline > turn.now) {
+            return;
+        }
+        match self.state {
+            State::Stopping {
+                step,
+                motion,
+                since,
+                interrupted,
+                ..
+            } => {
+                if step + 1 < turn.config.stop.0.len() {
+                    self.stop_step(turn, step + 1, motion, since, interrupted);
+                } else {
+                    let after = turn.now.since(since);
+                    turn.announce(Notice::Killing {
+                        pid: self.pid,
+                        after,
+                    });
+                    self.kill(turn);
+                }
+            }
+            State::Sweeping { .. } => self.kill(turn),
+            State::Killed { .. } => self.give_up(
+                turn,
+                End {
+                    ended: Ended::Signal(Signal::KILL),
+                    at: turn.now,
+                },
+            ),
+            State::SweepKilled { end, .. } => self.give_up(turn, end),
+            State::Live { .. } | State::Gone { .. } => {}
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Time> {
+        match self.state {
+            State::Stopping { until, .. } => Some(until),
+            State::Sweeping { kill, .. } => Some(kill),
+            State::Killed { give_up } | State::SweepKilled { give_up, .. } => Some(give_up),
+            State::Live { .. } | State::Gone { .. } => None,
+        }
+    }
+
+    fn stop_step(
+        &mut self,
+        turn: &mut Turn<'_>,
+        step: usize,
+        motion: Motion,
+        since: Time,
+        interrupted: Option<Time>,
+    ) {
+        let Some(&wanted) = turn.config.stop.0.get(step) else {
+            self.kill(turn);
+            return;
+        };
+        self.forward(turn, wanted.signal);
+        if motion == Motion::Suspended {
+            self.forward(turn, Signal::CONT);
+        }
+        turn.announce(Notice::Stopping {
+            pid: self.pid,
+            signal: wanted.signal,
+            timeout: wanted.wait,
+        });
+        self.state = State::Stopping {
+            motion,
+            step,
+            since,
+            until: turn.now + wanted.wait,
+            interrupted,
+        };
+    }
+
+    fn kill_tree(&self, turn: &mut Turn<'_>) {
+        let (instance, signal) = (self.id, Signal::KILL);
+        turn.act(match turn.config.leftovers {
+            LeftoverPolicy::Sweep => Action::Sweep { instance, signal },
+            LeftoverPolicy::Leave => Action::Signal {
+                instance,
+                signal,
+                scope: turn.config.scope,
+            },
+        });
+    }
+
+    fn give_up(&mut self, turn: &mut Turn<'_>, end: End) {
+        turn.announce(Notice::SweepFailed { pid: self.pid });
+        self.state = State::Gone { end };
+    }
+
+    fn set_motion(&mut self, now: Motion) {
+        if let State::Live { motion, .. } | State::Stopping { motion, .. } = &mut self.state {
+            *motion = now;
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! A child that is asked for and does not live yet.
+
+use std::sync::Arc;
+
+use crate::credential::Values;
+
+use super::action::Action;
+use super::change::Desired;
+use super::id::{InstanceId, Revision};
+use super::instance::{End, Instance};
+use super::notice::Notice;
+use super::time::Time;
+use super::turn::Turn;
+
+/// A start on its way: laid out first, spawned when the old child is gone.
+#[derive(Debug)]
+pub(super) struct Launch {
+    pub(super) id: InstanceId,
+    pub(super) stage: Stage,
+    pub(super) why: Why,
+    revision: Revision,
+    values: Arc<Values>,
+    seen_at: Time,
+}
+
+/// How far a start has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Its program is being looked for, its environment laid out.
+    Preparing,
+    /// It can be spawned at once.
+    Prepared,
+    /// The spawn is out.
+    Spawning,
+    /// It cannot be started right now.
+    Failed,
+}
+
+/// Why a child is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// The first of this supervisor: when it fails, so does everything.
+    First,
+    /// In the place of another: when it fails, it is tried again.
+    Instead(Instead),
+}
+
+/// A start in another child's place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Instead {
+    /// How many starts failed before this one.
+    pub(super) failures: u32,
+    /// When the other child ended.
+    pub(super) dead_since: Option<Time>,
+}
+
+impl Launch {
+    /// Asks for the preparation of a child on the desired revision.
+    pub(super) fn new(turn: &mut Turn<'_>, desired: &Desired, why: Why) -> Self {
+        let id = turn.ids.instance();
+        let mark = format!("{}-{}", turn.config.mark, id.0);
+        let spec = &turn.config.environment;
+        let environment = Arc::new(spec.build(Some(&mark), &desired.values, &desired.others));
+        turn.act(Action::Prepare {
+            instance: id,
+            environment,
+        });
+        Self {
+            id,
+            stage: Stage::Preparing,
+            why,
+            revision: desired.revision,
+            values: Arc::clone(&desired.values),
+            seen_at: desired.seen_at,
+        }
+    }
+
+    pub(super) fn spawn(&mut self, turn: &mut Turn<'_>) {
+        self.stage = Stage::Spawning;
+        turn.act(Action::Spawn { instance: self.id });
+    }
+
+    /// What to begin the next try with, should this one fail. A first start is `None`: there is no next try.
+    pub(super) fn again(&self) -> Option<Instead> {
+        match self.why {
+            Why::First => None,
+            Why::Instead(instead) => Some(Instead {
+                failures: instead.failures + 1,
+                ..instead
+            }),
+        }
+    }
+
+    /// The old child ended then: the dead time counts from there.
+    pub(super) fn follow(&mut self, end: End) {
+        if let Why::Instead(instead) = &mut self.why {
+            instead.dead_since = Some(end.at);
+        }
+    }
+
+    /// The process lives.
+    pub(super) fn into_instance(self, turn: &mut Turn<'_>, pid: u32) -> Instance {
+        let instance = Instance::new(self.id, self.revision, self.values, pid, turn.now);
+        let (dead_time, change) = match self.why {
+            Why::First => (None, None),
+            Why::Instead(Instead { dead_since, .. }) => (
+                dead_since.map(|since| turn.now.since(since)),
+                Some(turn.now.since(self.seen_at)),
+            ),
+        };
+        turn.announce(Notice::Started {
+            child: instance.child(),
+            dead_time,
+            change,
+        });
+        instance
+    }
+}

@@ -1,0 +1,135 @@
+//! What a signal to the supervisor does, in every phase.
+
+use crate::exit_code::ExitCode;
+
+use super::instance::Instance;
+use super::launch::Stage;
+use super::notice::Notice;
+use super::phase::{ExitWith, Last, Phase};
+use super::service::Service;
+use super::signal::{Origin, Signal};
+use super::transition::{over, shut_down};
+use super::turn::Turn;
+
+impl Service {
+    pub(super) fn on_signal(&mut self, turn: &mut Turn<'_>, signal: Signal, origin: Origin) {
+        match signal {
+            Signal::TERM => self.terminate(turn),
+            Signal::INT | Signal::QUIT => self.interrupt(turn, signal, origin),
+            other => self.hand_on(turn, other, origin),
+        }
+    }
+
+    /// TERM is a stop, whatever is going on. While stopping, another one changes nothing.
+    fn terminate(&mut self, turn: &mut Turn<'_>) {
+        let phase = self.take();
+        if !matches!(phase, Phase::ShuttingDown { .. } | Phase::Done) {
+            turn.announce(Notice::StopRequested {
+                signal: Signal::TERM,
+            });
+        }
+        self.phase = wind_down(turn, phase, Signal::TERM);
+    }
+
+    /// INT and QUIT belong to the child, if there is one: it may end, or dump its threads, or go on.
+    fn interrupt(&mut self, turn: &mut Turn<'_>, signal: Signal, origin: Origin) {
+        self.phase = match self.take() {
+            Phase::Running { mut instance } => {
+                interrupt_child(turn, &mut instance, signal, origin);
+                Phase::Running { instance }
+            }
+            Phase::Preparing { mut old, next } => {
+                interrupt_child(turn, &mut old, signal, origin);
+                Phase::Preparing { old, next }
+            }
+            Phase::Postponed {
+                mut old,
+                again,
+                until,
+            } => {
+                interrupt_child(turn, &mut old, signal, origin);
+                Phase::Postponed { old, again, until }
+            }
+            Phase::Replacing { mut old, next } => {
+                interrupt_child(turn, &mut old, signal, origin);
+                wind_down(turn, Phase::Replacing { old, next }, signal)
+            }
+            Phase::ShuttingDown {
+                last: Last::Ending(mut instance),
+                exit,
+            } => {
+                interrupt_child(turn, &mut instance, signal, origin);
+                Phase::ShuttingDown {
+                    last: Last::Ending(instance),
+                    exit,
+                }
+            }
+            childless @ (Phase::Waiting(_)
+            | Phase::Starting { .. }
+            | Phase::Asking { .. }
+            | Phase::AwaitingCredential { .. }
+            | Phase::BackingOff { .. }
+            | Phase::ShuttingDown {
+                last: Last::Spawning(_),
+                ..
+            }
+            | Phase::Done) => wind_down(turn, childless, signal),
+        };
+    }
+
+    /// Every other signal is the child's, unless it has it already.
+    fn hand_on(&mut self, turn: &mut Turn<'_>, signal: Signal, origin: Origin) {
+        match origin {
+            Origin::Terminal | Origin::OwnTree => {}
+            Origin::Process => match self
+                .phase
+                .instance_mut()
+                .filter(|instance| instance.lives())
+            {
+                Some(instance) => instance.forward(turn, signal),
+                None => turn.announce(Notice::SignalDropped { signal }),
+            },
+        }
+    }
+}
+
+fn interrupt_child(turn: &mut Turn<'_>, child: &mut Instance, signal: Signal, origin: Origin) {
+    match origin {
+        Origin::Process => child.forward(turn, signal),
+        Origin::Terminal | Origin::OwnTree => {}
+    }
+    child.interrupted(turn, signal);
+}
+
+/// Starts nothing more: stops what lives, and exits with its code; with nothing alive, with the signal's.
+fn wind_down(turn: &mut Turn<'_>, phase: Phase, signal: Signal) -> Phase {
+    let own_code = ExitCode::Signal(u8::try_from(signal.0).unwrap_or_default());
+    match phase {
+        Phase::Starting { next } if next.stage == Stage::Spawning => Phase::ShuttingDown {
+            last: Last::Spawning(next),
+            exit: ExitWith::ChildsCode,
+        },
+        Phase::Waiting(_) | Phase::Starting { .. } | Phase::BackingOff { .. } => {
+            over(turn, own_code)
+        }
+        Phase::Running { instance: child }
+        | Phase::Preparing { old: child, .. }
+        | Phase::Postponed { old: child, .. }
+        | Phase::Replacing { old: child, .. } => {
+            let exit = if child.lives() {
+                ExitWith::ChildsCode
+            } else {
+                ExitWith::Fixed(own_code)
+            };
+            shut_down(turn, child, exit)
+        }
+        Phase::Asking { failed, inquiry } => {
+            inquiry.close(turn);
+            shut_down(turn, failed, ExitWith::Fixed(own_code))
+        }
+        Phase::AwaitingCredential { failed, .. } => {
+            shut_down(turn, failed, ExitWith::Fixed(own_code))
+        }
+        phase @ (Phase::ShuttingDown { .. } | Phase::Done) => phase,
+    }
+}

@@ -1,0 +1,181 @@
+//! The ways from one phase of the service to the next.
+
+use std::sync::Arc;
+
+use crate::exit_code::ExitCode;
+
+use super::change::Desired;
+use super::config::{OnChange, Watching};
+use super::crash::backoff;
+use super::event::SpawnError;
+use super::inquiry::Inquiry;
+use super::instance::{End, Instance};
+use super::launch::{Instead, Launch, Stage, Why};
+use super::notice::{Child, Notice};
+use super::phase::{ExitWith, Last, Phase};
+use super::time::{Duration, Time};
+use super::turn::{Turn, Want};
+
+/// A start that failed in mid-life is tried again after 1 s, doubling, up to this.
+const RESPAWN_MAX: Duration = Duration::from_secs(60);
+
+/// A new revision, while a child lives and nobody told it to stop. One that a person interrupted may be ending: it is
+/// left alone until the interrupt is history.
+pub(super) fn apply(
+    turn: &mut Turn<'_>,
+    mut old: Instance,
+    desired: &Desired,
+    again: Instead,
+) -> Phase {
+    if *old.values == *desired.values {
+        old.revision = desired.revision;
+        return Phase::Running { instance: old };
+    }
+    if let Some(until) = old
+        .interrupted_until(turn)
+        .filter(|until| *until > turn.now)
+    {
+        return Phase::Postponed { old, again, until };
+    }
+    match turn.config.on_change {
+        OnChange::Restart => Phase::Preparing {
+            old,
+            next: Launch::new(turn, desired, Why::Instead(again)),
+        },
+        OnChange::Signal(signal) => {
+            old.forward(turn, signal);
+            old.revision = desired.revision;
+            old.values = Arc::clone(&desired.values);
+            turn.announce(Notice::ChangeSignalled {
+                child: old.child(),
+                signal,
+            });
+            Phase::Running { instance: old }
+        }
+        OnChange::Exit => {
+            turn.announce(Notice::ExitForChange);
+            shut_down(turn, old, ExitWith::Fixed(ExitCode::Changed))
+        }
+    }
+}
+
+/// A new revision, after the child failed on the last one: start on it, whatever `--restart` says.
+pub(super) fn succeed(turn: &mut Turn<'_>, failed: Instance, desired: &Desired) -> Phase {
+    match turn.config.on_change {
+        OnChange::Restart | OnChange::Signal(_) => {
+            let why = Why::Instead(Instead::default());
+            Phase::Replacing {
+                old: failed,
+                next: Launch::new(turn, desired, why),
+            }
+        }
+        OnChange::Exit => {
+            turn.announce(Notice::ExitForChange);
+            shut_down(turn, failed, ExitWith::Fixed(ExitCode::Changed))
+        }
+    }
+}
+
+/// The child failed by itself.
+pub(super) fn ask(turn: &mut Turn<'_>, failed: Instance, desired: Option<&Desired>) -> Phase {
+    if let Some(desired) = desired
+        && *desired.values != *failed.values
+    {
+        return succeed(turn, failed, desired);
+    }
+    if turn.config.watching == Watching::Once {
+        return end(turn, failed);
+    }
+    turn.announce(Notice::Asking);
+    turn.want(Want::ActNow);
+    let inquiry = Inquiry::open(turn, &failed.values);
+    Phase::Asking { failed, inquiry }
+}
+
+/// The old child is gone; the next one's turn.
+pub(super) fn replace(turn: &mut Turn<'_>, old: Instance, mut next: Launch, end: End) -> Phase {
+    match next.stage {
+        Stage::Prepared => {
+            next.follow(end);
+            next.spawn(turn);
+            Phase::Starting { next }
+        }
+        Stage::Failed => {
+            next.follow(end);
+            let again = next.again().unwrap_or_default();
+            Phase::BackingOff {
+                again,
+                until: turn.now + respawn_pause(again),
+            }
+        }
+        Stage::Preparing | Stage::Spawning => Phase::Replacing { old, next },
+    }
+}
+
+/// The child's end is the supervisor's.
+pub(super) fn end(turn: &mut Turn<'_>, last: Instance) -> Phase {
+    shut_down(turn, last, ExitWith::ChildsCode)
+}
+
+/// Stops what lives, waits for what is left, starts nothing more.
+pub(super) fn shut_down(turn: &mut Turn<'_>, mut last: Instance, exit: ExitWith) -> Phase {
+    turn.want(Want::Silence);
+    last.stop(turn);
+    match last.gone() {
+        Some(end) => finish(turn, exit, Some(end)),
+        None => Phase::ShuttingDown {
+            last: Last::Ending(last),
+            exit,
+        },
+    }
+}
+
+/// Nothing lives: exit.
+pub(super) fn over(turn: &mut Turn<'_>, code: ExitCode) -> Phase {
+    turn.want(Want::Silence);
+    turn.want(Want::Exit(code));
+    Phase::Done
+}
+
+pub(super) fn finish(turn: &mut Turn<'_>, exit: ExitWith, end: Option<End>) -> Phase {
+    let code = match (exit, end) {
+        (ExitWith::Fixed(code), _) => code,
+        (ExitWith::ChildsCode, Some(end)) => ExitCode::Child(end.ended.code()),
+        (ExitWith::ChildsCode, None) => ExitCode::Internal,
+    };
+    over(turn, code)
+}
+
+pub(super) fn refuse_start(turn: &mut Turn<'_>, error: SpawnError) -> Phase {
+    let code = match &error {
+        SpawnError::NotFound => ExitCode::NotFound,
+        SpawnError::NotExecutable { .. } => ExitCode::NotExecutable,
+        SpawnError::Failed { .. } => ExitCode::Internal,
+    };
+    turn.announce(Notice::StartFailed {
+        error,
+        retry_in: None,
+        running: None,
+    });
+    over(turn, code)
+}
+
+/// Tells that a start failed, and yields when it is tried again.
+pub(super) fn announce_retry(
+    turn: &mut Turn<'_>,
+    again: Instead,
+    error: SpawnError,
+    running: Option<Child>,
+) -> Time {
+    let pause = respawn_pause(again);
+    turn.announce(Notice::StartFailed {
+        error,
+        retry_in: Some(pause),
+        running,
+    });
+    turn.now + pause
+}
+
+fn respawn_pause(again: Instead) -> Duration {
+    backoff(again.failures, Duration::from_secs(1), RESPAWN_MAX)
+}

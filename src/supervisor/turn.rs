@@ -1,0 +1,86 @@
+//! One turn of the core: what every machine may read, and where its decisions go.
+
+use std::collections::VecDeque;
+
+use crate::exit_code::ExitCode;
+
+use super::action::Action;
+use super::config::Config;
+use super::id::{FetchId, InstanceId, LoginId};
+use super::notice::Notice;
+use super::rng::Rng;
+use super::time::Time;
+
+/// Lent to a machine for the length of one call.
+pub(super) struct Turn<'a> {
+    pub(super) now: Time,
+    pub(super) config: &'a Config,
+    pub(super) ids: &'a mut Ids,
+    pub(super) rng: &'a mut Rng,
+    pub(super) actions: &'a mut Vec<Action>,
+    pub(super) wants: &'a mut VecDeque<Want>,
+}
+
+/// What one machine wants of another; the supervisor passes it on before the turn ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Want {
+    /// A fetch that starts from now on.
+    Fetch,
+    /// The same, followed by a burst.
+    FetchOften,
+    /// The last answer was unusable where it matters: a burst, without another fetch right now.
+    LookOften,
+    /// Nothing is left to protect: a change that is being confirmed is acted on now.
+    ActNow,
+    /// Nothing will be started any more: stop asking.
+    Silence,
+    /// Nothing lives any more: this ends the life, and is its last action.
+    Exit(ExitCode),
+}
+
+/// The next free id of each kind.
+#[derive(Debug)]
+pub(super) struct Ids {
+    fetch: FetchId,
+    instance: InstanceId,
+    login: LoginId,
+}
+
+impl Turn<'_> {
+    pub(super) fn act(&mut self, action: Action) {
+        self.actions.push(action);
+    }
+
+    pub(super) fn announce(&mut self, notice: Notice) {
+        self.act(Action::Announce(notice));
+    }
+
+    pub(super) fn want(&mut self, want: Want) {
+        self.wants.push_back(want);
+    }
+}
+
+impl Ids {
+    pub(super) const fn new() -> Self {
+        Self {
+            fetch: FetchId(0),
+            instance: InstanceId(0),
+            login: LoginId(0),
+        }
+    }
+
+    pub(super) fn fetch(&mut self) -> FetchId {
+        self.fetch = self.fetch.next();
+        self.fetch
+    }
+
+    pub(super) fn instance(&mut self) -> InstanceId {
+        self.instance = self.instance.next();
+        self.instance
+    }
+
+    pub(super) fn login(&mut self) -> LoginId {
+        self.login = self.login.next();
+        self.login
+    }
+}

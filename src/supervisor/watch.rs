@@ -1,0 +1,361 @@
+//! WHEN to fetch: the interval, backoff after failures, evidence that brings a fetch forward, and bursts.
+
+use std::sync::Arc;
+
+use crate::credential::Snapshot;
+
+use super::action::Action;
+use super::config::Watching;
+use super::crash::backoff;
+use super::event::{ETag, FetchFailure, FetchOutcome};
+use super::id::FetchId;
+use super::notice::{Child, Notice};
+use super::time::{Duration, Time};
+use super::turn::Turn;
+
+/// A request that began before the evidence is given this long before it is dropped for a new one.
+const STALE_AFTER: Duration = Duration::from_secs(2);
+/// One poll in so many is unconditional: a false 304 must not hide a rotation for ever.
+const UNCONDITIONAL_EVERY: u32 = 10;
+/// Failed fetches back off from 1 s, doubling, to this.
+const BACKOFF_MAX: Duration = Duration::from_secs(300);
+/// The longest `Retry-After` that is obeyed.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
+/// A burst asks after 1, 2, 4 … s, this long in all.
+const BURST: Duration = Duration::from_secs(60);
+/// After a burst that found nothing there is no other for this long.
+const BURST_PAUSE: Duration = Duration::from_secs(600);
+/// A failing API is told about again after this long.
+const HEARTBEAT: Duration = Duration::from_secs(900);
+
+/// Decides when to fetch, and tells when the API begins and ceases to fail.
+#[derive(Debug)]
+pub(super) struct Watch {
+    state: State,
+    latest: Option<Latest>,
+    conditional_polls: u32,
+    burst: Burst,
+    api: Api,
+}
+
+/// A request, or the time of the next one.
+#[derive(Debug)]
+enum State {
+    /// Nothing more will be asked.
+    Off,
+    /// The next request is due at `at`; nothing makes it earlier than `not_before` (`Retry-After`).
+    Waiting { at: Time, not_before: Time },
+    /// A request is out.
+    Fetching { fetch: FetchId, started_at: Time },
+    /// A request is out that began before the newest evidence: another follows at once.
+    Superseded { fetch: FetchId, started_at: Time },
+}
+
+/// The last good answer: what a 304 means.
+#[derive(Debug)]
+struct Latest {
+    snapshot: Arc<Snapshot>,
+    etag: Option<ETag>,
+}
+
+/// Fetches in quick succession, while a dying credential's successor is expected.
+#[derive(Debug)]
+enum Burst {
+    /// There was none, or the last one found a change.
+    Ready,
+    /// Under way; `round` counts the fetches after the first.
+    Running { since: Time, round: u32 },
+    /// The last one began then and found nothing.
+    Spent { since: Time },
+}
+
+/// Whether a burst began with this call, or earlier.
+enum Begun {
+    Now,
+    Before,
+}
+
+/// What the last answers say of the API.
+#[derive(Debug)]
+enum Api {
+    Answering,
+    Failing {
+        since: Time,
+        attempts: u32,
+        last: FetchFailure,
+        told_at: Time,
+    },
+}
+
+/// A request's end, as the rest of the core sees it.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) started_at: Time,
+    pub(super) result: Result<Arc<Snapshot>, FetchFailure>,
+}
+
+impl Watch {
+    pub(super) fn new() -> Self {
+        let state = State::Waiting {
+            at: Time::ZERO,
+            not_before: Time::ZERO,
+        };
+        Self {
+            state,
+            latest: None,
+            conditional_polls: 0,
+            burst: Burst::Ready,
+            api: Api::Answering,
+        }
+    }
+
+    /// No more requests; one in flight is dropped.
+    pub(super) fn switch_off(&mut self, turn: &mut Turn<'_>) {
+        if let State::Fetching { fetch, .. } | State::Superseded { fetch, .. } = self.state {
+            turn.act(Action::CancelFetch { fetch });
+        }
+        self.state = State::Off;
+    }
+
+    /// Evidence: only a fetch that starts from now on answers it. It is unconditional, and as soon as may be.
+    pub(super) fn ask(&mut self, turn: &mut Turn<'_>) {
+        match self.state {
+            State::Off => {}
+            State::Waiting { not_before, .. } if not_before > turn.now => {
+                self.state = State::Waiting {
+                    at: not_before,
+                    not_before,
+                };
+            }
+            State::Waiting { .. } => self.fetch(turn, None),
+            State::Fetching { fetch, started_at } | State::Superseded { fetch, started_at } => {
+                if turn.now.since(started_at) > STALE_AFTER {
+                    turn.act(Action::CancelFetch { fetch });
+                    self.fetch(turn, None);
+                } else {
+                    self.state = State::Superseded { fetch, started_at };
+                }
+            }
+        }
+    }
+
+    /// Evidence of a dying credential: its successor may come late, so the fetch is followed by a burst.
+    pub(super) fn ask_often(&mut self, turn: &mut Turn<'_>) {
+        self.begin_burst(turn);
+        self.ask(turn);
+    }
+
+    /// The last answer was unusable where it matters: a burst from here, without another fetch right now.
+    pub(super) fn look_often(&mut self, turn: &mut Turn<'_>) {
+        if let (Begun::Now, State::Waiting { not_before, .. }) =
+            (self.begin_burst(turn), &self.state)
+        {
+            let not_before = *not_before;
+            let at = self.next_at(turn).max(not_before);
+            self.state = State::Waiting { at, not_before };
+        }
+    }
+
+    /// A change was found: the next burst need not wait for its turn.
+    pub(super) fn found_change(&mut self) {
+        self.burst = Burst::Ready;
+    }
+
+    /// The end of a request; `None` when nobody waits for it any more.
+    pub(super) fn on_fetched(
+        &mut self,
+        turn: &mut Turn<'_>,
+        fetch: FetchId,
+        outcome: FetchOutcome,
+        running: Option<Child>,
+    ) -> Option<Answer> {
+        let (started_at, again) = match self.state {
+            State::Fetching {
+                fetch: current,
+                started_at,
+            } if current == fetch => (started_at, false),
+            State::Superseded {
+                fetch: current,
+                started_at,
+            } if current == fetch => (started_at, true),
+            State::Off
+            | State::Waiting { .. }
+            | State::Fetching { .. }
+            | State::Superseded { .. } => return None,
+        };
+        let result = self.read(outcome);
+        let not_before = match &result {
+            Ok(_) => turn.now,
+            Err(failure) => turn.now + failure.retry_after.unwrap_or_default().min(RETRY_AFTER_MAX),
+        };
+        self.tell(turn, result.as_ref().err(), running);
+        if again {
+            self.state = State::Waiting {
+                at: not_before,
+                not_before,
+            };
+            self.ask(turn);
+        } else {
+            let at = self.next_at(turn).max(not_before);
+            self.state = State::Waiting { at, not_before };
+        }
+        Some(Answer { started_at, result })
+    }
+
+    pub(super) fn on_deadline(&mut self, turn: &mut Turn<'_>) {
+        let State::Waiting { at, .. } = self.state else {
+            return;
+        };
+        if at > turn.now {
+            return;
+        }
+        let tag = self.latest.as_ref().and_then(|latest| latest.etag.clone());
+        let routine = matches!(
+            (&self.burst, &self.api),
+            (Burst::Ready | Burst::Spent { .. }, Api::Answering)
+        );
+        let unless = tag.filter(|_| routine && self.conditional_polls + 1 < UNCONDITIONAL_EVERY);
+        self.fetch(turn, unless);
+    }
+
+    pub(super) fn deadline(&self) -> Option<Time> {
+        match self.state {
+            State::Waiting { at, .. } => Some(at),
+            State::Off | State::Fetching { .. } | State::Superseded { .. } => None,
+        }
+    }
+
+    fn begin_burst(&mut self, turn: &Turn<'_>) -> Begun {
+        match self.burst {
+            Burst::Running { .. } => Begun::Before,
+            Burst::Spent { since } if turn.now.since(since) < BURST_PAUSE => Begun::Before,
+            Burst::Ready | Burst::Spent { .. } => {
+                self.burst = Burst::Running {
+                    since: turn.now,
+                    round: 0,
+                };
+                Begun::Now
+            }
+        }
+    }
+
+    fn fetch(&mut self, turn: &mut Turn<'_>, unless: Option<ETag>) {
+        self.conditional_polls = if unless.is_some() {
+            self.conditional_polls + 1
+        } else {
+            0
+        };
+        let fetch = turn.ids.fetch();
+        self.state = State::Fetching {
+            fetch,
+            started_at: turn.now,
+        };
+        turn.act(Action::Fetch { fetch, unless });
+    }
+
+    fn read(&mut self, outcome: FetchOutcome) -> Result<Arc<Snapshot>, FetchFailure> {
+        match outcome {
+            FetchOutcome::Snapshot { snapshot, etag } => {
+                self.latest = Some(Latest {
+                    snapshot: snapshot.clone(),
+                    etag,
+                });
+                Ok(snapshot)
+            }
+            FetchOutcome::NotModified => match &self.latest {
+                Some(latest) => Ok(latest.snapshot.clone()),
+                None => Err(FetchFailure::unavailable("304 without a question")),
+            },
+            FetchOutcome::Failed(failure) => Err(failure),
+        }
+    }
+
+    fn next_at(&mut self, turn: &mut Turn<'_>) -> Time {
+        if let Burst::Running { since, round } = self.burst {
+            let end = since + BURST;
+            if turn.now < end {
+                self.burst = Burst::Running {
+                    since,
+                    round: round + 1,
+                };
+                return (turn.now + Duration::from_secs(1 << round.min(6))).min(end);
+            }
+            self.burst = Burst::Spent { since };
+        }
+        let pause = match (&self.api, turn.config.watching) {
+            (Api::Failing { attempts, .. }, _) => {
+                backoff(*attempts, Duration::from_secs(1), BACKOFF_MAX)
+            }
+            (Api::Answering, Watching::Every(interval)) => interval,
+            (Api::Answering, Watching::Once) => Duration::from_secs(60),
+        };
+        turn.now + turn.rng.jittered(pause)
+    }
+
+    /// One line when the API begins to fail, one when it answers again, a heartbeat in between.
+    fn tell(
+        &mut self,
+        turn: &mut Turn<'_>,
+        failure: Option<&FetchFailure>,
+        running: Option<Child>,
+    ) {
+        let now = turn.now;
+        match (&mut self.api, failure) {
+            (Api::Answering, None) => {}
+            (Api::Answering, Some(failure)) => {
+                turn.announce(Notice::FetchFailing {
+                    failure: failure.clone(),
+                    running,
+                });
+                self.api = Api::Failing {
+                    since: now,
+                    attempts: 1,
+                    last: failure.clone(),
+                    told_at: now,
+                };
+            }
+            (
+                Api::Failing {
+                    since, attempts, ..
+                },
+                None,
+            ) => {
+                let lasted = now.since(*since);
+                turn.announce(Notice::FetchRecovered {
+                    lasted,
+                    attempts: *attempts,
+                });
+                self.api = Api::Answering;
+            }
+            (
+                Api::Failing {
+                    since,
+                    attempts,
+                    last,
+                    told_at,
+                },
+                Some(failure),
+            ) => {
+                *attempts = attempts.saturating_add(1);
+                if last.kind != failure.kind {
+                    turn.announce(Notice::FetchFailing {
+                        failure: failure.clone(),
+                        running,
+                    });
+                    *told_at = now;
+                } else if now.since(*told_at) >= HEARTBEAT {
+                    let (failure, lasted, attempts) =
+                        (failure.clone(), now.since(*since), *attempts);
+                    turn.announce(Notice::FetchStillFailing {
+                        failure,
+                        lasted,
+                        attempts,
+                        running,
+                    });
+                    *told_at = now;
+                }
+                *last = failure.clone();
+            }
+        }
+    }
+}

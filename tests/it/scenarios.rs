@@ -1,0 +1,431 @@
+//! Golden scenarios: each `tests/scenarios/*.txt` tells a story, and what the core does in it, event by event.
+//!
+//! A line `@+SECONDS EVENT` moves the clock (doing everything that falls due on the way) and hands the event in; `@fetch`
+//! stands for "0.1 s after the next request went out". The indented lines are what the core did. `UPDATE=1` writes them
+//! anew: read the diff.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
+use std::sync::Arc;
+
+use changeover::credential::environment::SslPolicy;
+use changeover::credential::snapshot::Watched;
+use changeover::credential::{EnvironmentSpec, RawValue, Secret, Selection};
+use changeover::supervisor::Supervisor;
+use changeover::supervisor::action::{Action, Scope};
+use changeover::supervisor::config::{
+    Config, LeftoverPolicy, Logins, OnChange, StopSequence, StopStep, Watching,
+};
+use changeover::supervisor::event::{
+    ETag, Ended, Event, FailureKind, FetchFailure, FetchOutcome, Leftovers, LoginOutcome,
+    SpawnError,
+};
+use changeover::supervisor::id::{FetchId, InstanceId, LoginId};
+use changeover::supervisor::signal::{Origin, Signal};
+use changeover::supervisor::time::{Duration, Time};
+
+#[test]
+fn every_story_ends_as_written() {
+    let update = std::env::var_os("UPDATE").is_some();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    let mut paths: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    paths.sort();
+    assert!(paths.len() >= 12, "the scenarios are gone");
+    let mut wrong = Vec::new();
+    for path in paths {
+        let script = std::fs::read_to_string(&path).unwrap();
+        let played = play(&script);
+        if update {
+            std::fs::write(&path, played).unwrap();
+        } else if played != script {
+            wrong.push(format!(
+                "{}:\n{}",
+                path.display(),
+                difference(&script, &played)
+            ));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{}\nUPDATE=1 writes what happens now",
+        wrong.join("\n")
+    );
+}
+
+fn difference(expected: &str, actual: &str) -> String {
+    let (expected, actual): (Vec<_>, Vec<_>) =
+        (expected.lines().collect(), actual.lines().collect());
+    let same = expected
+        .iter()
+        .zip(&actual)
+        .take_while(|(left, right)| left == right)
+        .count();
+    let show = |lines: &[&str]| {
+        lines
+            .iter()
+            .skip(same.saturating_sub(3))
+            .take(9)
+            .copied()
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    format!(
+        "expected:\n{}\nhappened:\n{}",
+        show(&expected),
+        show(&actual)
+    )
+}
+
+fn play(script: &str) -> String {
+    let mut stage: Option<Stage> = None;
+    let mut text = String::new();
+    for line in script.lines().filter(|line| !line.starts_with("    ")) {
+        text += &format!("{line}\n");
+        if let Some(settings) = line.strip_prefix("setup") {
+            stage = Some(Stage::new(settings));
+        } else if let Some(event) = line.strip_prefix('@') {
+            let stage = stage.get_or_insert_with(|| Stage::new(""));
+            stage.play(event);
+            text.push_str(&std::mem::take(&mut stage.log));
+        }
+    }
+    text
+}
+
+/// The core, and a world that answers preparations and spawns at once.
+struct Stage {
+    core: Supervisor,
+    now: Time,
+    log: String,
+    fetch: Option<FetchId>,
+    logins: VecDeque<LoginId>,
+    live: Option<InstanceId>,
+    pids: BTreeMap<InstanceId, u32>,
+    spawn_fails: Option<SpawnError>,
+    over: bool,
+}
+
+impl Stage {
+    fn new(settings: &str) -> Self {
+        let core = Supervisor::new(config(settings), 1);
+        Self {
+            core,
+            now: Time::ZERO,
+            log: String::new(),
+            fetch: None,
+            logins: VecDeque::new(),
+            live: None,
+            pids: BTreeMap::new(),
+            spawn_fails: None,
+            over: false,
+        }
+    }
+
+    fn play(&mut self, line: &str) {
+        let (time, event) = line.split_once(' ').expect("@TIME EVENT");
+        if time == "fetch" {
+            while self.fetch.is_none() {
+                let next = self.core.deadline().expect("a request is still to come");
+                self.advance_to(next);
+            }
+            self.advance_to(self.now + Duration::from_millis(100));
+        } else {
+            self.advance_to(self.now + seconds(time.strip_prefix('+').expect("@+SECONDS")));
+        }
+        if let Some(error) = event.strip_prefix("starts-fail") {
+            self.spawn_fails = match error.trim() {
+                "not-found" => Some(SpawnError::NotFound),
+                "no-more" => None,
+                detail => Some(SpawnError::Failed {
+                    detail: detail.to_owned(),
+                }),
+            };
+            return;
+        }
+        let event = self.event(event);
+        self.step(event);
+    }
+
+    fn advance_to(&mut self, until: Time) {
+        while let Some(deadline) = self
+            .core
+            .deadline()
+            .filter(|deadline| *deadline <= until && !self.over)
+        {
+            self.now = self.now.max(deadline);
+            self.step(Event::Wake);
+        }
+        self.now = until;
+    }
+
+    fn step(&mut self, event: Event) {
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            for action in self.core.step(self.now, event) {
+                self.write(&action);
+                events.extend(self.obey(&action));
+            }
+            let late = self
+                .core
+                .deadline()
+                .filter(|deadline| *deadline <= self.now && events.is_empty());
+            assert!(
+                late.is_none() || self.over,
+                "deadline {late:?} is not after {}",
+                self.now
+            );
+        }
+    }
+
+    fn obey(&mut self, action: &Action) -> Option<Event> {
+        match *action {
+            Action::Fetch { fetch, .. } => self.fetch = Some(fetch),
+            Action::CancelFetch { .. } => self.fetch = None,
+            Action::CheckLogin { login, .. } => self.logins.push_back(login),
+            Action::CancelLogin { login } => self.logins.retain(|open| *open != login),
+            Action::Prepare { instance, .. } => {
+                return Some(match self.spawn_fails.clone() {
+                    Some(error) => Event::SpawnFailed { instance, error },
+                    None => Event::Prepared { instance },
+                });
+            }
+            Action::Spawn { instance } => {
+                self.live = Some(instance);
+                let pid = 100 + instance.0;
+                self.pids.insert(instance, pid);
+                return Some(Event::Spawned { instance, pid });
+            }
+            Action::Exit(_) => self.over = true,
+            Action::Signal { .. } | Action::Sweep { .. } | Action::Announce(_) => {}
+        }
+        None
+    }
+
+    fn write(&mut self, action: &Action) {
+        let pid =
+            |instance: &InstanceId| self.pids.get(instance).copied().unwrap_or(100 + instance.0);
+        let what = match action {
+            Action::Fetch { unless: None, .. } => "fetch".to_owned(),
+            Action::Fetch {
+                unless: Some(_), ..
+            } => "fetch if changed".to_owned(),
+            Action::CancelFetch { .. } => "drop the fetch".to_owned(),
+            Action::CheckLogin { url, .. } => format!("log in as {}", password(url)),
+            Action::CancelLogin { .. } => "drop the login".to_owned(),
+            Action::Prepare {
+                instance,
+                environment,
+            } => {
+                let value = environment
+                    .get("DATABASE_URL")
+                    .and_then(|value| value.to_str())
+                    .unwrap_or("-");
+                format!(
+                    "prepare {} with {}",
+                    pid(instance),
+                    password(&Secret::from(value))
+                )
+            }
+            Action::Spawn { instance } => format!("spawn {}", pid(instance)),
+            Action::Signal {
+                instance, signal, ..
+            } => format!("{signal} to {}", pid(instance)),
+            Action::Sweep { instance, signal } => {
+                format!("{signal} to all that is left of {}", pid(instance))
+            }
+            Action::Announce(notice) => {
+                format!("| {notice:?}")
+            }
+            Action::Exit(code) => format!("exit {} ({code:?})", code.number()),
+        };
+        self.log += &format!("    {:>8} {what}\n", self.now.to_string());
+    }
+
+    fn event(&mut self, text: &str) -> Event {
+        let (verb, rest) = text.split_once(' ').unwrap_or((text, ""));
+        match verb {
+            "wake" => Event::Wake,
+            "resumed" => Event::Resumed,
+            "answer" => self.fetched(answer(rest)),
+            "fail" => self.fetched(FetchOutcome::Failed(failure(rest))),
+            "login" => Event::LoginChecked {
+                login: self.logins.pop_front().expect("a login is open"),
+                outcome: login(rest),
+            },
+            "exit" => {
+                let instance = self.live.expect("a child lives");
+                let (how, leftovers) = match rest.strip_suffix(" leaving some") {
+                    Some(how) => (how, Leftovers::Some),
+                    None => (rest, Leftovers::None),
+                };
+                let ended = how
+                    .parse()
+                    .map_or_else(|_| Ended::Signal(signal(how)), Ended::Code);
+                Event::Exited {
+                    instance,
+                    ended,
+                    leftovers,
+                }
+            }
+            "tree-empty" => Event::TreeEmpty {
+                instance: self.live.expect("a child lived"),
+            },
+            "suspended" => Event::Stopped {
+                instance: self.live.expect("a child lives"),
+            },
+            "signal" => {
+                let (name, origin) = rest.split_once(" from ").unwrap_or((rest, "a process"));
+                let origin = match origin {
+                    "a process" => Origin::Process,
+                    "the terminal" => Origin::Terminal,
+                    "its tree" => Origin::OwnTree,
+                    other => panic!("who is {other}?"),
+                };
+                Event::Signal {
+                    signal: signal(name),
+                    origin,
+                }
+            }
+            other => panic!("no such event: {other}"),
+        }
+    }
+
+    fn fetched(&mut self, outcome: FetchOutcome) -> Event {
+        let fetch = self.fetch.take().expect("a fetch is open");
+        Event::Fetched { fetch, outcome }
+    }
+}
+
+fn seconds(text: &str) -> Duration {
+    Duration::from_secs_f64(
+        text.trim_end_matches('s')
+            .parse()
+            .unwrap_or_else(|_| panic!("{text}?")),
+    )
+}
+
+fn signal(name: &str) -> Signal {
+    Signal::from_name(name).unwrap_or_else(|| panic!("{name}?"))
+}
+
+/// `p1` stands for a postgres URL with that password.
+fn answer(text: &str) -> FetchOutcome {
+    if text == "304" {
+        return FetchOutcome::NotModified;
+    }
+    let mut values = BTreeMap::new();
+    for pair in text.split_whitespace() {
+        let (name, value) = pair.split_once('=').unwrap_or(("DATABASE_URL", pair));
+        let raw = match value {
+            "missing" => continue,
+            "null" => RawValue::Null,
+            "number" => RawValue::NotText,
+            "empty" => RawValue::Text(Secret::from("")),
+            "malformed" => RawValue::Text(Secret::from("postgres:/oops")),
+            word => RawValue::Text(Secret::new(format!("postgres://app:{word}@db:5432/app"))),
+        };
+        values.insert(name.to_owned(), raw);
+    }
+    let etag = Some(ETag(text.into()));
+    FetchOutcome::Snapshot {
+        snapshot: Arc::new(selection().snapshot(values)),
+        etag,
+    }
+}
+
+fn failure(text: &str) -> FetchFailure {
+    let (detail, retry_after) = match text.split_once(" retry-after ") {
+        Some((detail, seconds_text)) => (detail, Some(seconds(seconds_text))),
+        None => (text, None),
+    };
+    let kind = match detail {
+        "401" | "403" => FailureKind::TokenRefused,
+        "404" => FailureKind::AppNotFound,
+        "no-token" => FailureKind::NoToken,
+        _ => FailureKind::Unavailable,
+    };
+    FetchFailure {
+        kind,
+        detail: detail.to_owned(),
+        retry_after,
+    }
+}
+
+fn login(text: &str) -> LoginOutcome {
+    match text {
+        "accepted" => LoginOutcome::Accepted,
+        "unreachable" => LoginOutcome::Unreachable {
+            detail: "connection refused".to_owned(),
+        },
+        code => LoginOutcome::Refused {
+            code: code
+                .strip_prefix("refused ")
+                .expect("refused CODE")
+                .to_owned(),
+        },
+    }
+}
+
+fn password(url: &Secret) -> String {
+    let text = url.expose();
+    text.rsplit_once('@')
+        .and_then(|(head, _)| head.rsplit_once(':'))
+        .map_or(text, |(_, password)| password)
+        .to_owned()
+}
+
+fn selection() -> Selection {
+    let watched = vec![Watched {
+        pattern: "DATABASE_URL".to_owned(),
+        export_as: None,
+    }];
+    Selection {
+        watched,
+        all_vars: false,
+    }
+}
+
+fn config(settings: &str) -> Config {
+    let mut config = Config {
+        environment: EnvironmentSpec {
+            base: BTreeMap::new(),
+            clear: false,
+            keep: Vec::new(),
+            unset: Vec::new(),
+            selection: selection(),
+            sslmode: SslPolicy::Env,
+            scheme: None,
+        },
+        mark: "m".to_owned(),
+        watching: Watching::Every(Duration::from_secs(60)),
+        debounce: Duration::from_secs(1),
+        splay: Duration::ZERO,
+        start_timeout: Duration::from_secs(60),
+        on_change: OnChange::Restart,
+        stop: StopSequence(vec![StopStep {
+            signal: Signal::TERM,
+            wait: Duration::from_secs(35),
+        }]),
+        scope: Scope::Process,
+        leftovers: LeftoverPolicy::Sweep,
+        logins: Logins::AfterFailure,
+    };
+    for setting in settings.split_whitespace() {
+        let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
+        match name {
+            "debounce" => config.debounce = seconds(value),
+            "splay" => config.splay = seconds(value),
+            "start-timeout" => config.start_timeout = seconds(value),
+            "no-watch" => config.watching = Watching::Once,
+            "no-login" => config.logins = Logins::Never,
+            "no-sweep" => config.leftovers = LeftoverPolicy::Leave,
+            "on-change" if value == "exit" => config.on_change = OnChange::Exit,
+            "on-change" => config.on_change = OnChange::Signal(signal(value)),
+            other => panic!("no such setting: {other}"),
+        }
+    }
+    config
+}
