@@ -1,1 +1,3 @@
 //! Simulators for tests and examples (feature `testing`); never in the installed binary.
+
+pub mod heroku;
