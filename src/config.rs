@@ -1,1 +1,311 @@
 //! The validated configuration: the only place with defaults and cross-checks.
+//!
+//! Pure: what was typed and what was inherited come in, a [`Config`] or one sentence comes out.
+
+mod given;
+mod groups;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::cli;
+use crate::credential::EnvironmentSpec;
+use crate::supervisor::action::Scope;
+use crate::supervisor::signal::Signal;
+
+pub use given::{Inherited, UsageError};
+pub use groups::unknown_variables;
+
+use given::Lookup;
+
+/// The default of every option that has one in text; `--help` shows the same (a test compares them).
+pub const DEFAULTS: [(&str, &str); 16] = [
+    ("format", "shell"),
+    ("var", "DATABASE_URL"),
+    ("interval", "60s"),
+    ("debounce", "1s"),
+    ("order", "stop-first"),
+    ("on-change", "restart"),
+    ("stop-signal", "TERM"),
+    ("stop-timeout", "35s"),
+    ("stop-scope", "process"),
+    ("sweep", "tree"),
+    ("splay", "0s"),
+    ("restart", "never"),
+    ("sslmode", "env"),
+    ("check-login", "auto"),
+    ("start-timeout", "60s"),
+    ("log-format", "text"),
+];
+
+/// What is to be done, and everything that all commands share.
+#[derive(Clone)]
+pub struct Config {
+    /// What is to be done.
+    pub task: Task,
+    /// Where the credentials come from.
+    pub source: Source,
+    /// How the child's environment is built, and which config vars matter.
+    pub environment: EnvironmentSpec,
+    /// `--check-login`.
+    pub check_login: CheckLogin,
+    /// `--start-timeout`: one total deadline for the first fetch.
+    pub start_timeout: Duration,
+}
+
+/// A command, with what only this command knows.
+#[derive(Clone, Debug)]
+pub enum Task {
+    /// `run`: supervise.
+    Run(Box<Run>),
+    /// `exec`: fetch once, then become the program.
+    Exec {
+        /// What is started, and as whom.
+        child: Child,
+    },
+    /// `env`: print.
+    Env {
+        /// How.
+        format: Format,
+    },
+    /// `check`: diagnose.
+    Check,
+}
+
+/// What only `run` knows.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// What is started, and as whom.
+    pub child: Child,
+    /// When Heroku is asked.
+    pub watch: Watch,
+    /// What a change does.
+    pub change: Change,
+}
+
+/// Where the credentials come from. The paths and the URL are as given: their owners read them.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The app's name or id: letters, digits and dashes, fit for a URL's path.
+    pub app: String,
+    /// Where the API token comes from, when an option says so.
+    pub token: Option<Token>,
+    /// Certificates to trust besides the bundled ones.
+    pub ca_file: Option<PathBuf>,
+    /// Another API than Heroku's.
+    pub api_url: Option<String>,
+}
+
+/// Where an option says that the token is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Token {
+    /// `--token-file`.
+    File(PathBuf),
+    /// `--token-command`, for a shell.
+    Command(String),
+}
+
+/// What is started, and as whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Child {
+    /// The program and its arguments; never empty.
+    pub program: Vec<OsString>,
+    /// `--user`.
+    pub user: Option<User>,
+    /// `--chdir`.
+    pub chdir: Option<PathBuf>,
+}
+
+/// A user, and perhaps a group, by name or number; whether they exist is asked at the start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Not empty.
+    pub name: String,
+    /// Not empty.
+    pub group: Option<String>,
+}
+
+/// When Heroku is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// The poll interval, at least a second; `None` with `--no-watch`.
+    pub interval: Option<Duration>,
+    /// Quiet time after a difference was first seen.
+    pub debounce: Duration,
+}
+
+/// What a change does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// What happens to the child.
+    pub on_change: OnChange,
+    /// How it is stopped.
+    pub stop: StopSequence,
+    /// Who gets the stop signal and every forwarded signal.
+    pub scope: Scope,
+    /// What happens to processes that a child leaves behind.
+    pub sweep: Sweep,
+    /// A random delay of up to this.
+    pub splay: Duration,
+}
+
+/// `--on-change`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnChange {
+    /// Stop the child and start it with the new environment.
+    Restart,
+    /// Tell the child; it fetches for itself.
+    Signal(Signal),
+    /// Stop the child and exit 75.
+    Exit,
+}
+
+/// Signals, each with the time until the next; after the last comes KILL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StopSequence(pub Vec<StopStep>);
+
+/// One signal of a stop sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StopStep {
+    /// Never KILL.
+    pub signal: Signal,
+    /// Until the next step.
+    pub wait: Duration,
+}
+
+/// `--sweep`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sweep {
+    /// The whole tree is stopped before the next child starts.
+    Tree,
+    /// Leftovers are nobody's business.
+    None,
+}
+
+/// `--check-login`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckLogin {
+    /// With a postgres URL, as far as logins ever worked on this host.
+    Auto,
+    /// A login that cannot be made counts, too.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+/// `changeover env --format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// `export NAME='value'`, for `eval` in any POSIX shell.
+    Shell,
+    /// A `.env` file.
+    Dotenv,
+    /// One JSON object.
+    Json,
+    /// `docker run --env-file`.
+    Docker,
+    /// systemd's `EnvironmentFile=`.
+    Systemd,
+}
+
+/// What is logged; read before everything else, so that the rest can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// How a line is written.
+    pub format: LogFormat,
+    /// What is worth a line.
+    pub verbosity: Verbosity,
+}
+
+/// `--log-format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people and journald.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// `-q`, `-v`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verbosity {
+    /// Warnings and errors.
+    Quiet,
+    /// One line per fact.
+    Normal,
+    /// And what led to it.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl Config {
+    /// What the command line means in this environment.
+    ///
+    /// # Errors
+    /// One sentence: what is wrong, why it matters, what to do.
+    pub fn new(command: cli::Command, inherited: &Inherited) -> Result<Self, UsageError> {
+        let lookup = Lookup(inherited);
+        let (source, database, child, start, task) = match command {
+            cli::Command::Run(run) => {
+                let child = lookup.child(run.program, &run.child)?;
+                lookup.crash(run.crash)?;
+                let run_only = Run {
+                    child,
+                    watch: lookup.watch(run.watch)?,
+                    change: lookup.change(run.change)?,
+                };
+                let task = Task::Run(Box::new(run_only));
+                (run.source, run.database, run.child, run.start, task)
+            }
+            cli::Command::Exec(exec) => {
+                let child = lookup.child(exec.program, &exec.child)?;
+                let task = Task::Exec { child };
+                (exec.source, exec.database, exec.child, exec.start, task)
+            }
+            cli::Command::Env(env) => {
+                let format = lookup.format(env.format)?;
+                let task = Task::Env { format };
+                (env.source, env.database, env.child, env.start, task)
+            }
+            cli::Command::Check(check) => {
+                // It diagnoses what `run` would do here, so the environment's child group counts.
+                let child = cli::Child::default();
+                let task = Task::Check;
+                (check.source, check.database, child, check.start, task)
+            }
+        };
+        Ok(Self {
+            task,
+            check_login: lookup.check_login(database.check_login.as_ref())?,
+            environment: lookup.environment(&source, database, child)?,
+            source: lookup.source(source)?,
+            start_timeout: lookup.start_timeout(start)?,
+        })
+    }
+}
+
+impl Log {
+    /// What the options about logs mean in this environment.
+    ///
+    /// # Errors
+    /// One sentence: what is wrong, why it matters, what to do.
+    pub fn new(operate: &cli::Operate, inherited: &Inherited) -> Result<Self, UsageError> {
+        Lookup(inherited).log(operate)
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            // It may hold the token itself.
+            Self::Command(_) => f.write_str("Command(***)"),
+        }
+    }
+}

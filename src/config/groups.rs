@@ -1,0 +1,314 @@
+//! Each group of options, read and checked: what `cli.rs` calls by a name becomes what `config.rs` calls by it.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::time::Duration;
+
+use crate::cli;
+use crate::credential::environment::SslPolicy;
+use crate::credential::snapshot::Watched;
+use crate::credential::{EnvironmentSpec, Selection, SslMode};
+use crate::supervisor::action::Scope;
+use crate::supervisor::signal::Signal;
+
+use super::given::{self, Given, Inherited, Lookup, UsageError};
+use super::{
+    Change, CheckLogin, Child, Format, Log, LogFormat, Source, StopSequence, StopStep, Sweep,
+    Token, Verbosity, Watch, words,
+};
+
+/// Below this, every interval would be a burst.
+const INTERVAL_MIN: Duration = Duration::from_secs(1);
+/// No answer can come in less.
+const START_TIMEOUT_MIN: Duration = Duration::from_millis(1);
+
+impl Lookup<'_> {
+    pub(super) fn source(&self, typed: cli::Source) -> Result<Source, UsageError> {
+        let app = self.text("app", typed.app)?.ok_or_else(|| {
+            UsageError(format!(
+                "{} is given nowhere, so there is nothing to fetch: write -a with the app's name, as `heroku apps` \
+                 lists it",
+                given::name("app")
+            ))
+        })?;
+        let file = self.path("token-file", typed.token_file);
+        let command = self.text("token-command", typed.token_command)?;
+        let token = match (file, command) {
+            (None, None) => None,
+            (Some(file), None) => Some(Token::File(file.value)),
+            (None, Some(command)) => Some(Token::Command(command.value)),
+            (Some(file), Some(command)) if file.outranks(&command) => Some(Token::File(file.value)),
+            (Some(file), Some(command)) if command.outranks(&file) => {
+                Some(Token::Command(command.value))
+            }
+            (Some(file), Some(command)) => return Err(contradiction(&file, &command)),
+        };
+        Ok(Source {
+            app: words::app(&app)?,
+            token,
+            ca_file: self.path("ca-file", typed.ca_file).map(|path| path.value),
+            api_url: self.text("api-url", typed.api_url)?.map(|url| url.value),
+        })
+    }
+
+    pub(super) fn environment(
+        &self,
+        source: &cli::Source,
+        database: cli::Database,
+        child: cli::Child,
+    ) -> Result<EnvironmentSpec, UsageError> {
+        let scheme = self.text("scheme", database.scheme)?;
+        let scheme = scheme.filter(|scheme| scheme.value != "keep");
+        let names = |option, typed| -> Result<Vec<String>, UsageError> {
+            let names = self.list(option, typed)?;
+            names.iter().map(words::inherited_name).collect()
+        };
+        Ok(EnvironmentSpec {
+            base: self.0.clone(),
+            clear: self.switch("clear-env", child.clear_env)?,
+            keep: names("keep", child.keep)?,
+            unset: names("unset", child.unset)?,
+            selection: self.selection(source)?,
+            sslmode: self.sslmode(database.sslmode)?,
+            scheme: scheme.as_ref().map(words::scheme).transpose()?,
+        })
+    }
+
+    fn selection(&self, source: &cli::Source) -> Result<Selection, UsageError> {
+        let mut vars = self.list("var", source.var.clone())?;
+        if vars.is_empty() {
+            vars.push(self.text_or_default("var", None)?);
+        }
+        let mut watched: Vec<Watched> = Vec::new();
+        let mut exported = BTreeSet::new();
+        for var in &vars {
+            let one = words::watched(var)?;
+            let name = one.export_as.as_ref().unwrap_or(&one.pattern);
+            let mend = "leave one of the two out, or rename one with =AS";
+            if !exported.insert(name.clone()) {
+                let why = format!("but another --var already gives the program a variable {name}");
+                return Err(var.wrong(&why, mend));
+            }
+            if watched.iter().any(|known| known.pattern == one.pattern) {
+                let why = "but another --var exports the same config var, and it can have one name";
+                return Err(var.wrong(why, "leave one of the two out"));
+            }
+            watched.push(one);
+        }
+        Ok(Selection {
+            watched,
+            all_vars: self.switch("all-vars", source.all_vars)?,
+        })
+    }
+
+    fn sslmode(&self, typed: Option<OsString>) -> Result<SslPolicy, UsageError> {
+        let given = self.text_or_default("sslmode", typed)?;
+        words::choice(
+            &given,
+            &[
+                ("env", SslPolicy::Env),
+                ("require", SslPolicy::Append(SslMode::Require)),
+                ("verify-ca", SslPolicy::Append(SslMode::VerifyCa)),
+                ("verify-full", SslPolicy::Append(SslMode::VerifyFull)),
+                ("keep", SslPolicy::Keep),
+            ],
+        )
+    }
+
+    pub(super) fn check_login(&self, typed: Option<&OsString>) -> Result<CheckLogin, UsageError> {
+        let given = self.text_or_default("check-login", typed.cloned())?;
+        words::choice(
+            &given,
+            &[
+                ("auto", CheckLogin::Auto),
+                ("always", CheckLogin::Always),
+                ("never", CheckLogin::Never),
+            ],
+        )
+    }
+
+    pub(super) fn format(&self, typed: Option<OsString>) -> Result<Format, UsageError> {
+        let given = self.text_or_default("format", typed)?;
+        words::choice(
+            &given,
+            &[
+                ("shell", Format::Shell),
+                ("dotenv", Format::Dotenv),
+                ("json", Format::Json),
+                ("docker", Format::Docker),
+                ("systemd", Format::Systemd),
+            ],
+        )
+    }
+
+    pub(super) fn child(
+        &self,
+        program: Vec<OsString>,
+        typed: &cli::Child,
+    ) -> Result<Child, UsageError> {
+        if program.first().is_none_or(|name| name.is_empty()) {
+            let text =
+                "COMMAND is empty, so there is nothing to start: write the program's name after --";
+            return Err(UsageError(text.to_owned()));
+        }
+        let user = self.text("user", typed.user.clone())?;
+        let chdir = self.path("chdir", typed.chdir.clone());
+        Ok(Child {
+            program,
+            user: user.as_ref().map(words::user).transpose()?,
+            chdir: chdir.map(|path| path.value),
+        })
+    }
+
+    pub(super) fn watch(&self, typed: cli::Watch) -> Result<Watch, UsageError> {
+        let interval = self.duration("interval", typed.interval, INTERVAL_MIN)?;
+        let once = self.switch("no-watch", typed.no_watch)?;
+        Ok(Watch {
+            interval: (!once).then_some(interval),
+            debounce: self.duration("debounce", typed.debounce, Duration::ZERO)?,
+        })
+    }
+
+    pub(super) fn change(&self, typed: cli::Change) -> Result<Change, UsageError> {
+        let order = self.text_or_default("order", typed.order.clone())?;
+        words::choice(&order, &[("stop-first", ())])?;
+        let on_change = self.text_or_default("on-change", typed.on_change.clone())?;
+        let scope = self.text_or_default("stop-scope", typed.stop_scope.clone())?;
+        let sweep = self.text_or_default("sweep", typed.sweep.clone())?;
+        let scopes = [("process", Scope::Process), ("group", Scope::Group)];
+        let sweeps = [("tree", Sweep::Tree), ("none", Sweep::None)];
+        Ok(Change {
+            on_change: words::on_change(&on_change)?,
+            scope: words::choice(&scope, &scopes)?,
+            sweep: words::choice(&sweep, &sweeps)?,
+            splay: self.duration("splay", typed.splay.clone(), Duration::ZERO)?,
+            stop: self.stop(typed)?,
+        })
+    }
+
+    /// The general form, or the shorthand; both at once contradict each other.
+    fn stop(&self, typed: cli::Change) -> Result<StopSequence, UsageError> {
+        let sequence = self.text("stop-sequence", typed.stop_sequence)?;
+        let signal = self.text("stop-signal", typed.stop_signal.clone())?;
+        let timeout = self.text("stop-timeout", typed.stop_timeout.clone())?;
+        if let Some(sequence) = sequence {
+            let shorthand: Vec<Given<String>> = signal.into_iter().chain(timeout).collect();
+            if let Some(other) = shorthand.iter().find(|other| !sequence.outranks(other)) {
+                if !other.outranks(&sequence) {
+                    return Err(contradiction(&sequence, other));
+                }
+            } else {
+                return words::stop_sequence(&sequence);
+            }
+        }
+        let signal = words::signal(&self.text_or_default("stop-signal", typed.stop_signal)?)?;
+        let wait = self.duration("stop-timeout", typed.stop_timeout, Duration::ZERO)?;
+        if signal == Signal::KILL {
+            return Ok(StopSequence(Vec::new()));
+        }
+        Ok(StopSequence(vec![StopStep { signal, wait }]))
+    }
+
+    pub(super) fn crash(&self, typed: cli::Crash) -> Result<(), UsageError> {
+        let restart = self.text_or_default("restart", typed.restart)?;
+        words::choice(&restart, &[("never", ())])
+    }
+
+    pub(super) fn start_timeout(&self, typed: cli::Start) -> Result<Duration, UsageError> {
+        self.duration("start-timeout", typed.start_timeout, START_TIMEOUT_MIN)
+    }
+
+    pub(super) fn log(&self, typed: &cli::Operate) -> Result<Log, UsageError> {
+        let format = self.text_or_default("log-format", typed.log_format.clone())?;
+        let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+        Ok(Log {
+            format: words::choice(&format, &formats)?,
+            verbosity: self.verbosity(typed)?,
+        })
+    }
+
+    fn verbosity(&self, typed: &cli::Operate) -> Result<Verbosity, UsageError> {
+        let level = |times| match times {
+            0 => Verbosity::Normal,
+            1 => Verbosity::Debug,
+            _ => Verbosity::Trace,
+        };
+        if typed.quiet || typed.verbose > 0 {
+            let quiet = typed.quiet.then_some(Verbosity::Quiet);
+            return Ok(quiet.unwrap_or(level(typed.verbose)));
+        }
+        let verbose = self.text("verbose", None)?;
+        let times = match verbose.as_ref().map(|given| given.value.parse::<u8>()) {
+            Some(Ok(times)) => times,
+            Some(Err(_)) | None => u8::from(self.switch("verbose", false)?),
+        };
+        match (self.text("quiet", None)?, verbose) {
+            (Some(quiet), Some(verbose)) if times > 0 && self.switch("quiet", false)? => {
+                Err(contradiction(&quiet, &verbose))
+            }
+            _ if self.switch("quiet", false)? => Ok(Verbosity::Quiet),
+            _ => Ok(level(times)),
+        }
+    }
+
+    fn duration(
+        &self,
+        option: &'static str,
+        typed: Option<OsString>,
+        minimum: Duration,
+    ) -> Result<Duration, UsageError> {
+        words::duration(&self.text_or_default(option, typed)?, minimum)
+    }
+}
+
+fn contradiction<T, U>(one: &Given<T>, other: &Given<U>) -> UsageError {
+    UsageError(format!(
+        "{} and {} are both given and contradict each other, so neither can be trusted: leave one of them out",
+        one.name(),
+        other.name()
+    ))
+}
+
+/// One sentence for each `CHANGEOVER_…` variable that means nothing: most often a slip that would go unseen.
+#[must_use]
+pub fn unknown_variables(inherited: &Inherited) -> Vec<String> {
+    let known: Vec<String> = cli::options()
+        .iter()
+        .map(|option| given::variable(option))
+        .collect();
+    inherited
+        .keys()
+        .filter_map(|name| name.to_str())
+        .filter(|name| name.starts_with("CHANGEOVER_") && !is_foreign(name))
+        .filter(|name| !known.iter().any(|known| known == name))
+        .map(|name| match nearest(name, &known) {
+            Some(near) => format!(
+                "{} is no option's variable and is ignored: did you mean {near}?",
+                name.escape_debug()
+            ),
+            None => format!(
+                "{} is no option's variable and is ignored: see `changeover run --help` for the options",
+                name.escape_debug()
+            ),
+        })
+        .collect()
+}
+
+/// Kubernetes' links to a service called "changeover", and what the supervisor itself gives its children.
+fn is_foreign(name: &str) -> bool {
+    ["SERVICE_", "PORT", "CONTROL"]
+        .iter()
+        .any(|start| name["CHANGEOVER_".len()..].starts_with(start))
+        || name == crate::credential::environment::INSTANCE_MARK
+}
+
+fn nearest<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
+    const EDITS_MAX: usize = 3;
+    let distance = |known: &String| strsim::damerau_levenshtein(name, known);
+    known
+        .iter()
+        .map(|known| (distance(known), known.as_str()))
+        .filter(|(edits, _)| *edits <= EDITS_MAX)
+        .min()
+        .map(|(_, known)| known)
+}
