@@ -1,1 +1,3 @@
 //! What is not supervising: `exec`, `env`, `check`.
+
+pub mod env;
