@@ -16,8 +16,8 @@ use std::time::Duration;
 use crate::cli;
 use crate::credential::EnvironmentSpec;
 use crate::supervisor::action::Scope;
-use crate::supervisor::signal::Signal;
 
+pub use crate::supervisor::config::{LeftoverPolicy, OnChange, StopSequence, StopStep};
 pub use given::{Inherited, UsageError};
 pub use groups::unknown_variables;
 
@@ -149,42 +149,9 @@ pub struct Change {
     /// Who gets the stop signal and every forwarded signal.
     pub scope: Scope,
     /// What happens to processes that a child leaves behind.
-    pub sweep: Sweep,
+    pub leftovers: LeftoverPolicy,
     /// A random delay of up to this.
     pub splay: Duration,
-}
-
-/// `--on-change`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnChange {
-    /// Stop the child and start it with the new environment.
-    Restart,
-    /// Tell the child; it fetches for itself.
-    Signal(Signal),
-    /// Stop the child and exit 75.
-    Exit,
-}
-
-/// Signals, each with the time until the next; after the last comes KILL.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StopSequence(pub Vec<StopStep>);
-
-/// One signal of a stop sequence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StopStep {
-    /// Never KILL.
-    pub signal: Signal,
-    /// Until the next step.
-    pub wait: Duration,
-}
-
-/// `--sweep`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sweep {
-    /// The whole tree is stopped before the next child starts.
-    Tree,
-    /// Leftovers are nobody's business.
-    None,
 }
 
 /// `--check-login`.

@@ -13,8 +13,8 @@ use crate::supervisor::signal::Signal;
 
 use super::given::{self, Given, Inherited, Lookup, UsageError};
 use super::{
-    Change, CheckLogin, Child, Format, Log, LogFormat, Source, StopSequence, StopStep, Sweep,
-    Token, Verbosity, Watch, words,
+    Change, CheckLogin, Child, Format, LeftoverPolicy, Log, LogFormat, Source, StopSequence,
+    StopStep, Token, Verbosity, Watch, words,
 };
 
 /// Below this, every interval would be a burst.
@@ -176,11 +176,14 @@ impl Lookup<'_> {
         let scope = self.text_or_default("stop-scope", typed.stop_scope.clone())?;
         let sweep = self.text_or_default("sweep", typed.sweep.clone())?;
         let scopes = [("process", Scope::Process), ("group", Scope::Group)];
-        let sweeps = [("tree", Sweep::Tree), ("none", Sweep::None)];
+        let sweeps = [
+            ("tree", LeftoverPolicy::Sweep),
+            ("none", LeftoverPolicy::Leave),
+        ];
         Ok(Change {
             on_change: words::on_change(&on_change)?,
             scope: words::choice(&scope, &scopes)?,
-            sweep: words::choice(&sweep, &sweeps)?,
+            leftovers: words::choice(&sweep, &sweeps)?,
             splay: self.duration("splay", typed.splay.clone(), Duration::ZERO)?,
             stop: self.stop(typed)?,
         })

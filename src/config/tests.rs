@@ -1,5 +1,6 @@
 //! Every rule of the configuration, in the words that a user reads.
 
+use crate::supervisor::signal::Signal;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
@@ -74,7 +75,7 @@ fn the_defaults() {
                 wait: seconds(35)
             }]),
             scope: Scope::Process,
-            sweep: Sweep::Tree,
+            leftovers: LeftoverPolicy::Sweep,
             splay: Duration::ZERO,
         }
     );
@@ -143,7 +144,7 @@ fn everything_can_come_from_the_environment() {
     assert_eq!(run.change.on_change, OnChange::Signal(Signal::HUP));
     assert_eq!(run.change.stop.0.len(), 2);
     assert_eq!(run.change.scope, Scope::Group);
-    assert_eq!(run.change.sweep, Sweep::None);
+    assert_eq!(run.change.leftovers, LeftoverPolicy::Leave);
     assert_eq!(run.change.splay, seconds(90));
     assert_eq!(run.child.user.unwrap().group.as_deref(), Some("web"));
     assert_eq!(run.child.chdir, Some("/srv".into()));
