@@ -5,11 +5,13 @@
 pub mod change;
 pub mod database_url;
 pub mod environment;
+pub mod phrase;
 pub mod secret;
 pub mod snapshot;
 
 pub use change::Kind;
 pub use database_url::{DatabaseUrl, SslMode};
 pub use environment::{Environment, EnvironmentSpec};
+pub use phrase::phrase;
 pub use secret::Secret;
 pub use snapshot::{Fault, RawValue, Selection, Snapshot, Values};
