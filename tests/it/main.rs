@@ -1,3 +1,6 @@
 //! Every integration test, in one binary: it links once.
 
+mod client;
 mod scenarios;
+mod support;
+mod token;

@@ -1,0 +1,318 @@
+//! One request for the app's config vars, and what its answer means.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, DATE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, LOCATION,
+    RETRY_AFTER,
+};
+use reqwest::{Response, StatusCode};
+use url::Url;
+
+use crate::credential::{Selection, Snapshot, phrase};
+
+use super::error::{Diagnosis, FetchError, SetupError};
+use super::model::{self, Body, Complaint};
+use super::token::{Token, TokenOptions, TokenSource};
+use super::transport::{self, Timeouts};
+use super::{ApiUrl, Variables};
+
+const ANSWER_BYTES_MAX: usize = 1024 * 1024;
+const COMPLAINT_BYTES_MAX: usize = 16 * 1024;
+const ETAG_BYTES_MAX: usize = 256;
+const VERSION_3: &str = "application/vnd.heroku+json; version=3";
+
+/// What is asked, where, and on whose behalf.
+#[derive(Clone, Debug)]
+pub struct ClientOptions {
+    /// Where the API is.
+    pub api_url: ApiUrl,
+    /// `--ca-file`: trusted beside the bundled roots.
+    pub ca_file: Option<PathBuf>,
+    /// Where the token is.
+    pub token: TokenOptions,
+    /// The app's name or id.
+    pub app: String,
+    /// Which config vars are kept of an answer.
+    pub selection: Selection,
+    /// The environment: tokens, proxies, `SSL_CERT_FILE`.
+    pub variables: Arc<Variables>,
+    /// When a request is given up.
+    pub timeouts: Timeouts,
+}
+
+/// Asks for the config vars of one app.
+pub struct Client {
+    http: reqwest::Client,
+    timeouts: Timeouts,
+    address: Url,
+    app: String,
+    selection: Selection,
+    source: TokenSource,
+    token: Mutex<Held>,
+}
+
+/// The token in use, and what has been told about it.
+#[derive(Default)]
+struct Held {
+    token: Option<Token>,
+    warned_about: Vec<String>,
+    warning: Option<String>,
+}
+
+/// A good answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// 200.
+    Snapshot {
+        /// The config vars, judged and reduced to the selection.
+        snapshot: Snapshot,
+        /// The server's name for this answer.
+        etag: Option<String>,
+        /// What the headers tell.
+        diagnosis: Diagnosis,
+    },
+    /// 304: what the tag that was sent along stands for is still the answer.
+    NotModified {
+        /// What the headers tell.
+        diagnosis: Diagnosis,
+    },
+}
+
+impl Client {
+    /// Prepares everything but the token, which is looked for when it is first needed.
+    ///
+    /// # Errors
+    /// When the configuration cannot work; see [`SetupError`].
+    pub fn new(options: ClientOptions) -> Result<Self, SetupError> {
+        let ClientOptions {
+            api_url,
+            ca_file,
+            token,
+            app,
+            selection,
+            variables,
+            timeouts,
+        } = options;
+        if app.is_empty()
+            || !app
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        {
+            return Err(SetupError::App { name: phrase(&app) });
+        }
+        Ok(Self {
+            http: transport::client(&api_url, ca_file.as_deref(), &variables, timeouts)?,
+            timeouts,
+            address: api_url.config_vars(&app),
+            app,
+            selection,
+            source: TokenSource::new(&token, variables, &api_url)?,
+            token: Mutex::default(),
+        })
+    }
+
+    /// Asks once; with `unless`, for an answer other than the one of that tag. It ends within 10 s, and a token that
+    /// has to be looked for may take 10 s more. When the token is refused, its source is read again: another token
+    /// there is tried at once.
+    ///
+    /// # Errors
+    /// When there is no good answer; see [`FetchError`].
+    pub async fn config_vars(&self, unless: Option<&str>) -> Result<Answer, FetchError> {
+        let token = self.token().await?;
+        let outcome = self.ask(&token, unless).await;
+        if !matches!(outcome, Err(FetchError::TokenRefused { .. })) {
+            return outcome;
+        }
+        match self.source.read().await {
+            Ok(newer) if newer.secret != token.secret => {
+                self.hold(&newer);
+                self.ask(&newer, unless).await
+            }
+            Ok(_) | Err(_) => outcome,
+        }
+    }
+
+    /// What there is to say about the file that the token is in: once for each file, `None` afterwards.
+    pub fn take_warning(&self) -> Option<String> {
+        self.held().warning.take()
+    }
+
+    async fn token(&self) -> Result<Token, FetchError> {
+        let held = self.held().token.clone();
+        if let Some(token) = held {
+            return Ok(token);
+        }
+        let token = self.source.read().await;
+        let token = token.map_err(|error| FetchError::NoToken(error.0))?;
+        self.hold(&token);
+        Ok(token)
+    }
+
+    fn hold(&self, token: &Token) {
+        let mut held = self.held();
+        held.token = Some(token.clone());
+        if let Some(warning) = &token.warning
+            && !held.warned_about.contains(warning)
+        {
+            held.warned_about.push(warning.clone());
+            held.warning = Some(warning.clone());
+        }
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, Held> {
+        self.token.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn ask(&self, token: &Token, unless: Option<&str>) -> Result<Answer, FetchError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static(VERSION_3));
+        headers.insert(AUTHORIZATION, bearer(token)?);
+        if let Some(tag) = unless.and_then(|tag| HeaderValue::from_str(tag).ok()) {
+            headers.insert(IF_NONE_MATCH, tag);
+        }
+        let conditional = headers.contains_key(IF_NONE_MATCH);
+        let request = self.http.get(self.address.clone()).headers(headers);
+        let answer = request.send().await;
+        let answer =
+            answer.map_err(|error| FetchError::unavailable(self.timeouts.describe(&error)))?;
+        match answer.status() {
+            StatusCode::OK => self.good(answer).await,
+            StatusCode::NOT_MODIFIED if conditional => Ok(Answer::NotModified {
+                diagnosis: Diagnosis::of(answer.headers()),
+            }),
+            StatusCode::NOT_MODIFIED => {
+                Err(FetchError::unavailable("304 to a request without a tag"))
+            }
+            status if status.is_redirection() => Err(self.redirected(&answer)),
+            _ => Err(self.bad(answer, token).await),
+        }
+    }
+
+    async fn good(&self, mut answer: Response) -> Result<Answer, FetchError> {
+        let body = self.body(&mut answer, ANSWER_BYTES_MAX).await?;
+        let Some(values) = model::config_vars(body.bytes()) else {
+            let what = match body.bytes().trim_ascii_start() {
+                [] => "200 (empty)",
+                [b'<', ..] => "200 (HTML)",
+                _ => "200, but not a JSON object",
+            };
+            return Err(FetchError::unavailable(what));
+        };
+        let etag = header(answer.headers(), ETAG).filter(|tag| tag.len() <= ETAG_BYTES_MAX);
+        Ok(Answer::Snapshot {
+            snapshot: self.selection.snapshot(values),
+            etag: etag.map(str::to_owned),
+            diagnosis: Diagnosis::of(answer.headers()),
+        })
+    }
+
+    /// The whole body, or the error that says why not. An answer that is dropped here closes its connection.
+    async fn body(&self, answer: &mut Response, bytes_max: usize) -> Result<Body, FetchError> {
+        let mut body = Body::default();
+        loop {
+            match answer.chunk().await {
+                Ok(None) => return Ok(body),
+                Ok(Some(piece)) if body.push(&piece, bytes_max) => {}
+                Ok(Some(_)) => {
+                    let limit = bytes_max / 1024;
+                    return Err(FetchError::unavailable(format!(
+                        "an answer of more than {limit} KiB"
+                    )));
+                }
+                Err(error) if error.is_timeout() => {
+                    return Err(FetchError::unavailable(self.timeouts.describe(&error)));
+                }
+                Err(_) => return Err(FetchError::unavailable("the answer broke off")),
+            }
+        }
+    }
+
+    fn redirected(&self, answer: &Response) -> FetchError {
+        let status = answer.status().as_u16();
+        let target = header(answer.headers(), LOCATION);
+        let target = target.and_then(|target| self.address.join(target).ok());
+        let host = target
+            .as_ref()
+            .and_then(Url::host_str)
+            .unwrap_or("an unknown host");
+        FetchError::unavailable(phrase(&format!(
+            "{status} redirect to {host}, not followed"
+        )))
+    }
+
+    async fn bad(&self, mut answer: Response, token: &Token) -> FetchError {
+        let status = answer.status().as_u16();
+        let diagnosis = Diagnosis::of(answer.headers());
+        let date = header(answer.headers(), DATE);
+        let retry_after =
+            header(answer.headers(), RETRY_AFTER).and_then(|value| model::retry_after(value, date));
+        // A body that does not come to its end changes nothing about the status.
+        let body = self
+            .body(&mut answer, COMPLAINT_BYTES_MAX)
+            .await
+            .unwrap_or_default();
+        let complaint = Complaint::read(body.bytes(), &token.secret);
+        let message = complaint.told(status);
+        match (status, complaint.id.as_deref()) {
+            (401 | 403, id) => FetchError::TokenRefused {
+                status,
+                origin: token.origin.to_string(),
+                message: explained(message, id, &diagnosis),
+                diagnosis,
+            },
+            (404, _) => FetchError::AppNotFound {
+                app: self.app.clone(),
+                origin: token.origin.to_string(),
+                message,
+            },
+            (402, _) => FetchError::Unavailable {
+                detail: phrase(&format!("the account has a payment problem: {message}")),
+                retry_after,
+            },
+            _ => FetchError::Unavailable {
+                detail: message,
+                retry_after,
+            },
+        }
+    }
+}
+
+/// The same token may be fine, and the account not; or the token may be fine for something else.
+fn explained(message: String, id: Option<&str>, diagnosis: &Diagnosis) -> String {
+    let explanation = match (id, &diagnosis.oauth_scope, &diagnosis.oauth_scope_accepted) {
+        (Some("suspended"), _, _) => "the account or the app is suspended".to_owned(),
+        (Some("two_factor"), _, _) => {
+            "the account asks for a second factor, which a token of `heroku authorizations:create` needs not".to_owned()
+        }
+        (_, Some(has), Some(needs)) => format!("the token's scope is {has}, any of {needs} is needed"),
+        _ => return message,
+    };
+    phrase(&format!("{explanation}: {message}"))
+}
+
+fn bearer(token: &Token) -> Result<HeaderValue, FetchError> {
+    let value = zeroize::Zeroizing::new(format!("Bearer {}", token.secret.expose()));
+    let mut value = HeaderValue::from_str(&value).map_err(|_| {
+        FetchError::NoToken(format!("the token from {} cannot be sent", token.origin))
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn header(headers: &HeaderMap, name: impl Into<HeaderName>) -> Option<&str> {
+    headers.get(name.into())?.to_str().ok()
+}
+
+impl Diagnosis {
+    fn of(headers: &HeaderMap) -> Self {
+        let text = |name| header(headers, HeaderName::from_static(name));
+        Self {
+            ratelimit_remaining: text("ratelimit-remaining")
+                .and_then(|text| text.trim().parse().ok()),
+            oauth_scope: text("oauth-scope").map(phrase),
+            oauth_scope_accepted: text("oauth-scope-accepted").map(phrase),
+        }
+    }
+}
