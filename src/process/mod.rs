@@ -1,1 +1,44 @@
 //! The OPERATING SYSTEM: processes, signals, terminals. `nix` and `libc` live only here.
+//!
+//! **Invariant:** nothing here decides. A program is prepared, started, signalled, reaped and looked up in `/proc`
+//! when the executor says so.
+//!
+//! **Invariant:** `unsafe` is in `spawn.rs` alone, together with the few system calls that `nix` cannot express.
+//!
+//! **Invariant:** whatever is started here is reaped by `reaper.rs` and by nothing else. `std::process` and
+//! `tokio::process` are absent on purpose: one `waitid` for everybody would take their statuses away.
+
+use std::io;
+
+use nix::sys::prctl;
+
+pub mod identity;
+pub mod program;
+pub mod reaper;
+pub mod spawn;
+pub mod terminal;
+pub mod tree;
+
+pub use identity::{Identity, lookup_identity};
+pub use program::{Group, Prepared, Program, prepare};
+pub use reaper::{Change, Children, child_signal, collect};
+pub use spawn::{Child, Inherited, exec, signal_group, signal_process, spawn};
+pub use terminal::{Terminal, has_controlling_terminal};
+pub use tree::{Member, StartTime, Swept, Tree};
+
+/// Keeps the supervisor's memory, which holds secrets, from core files and from other processes of the same user.
+/// The child is as dumpable as it would be without us, and its core limit is not touched.
+///
+/// # Errors
+/// When the system refuses.
+pub fn harden() -> io::Result<()> {
+    Ok(prctl::set_dumpable(false)?)
+}
+
+/// From now on every orphan below us becomes our child instead of PID 1's.
+///
+/// # Errors
+/// When the system refuses.
+pub fn become_subreaper() -> io::Result<()> {
+    Ok(prctl::set_child_subreaper(true)?)
+}

@@ -1,1 +1,3 @@
 //! CONNECTS: the only caller of `step()`, the only `select!`.
+
+pub mod signals;

@@ -1,0 +1,166 @@
+//! Hears signals: each one with who raised it, and separately that a child changed.
+
+use std::io;
+use std::os::unix::net;
+
+use signal_hook::iterator::backend::{Pending, SignalDelivery};
+use signal_hook::iterator::exfiltrator::WithOrigin;
+use signal_hook::low_level::siginfo;
+use tokio::net::UnixStream;
+use tokio::net::unix::pipe;
+
+use crate::process::{self, Inherited};
+use crate::supervisor::signal::{Origin, Signal};
+
+/// Handled whatever the supervisor was started with.
+const ALWAYS: [Signal; 3] = [Signal::TERM, Signal::INT, Signal::QUIT];
+
+/// Handled unless ignored at the start: `nohup` means it.
+const UNLESS_IGNORED: [i32; 14] = [
+    1,  // HUP
+    10, // USR1
+    12, // USR2
+    14, // ALRM
+    16, // STKFLT
+    18, // CONT
+    23, // URG
+    24, // XCPU
+    25, // XFSZ
+    26, // VTALRM
+    27, // PROF
+    28, // WINCH
+    29, // IO
+    30, // PWR
+];
+
+/// The signals that reach the supervisor, but for those about children. Nothing wakes while none comes.
+#[derive(Debug)]
+pub struct Signals {
+    delivery: SignalDelivery<UnixStream, WithOrigin>,
+    pending: Pending<WithOrigin>,
+}
+
+/// A signal, and what is known of where it came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// Which.
+    pub signal: Signal,
+    /// Who raised it.
+    pub sender: Sender,
+}
+
+/// Who raised a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// The kernel: for these signals, the terminal.
+    Kernel,
+    /// A process; 0 when it is outside our process namespace.
+    Process(u32),
+    /// The system does not say.
+    Unknown,
+}
+
+impl Signals {
+    /// Installs the handlers, in a runtime. Before the first start of a child, and before its program is prepared.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn install(inherited: &Inherited) -> io::Result<Self> {
+        let (read, write) = net::UnixStream::pair()?;
+        read.set_nonblocking(true)?;
+        let others = UNLESS_IGNORED.into_iter().map(Signal);
+        let others = others.filter(|signal| !inherited.ignores(*signal));
+        let numbers = ALWAYS.into_iter().chain(others).map(|signal| signal.0);
+        let read = UnixStream::from_std(read)?;
+        let mut delivery = SignalDelivery::with_pipe(read, write, WithOrigin::default(), numbers)?;
+        let pending = delivery.pending();
+        Ok(Self { delivery, pending })
+    }
+
+    /// Waits for the next signal. A cancelled wait loses none.
+    ///
+    /// # Errors
+    /// When the pipe from the handlers fails, which it does not.
+    pub async fn next(&mut self) -> io::Result<Received> {
+        loop {
+            if let Some(origin) = self.pending.next() {
+                return Ok(Received::new(&origin));
+            }
+            let pipe = self.delivery.get_read();
+            pipe.readable().await?;
+            // The runtime learns from its own read alone that the pipe is empty again.
+            match pipe.try_read(&mut [0; 64]) {
+                Ok(_) => self.pending = self.delivery.pending(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl Received {
+    fn new(origin: &siginfo::Origin) -> Self {
+        let sender = match (origin.cause, origin.process) {
+            (siginfo::Cause::Kernel, _) => Sender::Kernel,
+            (_, Some(process)) => Sender::Process(process.pid.unsigned_abs()),
+            (_, None) => Sender::Unknown,
+        };
+        Self {
+            signal: Signal(origin.signal),
+            sender,
+        }
+    }
+
+    /// What the supervisor is told. `in_tree`: whether a process belongs to a child's tree.
+    pub fn origin(&self, in_tree: impl FnOnce(u32) -> bool) -> Origin {
+        match self.sender {
+            Sender::Kernel => Origin::Terminal,
+            Sender::Process(pid) if pid == std::process::id() || (pid != 0 && in_tree(pid)) => {
+                Origin::OwnTree
+            }
+            Sender::Process(_) | Sender::Unknown => Origin::Process,
+        }
+    }
+}
+
+/// Says when there is something for `process::collect`.
+#[derive(Debug)]
+pub struct ChildChanges(pipe::Receiver);
+
+impl ChildChanges {
+    /// Begins to listen, in a runtime. Before any other thread exists and before the first start of a child.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn install() -> io::Result<Self> {
+        // No pipe, but read like one. (`AsyncFd` asks for `unsafe`.)
+        Ok(Self(pipe::Receiver::from_owned_fd_unchecked(
+            process::child_signal()?,
+        )?))
+    }
+
+    /// Waits until a child changed since the last wait. A cancelled wait loses nothing.
+    ///
+    /// # Errors
+    /// When the runtime is shutting down.
+    pub async fn next(&mut self) -> io::Result<()> {
+        let mut changed = false;
+        while !changed {
+            self.0.readable().await?;
+            while self.take()? {
+                changed = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the news that is there; `false` when there was none.
+    fn take(&self) -> io::Result<bool> {
+        // Room for several, as the kernel writes them: 128 bytes each.
+        match self.0.try_read(&mut [0; 1024]) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
