@@ -1,4 +1,95 @@
-//! changeover runs a program with credentials fetched from Heroku and restarts it gracefully when they change.
+//! changeover runs a program with credentials fetched from Heroku, and keeps it running with credentials that work: it
+//! starts the child with a fresh `DATABASE_URL`, watches the Platform API, and when the credential changes it stops the
+//! child gracefully and starts it again with the new environment.
+//!
+//! This page is the architecture. Read it once; then `ls src` is the map.
+//!
+//! # Bird's eye
+//!
+//! ```text
+//!  Heroku API ──poll──┐                                     ┌── prepare / spawn / signal / sweep ── child tree
+//!  child exited ──────┤        ┌───────────────────┐        │
+//!  signals ───────────┼─Event─▶│    supervisor     │─Action─┼── fetch (Heroku)   log in (Postgres)
+//!  a login's answer ──┤        │ (pure: decides)   │        │
+//!  the deadline ──────┘        └───────────────────┘        └── announce, exit
+//!                                now ▲   ▼ deadline()
+//! ```
+//!
+//! Everything that happens is an [`Event`](supervisor::event::Event); everything the program can do is an
+//! [`Action`](supervisor::action::Action). [`Supervisor::step`](supervisor::Supervisor::step) turns one into the other, given
+//! `now`. The [`runtime`] loop waits for one event, steps, does what it is told, and sleeps until
+//! [`deadline`](supervisor::Supervisor::deadline). Two machines live side by side in the core: `change` decides *what the child
+//! should run with* (debounce, confirmation, splay), `service` decides *what runs* (one instance at a time, stop-first);
+//! `watch` decides when to fetch.
+//!
+//! # Code map
+//!
+//! | room | what happens there |
+//! |---|---|
+//! | `main.rs` | parse, telemetry, config, run, exit code; no logic |
+//! | [`cli`] → [`config`] | what was typed → what it means: the only place with defaults and cross-checks |
+//! | [`exit_code`] | every exit code, documented |
+//! | [`credential`] | WHAT is watched: secrets, snapshots, postgres URLs, the environment. Pure |
+//! | [`supervisor`] | DECIDES. Pure, std only |
+//! | [`heroku`] | FETCHES: the client and the token's sources. reqwest lives only here |
+//! | [`postgres`] | LOGS IN. tokio-postgres lives only here |
+//! | [`process`] | The OPERATING SYSTEM: spawn, reap, sweep. nix and libc live only here, `unsafe` only in `spawn.rs` |
+//! | [`runtime`] | CONNECTS: the only caller of `step`, the only `select!`; `executor.rs` has one arm per action |
+//! | [`commands`] | `exec`, `env`, `check`: what is not supervising |
+//! | `testing` | the Heroku simulator (feature `testing`, never in the installed binary) |
+//!
+//! Who may import whom is a test: `tests/tidy.rs` holds the table, and its failures say where a thing belongs instead. Shells
+//! never import each other: an arrow between two of them becomes an event and an action.
+//!
+//! # Invariants
+//!
+//! **The child never suffers from the watcher.** No answer of the API, no outage and no bad value is an input of any
+//! transition that stops a child: `service` is told of failed fetches only to end a wait for a first answer or an inquiry
+//! after the child's own end.
+//!
+//! **Only a value that differs is a change.** ETags, releases and other variables are deliberately absent from
+//! `supervisor/change.rs`. Missing, empty, null and malformed values keep the last good one.
+//!
+//! **Nothing is stopped before its successor is known to be startable.** The environment is built and the program found
+//! (`Action::Prepare`) before the stop signal goes out. It is also why the dead time is short.
+//!
+//! **A late answer is never taken for its successor's.** Every process, fetch and login has an id; stale ones are dropped in
+//! one place each.
+//!
+//! **Nothing sleeps.** There is one wait, in the loop, until `deadline()`, which is computed from what the states hold.
+//!
+//! **A secret has no way out.** [`Secret`](credential::Secret) has no `Display` and a `Debug` of stars; notices carry names and
+//! kinds, never values; the process is not dumpable.
+//!
+//! # Where do I change …
+//!
+//! | to change | go to |
+//! |---|---|
+//! | when Heroku is asked | `supervisor/watch.rs` |
+//! | what counts as a change, and when it is acted on | `supervisor/change.rs` |
+//! | what happens when a child ends by itself | `supervisor/service.rs` (`on_exited`), `supervisor/inquiry.rs` |
+//! | how a child is stopped, killed, swept | `supervisor/instance.rs` |
+//! | what a signal does | `supervisor/orders.rs` |
+//! | an option | `cli.rs`, then `config.rs`, then the README's table |
+//! | a log line | `runtime/telemetry.rs` |
+//! | what the child finds in its environment | `credential/environment.rs` |
+//! | where a token comes from | `heroku/token.rs` |
+//!
+//! # Where this departs from the first design
+//!
+//! - `Action::Prepare` and `Event::Prepared` are new: they make "nothing is stopped before its successor is startable" and the
+//!   short dead time one mechanism, visible to the simulator.
+//! - The answer to a failed end is a phase of its own (`Asking`), so that TERM, a new revision and the 5 s limit each have
+//!   their one place.
+//! - `Fetch` carries the ETag instead of a flag: the tag travels with the snapshot that it stands for, so a 304 can never mean
+//!   an answer that the core has not seen.
+//! - `Exited` says whether anything of the tree is left: the reaper knows for nothing (`ECHILD`), and the common case
+//!   needs no second event.
+
+#[cfg(not(target_os = "linux"))]
+compile_error!(
+    "changeover supervises with Linux's own means (pidfd, subreaper, signalfd) and builds on Linux only"
+);
 
 pub mod cli;
 pub mod commands;

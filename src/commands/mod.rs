@@ -1,3 +1,62 @@
-//! What is not supervising: `exec`, `env`, `check`.
+//! What the user asked for: `run`, `exec`, `env`, `check`, each put together from the other rooms.
 
 pub mod env;
+pub mod failure;
+mod parts;
+mod run;
+
+use std::ffi::OsString;
+use std::io::Write as _;
+
+use crate::cli::Cli;
+use crate::config::{self, Config, Inherited, Log, Task};
+use crate::exit_code::ExitCode;
+use crate::process;
+use crate::runtime::telemetry;
+
+use failure::Failure;
+
+/// The whole program, from its arguments to its exit code. `started_with` is recorded before anything else runs.
+pub fn main(
+    arguments: impl Iterator<Item = OsString>,
+    inherited: &Inherited,
+    started_with: process::Inherited,
+) -> ExitCode {
+    let cli = match Cli::read(arguments) {
+        Ok(cli) => cli,
+        Err(answer) => {
+            // Help and the version go to stdout with code 0, everything else to stderr with code 2.
+            let _ = answer.print();
+            return if answer.exit_code() == 0 {
+                ExitCode::Success
+            } else {
+                ExitCode::Usage
+            };
+        }
+    };
+    match obey(cli, inherited, started_with) {
+        Ok(code) => code,
+        Err(failure) => {
+            // A broken stderr must not become a panic.
+            let _ = writeln!(std::io::stderr(), "changeover: {failure}");
+            failure.code()
+        }
+    }
+}
+
+fn obey(
+    cli: Cli,
+    inherited: &Inherited,
+    started_with: process::Inherited,
+) -> Result<ExitCode, Failure> {
+    process::harden()?;
+    telemetry::install(Log::new(cli.command.operate(), inherited)?, inherited);
+    for warning in config::unknown_variables(inherited) {
+        tracing::warn!("{warning}");
+    }
+    let config = Config::new(cli.command, inherited)?;
+    match config.task.clone() {
+        Task::Run(task) => run::run(&config, *task, inherited, started_with),
+        Task::Exec { .. } | Task::Env { .. } | Task::Check => Ok(ExitCode::Internal),
+    }
+}

@@ -9,6 +9,7 @@
 //! `tokio::process` are absent on purpose: one `waitid` for everybody would take their statuses away.
 
 use std::io;
+use std::time::Duration;
 
 use nix::sys::prctl;
 
@@ -24,7 +25,7 @@ pub use program::{Group, Prepared, Program, prepare};
 pub use reaper::{Change, Children, child_signal, collect};
 pub use spawn::{Child, Inherited, exec, signal_group, signal_process, spawn};
 pub use terminal::{Terminal, has_controlling_terminal};
-pub use tree::{Member, StartTime, Swept, Tree};
+pub use tree::{Member, StartTime, Swept, Tree, supervisor_mark};
 
 /// Keeps the supervisor's memory, which holds secrets, from core files and from other processes of the same user.
 /// The child is as dumpable as it would be without us, and its core limit is not touched.
@@ -33,6 +34,13 @@ pub use tree::{Member, StartTime, Swept, Tree};
 /// When the system refuses.
 pub fn harden() -> io::Result<()> {
     Ok(prctl::set_dumpable(false)?)
+}
+
+/// The clock that also runs while the machine sleeps. (The monotonic one is std's own.)
+#[must_use]
+pub fn time_since_boot() -> Duration {
+    let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME);
+    time.map_or(Duration::ZERO, Duration::from)
 }
 
 /// From now on every orphan below us becomes our child instead of PID 1's.

@@ -14,7 +14,6 @@ use std::process;
 use zeroize::Zeroizing;
 
 use crate::credential::environment::INSTANCE_MARK;
-use crate::supervisor::id::InstanceId;
 use crate::supervisor::signal::Signal;
 
 use super::spawn::{pidfd_open, pidfd_signal};
@@ -31,7 +30,7 @@ const ENVIRON_BYTES_MAX: u64 = 4 * 1024 * 1024;
 const NAME_BYTES_MAX: usize = 64;
 
 /// The moment at which a process started, in the kernel's ticks since boot: with its id, a name that is never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StartTime(u64);
 
 impl StartTime {
@@ -42,12 +41,13 @@ impl StartTime {
     }
 }
 
-/// The mark for an instance's environment: it names the supervisor too, which may run below another one.
+/// Names this supervisor in its children's environments, where another one's children may live too. An instance's mark is
+/// this, a dot and the instance.
 #[must_use]
-pub fn mark(instance: InstanceId) -> String {
+pub fn supervisor_mark() -> String {
     let pid = process::id();
     let start = StartTime::of(pid).map_or(0, |start| start.0);
-    format!("{pid}.{start}.{instance}")
+    format!("{pid}.{start}")
 }
 
 /// All processes of one instance.

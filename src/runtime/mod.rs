@@ -1,3 +1,148 @@
 //! CONNECTS: the only caller of `step()`, the only `select!`.
+//!
+//! One turn: wait for one event, step, do what the core says in its order, and only then write the log: people's lines
+//! never stand between an old child's end and the new one's start.
 
+mod children;
+pub mod clock;
+pub mod executor;
 pub mod signals;
+pub mod telemetry;
+
+use std::collections::VecDeque;
+use std::io;
+
+use tokio::sync::mpsc;
+
+use crate::exit_code::ExitCode;
+use crate::heroku::Client;
+use crate::process::{Inherited, Program};
+use crate::supervisor::Supervisor;
+use crate::supervisor::config::Config;
+use crate::supervisor::event::Event;
+
+use clock::Clock;
+use executor::{Executor, Told};
+use signals::{ChildChanges, Signals};
+use telemetry::Context;
+
+/// Answers on their way to the core: at most one fetch and one login per watched variable are out at a time.
+const ANSWERS_MAX: usize = 64;
+
+/// Everything that supervising needs, already validated.
+pub struct Setup {
+    /// The core's configuration.
+    pub config: Config,
+    /// What is run.
+    pub program: Program,
+    /// Where the config vars come from.
+    pub client: Client,
+    /// What the supervisor was started with.
+    pub inherited: Inherited,
+    /// What log lines need to know beside the facts.
+    pub context: Context,
+    /// Draws every jitter of this life.
+    pub seed: u64,
+}
+
+/// Supervises until the end, on the calling thread: it must be the main one, because a child's parent-death signal comes when
+/// the *thread* that started it ends.
+///
+/// # Errors
+/// When the system refuses what no supervisor can do without: an event loop, signal handlers.
+pub fn supervise(setup: Setup) -> io::Result<ExitCode> {
+    let runtime = event_loop()?;
+    let code = runtime.block_on(async {
+        let mut life = Life::begin(setup)?;
+        life.live().await
+    });
+    // A name lookup that hangs in the system's resolver must not hold the end up.
+    runtime.shutdown_background();
+    code
+}
+
+/// The one event loop of the program: no thread but this one lives longer than a name lookup.
+///
+/// # Errors
+/// When the system refuses.
+pub fn event_loop() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .thread_keep_alive(clock::LOOKUP_THREAD)
+        .build()
+}
+
+/// One supervisor's life.
+struct Life {
+    clock: Clock,
+    core: Supervisor,
+    executor: Executor,
+    children: ChildChanges,
+    signals: Signals,
+    answers: mpsc::Receiver<Event>,
+    events: VecDeque<Event>,
+}
+
+impl Life {
+    fn begin(setup: Setup) -> io::Result<Self> {
+        let Setup {
+            config,
+            program,
+            client,
+            inherited,
+            context,
+            seed,
+        } = setup;
+        let (sender, answers) = mpsc::channel(ANSWERS_MAX);
+        let mark = config.mark.clone();
+        Ok(Self {
+            clock: Clock::start(),
+            children: ChildChanges::install()?,
+            signals: Signals::install(&inherited)?,
+            core: Supervisor::new(config, seed),
+            executor: Executor::new(program, client, mark, context, sender),
+            answers,
+            events: VecDeque::from([Event::Wake]),
+        })
+    }
+
+    async fn live(&mut self) -> io::Result<ExitCode> {
+        loop {
+            while let Some(event) = self.events.pop_front() {
+                tracing::trace!(?event);
+                for action in self.core.step(self.clock.now(), event) {
+                    if let Told::Exit(code) = self.executor.obey(action, &mut self.events) {
+                        self.executor.tell();
+                        return Ok(code);
+                    }
+                }
+            }
+            self.executor.tell();
+            self.wait().await?;
+        }
+    }
+
+    /// Waits for one thing to happen. What already happened to children comes first: an end that is known cannot be overtaken
+    /// by a stop signal.
+    async fn wait(&mut self) -> io::Result<()> {
+        let deadline = self.core.deadline();
+        tokio::select! {
+            biased;
+            changed = self.children.next() => {
+                changed?;
+                self.executor.reap(&mut self.events);
+            }
+            received = self.signals.next() => {
+                let received = received?;
+                let origin = received.origin(|pid| self.executor.in_tree(pid));
+                self.events.push_back(Event::Signal { signal: received.signal, origin });
+            }
+            Some(answer) = self.answers.recv() => self.events.push_back(answer),
+            () = self.clock.until(deadline) => self.events.push_back(Event::Wake),
+        }
+        if self.clock.slept() {
+            self.events.push_back(Event::Resumed);
+        }
+        Ok(())
+    }
+}

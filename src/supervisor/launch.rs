@@ -58,7 +58,7 @@ impl Launch {
     /// Asks for the preparation of a child on the desired revision.
     pub(super) fn new(turn: &mut Turn<'_>, desired: &Desired, why: Why) -> Self {
         let id = turn.ids.instance();
-        let mark = format!("{}-{}", turn.config.mark, id.0);
+        let mark = format!("{}.{id}", turn.config.mark);
         let spec = &turn.config.environment;
         let environment = Arc::new(spec.build(Some(&mark), &desired.values, &desired.others));
         turn.act(Action::Prepare {

@@ -1,0 +1,97 @@
+//! Why a command ended before, or instead of, its program: one sentence, and an exit code.
+
+use std::io;
+
+use thiserror::Error;
+
+use crate::config::UsageError;
+use crate::exit_code::ExitCode;
+use crate::heroku::{FetchError, SetupError};
+use crate::process::identity::IdentityError;
+use crate::supervisor::event::SpawnError;
+
+/// What went wrong before anything was started.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// The command line makes no sense.
+    #[error("{0}")]
+    Usage(#[from] UsageError),
+    /// The configuration cannot work on this machine.
+    #[error("{0}")]
+    Setup(#[from] SetupError),
+    /// `--user` names nobody.
+    #[error("{0}")]
+    Identity(#[from] IdentityError),
+    /// There is no usable answer.
+    #[error("{0}")]
+    Fetch(#[from] FetchError),
+    /// Something that the configuration or the API holds cannot be used.
+    #[error("{0}")]
+    Unusable(String),
+    /// No good answer in time.
+    #[error("{0}")]
+    NoAnswer(String),
+    /// The program cannot be started.
+    #[error("{}", program_sentence(.program, .error))]
+    Program {
+        /// The command as given.
+        program: String,
+        /// Why.
+        error: SpawnError,
+    },
+    /// The system refused what no supervisor can do without.
+    #[error(
+        "the system refused what changeover needs ({0}); nothing was started; see whether this machine is out of files or memory"
+    )]
+    System(#[from] io::Error),
+}
+
+impl Failure {
+    /// The exit code that goes with it.
+    #[must_use]
+    pub fn code(&self) -> ExitCode {
+        match self {
+            Self::Usage(_) => ExitCode::Usage,
+            Self::Setup(_) | Self::Identity(_) | Self::Unusable(_) => ExitCode::Config,
+            Self::Fetch(FetchError::Unavailable { .. }) | Self::NoAnswer(_) => ExitCode::NoAnswer,
+            Self::Fetch(
+                FetchError::NoToken(_)
+                | FetchError::TokenRefused { .. }
+                | FetchError::AppNotFound { .. },
+            ) => ExitCode::Config,
+            Self::Program {
+                error: SpawnError::NotFound,
+                ..
+            } => ExitCode::NotFound,
+            Self::Program {
+                error: SpawnError::NotExecutable { .. },
+                ..
+            } => ExitCode::NotExecutable,
+            Self::Program {
+                error: SpawnError::Failed { .. },
+                ..
+            }
+            | Self::System(_) => ExitCode::Internal,
+        }
+    }
+}
+
+fn program_sentence(program: &str, error: &SpawnError) -> String {
+    match error {
+        SpawnError::NotFound => {
+            format!(
+                "{program} was not found, so nothing was started; check the command after -- and PATH"
+            )
+        }
+        SpawnError::NotExecutable { detail } => {
+            format!(
+                "{program} cannot be executed ({detail}), so nothing was started; check its permissions and its first line"
+            )
+        }
+        SpawnError::Failed { detail } => {
+            format!(
+                "{program} could not be started ({detail}); see whether this machine is out of processes or memory"
+            )
+        }
+    }
+}

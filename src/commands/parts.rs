@@ -1,0 +1,77 @@
+//! What several commands put together from a configuration: the client, the program.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::config::{self, Config, Inherited};
+use crate::credential::Environment;
+use crate::heroku::{ApiUrl, Client, ClientOptions, Timeouts, TokenOptions};
+use crate::process::{self, Group, Program};
+
+use super::failure::Failure;
+
+/// The client that asks for this configuration's config vars.
+pub(super) fn client(config: &Config, inherited: &Inherited) -> Result<Client, Failure> {
+    let source = &config.source;
+    let variables = Arc::new(inherited.clone());
+    let token = match source.token.clone() {
+        Some(config::Token::File(path)) => TokenOptions {
+            file: Some(path),
+            command: None,
+        },
+        Some(config::Token::Command(command)) => TokenOptions {
+            file: None,
+            command: Some(command),
+        },
+        None => TokenOptions::default(),
+    };
+    Ok(Client::new(ClientOptions {
+        api_url: ApiUrl::resolve(source.api_url.as_deref(), &variables)?,
+        ca_file: source.ca_file.clone(),
+        token,
+        app: source.app.clone(),
+        selection: config.environment.selection.clone(),
+        variables,
+        timeouts: Timeouts::default(),
+    })?)
+}
+
+/// What is started, once it is known to be startable: a command that does not exist is told before Heroku is asked.
+pub(super) fn program(
+    child: &config::Child,
+    config: &Config,
+    group: Group,
+    started_with: process::Inherited,
+) -> Result<Program, Failure> {
+    let identity = match &child.user {
+        Some(user) => {
+            let group = user.group.as_ref().map(|group| format!(":{group}"));
+            Some(process::lookup_identity(&format!(
+                "{}{}",
+                user.name,
+                group.unwrap_or_default()
+            ))?)
+        }
+        None => None,
+    };
+    let mut words = child.program.iter().cloned();
+    let program = Program {
+        command: words.next().unwrap_or_default(),
+        args: words.collect(),
+        identity,
+        directory: child.chdir.clone(),
+        group,
+        inherited: started_with,
+    };
+    let without_secrets: Environment =
+        config
+            .environment
+            .build(None, &BTreeMap::new(), &BTreeMap::new());
+    match process::prepare(&program, &without_secrets) {
+        Ok(_) => Ok(program),
+        Err(error) => Err(Failure::Program {
+            program: program.command.display().to_string(),
+            error,
+        }),
+    }
+}

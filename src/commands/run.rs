@@ -1,0 +1,63 @@
+//! `changeover run`: from a configuration to a supervised life.
+
+use std::hash::{BuildHasher, RandomState};
+
+use crate::config::{CheckLogin, Config, Inherited, Run};
+use crate::exit_code::ExitCode;
+use crate::process::{self, Group};
+use crate::runtime::{self, Setup, telemetry};
+use crate::supervisor::config as core;
+
+use super::failure::Failure;
+use super::parts;
+
+/// Supervises until the child or a signal ends it.
+pub(super) fn run(
+    config: &Config,
+    run: Run,
+    inherited: &Inherited,
+    started_with: process::Inherited,
+) -> Result<ExitCode, Failure> {
+    process::become_subreaper()?;
+    let group = if process::has_controlling_terminal() {
+        Group::Shared
+    } else {
+        Group::Own
+    };
+    let program = parts::program(&run.child, config, group, started_with)?;
+    let client = parts::client(config, inherited)?;
+    let setup = Setup {
+        context: telemetry::Context {
+            app: config.source.app.clone(),
+        },
+        config: core_config(config, run),
+        program,
+        client,
+        inherited: started_with,
+        // The seed of std's hash maps is the system's randomness, without another crate.
+        seed: RandomState::new().hash_one(0),
+    };
+    Ok(runtime::supervise(setup)?)
+}
+
+fn core_config(config: &Config, run: Run) -> core::Config {
+    core::Config {
+        environment: config.environment.clone(),
+        mark: process::supervisor_mark(),
+        watching: run
+            .watch
+            .interval
+            .map_or(core::Watching::Once, core::Watching::Every),
+        debounce: run.watch.debounce,
+        splay: run.change.splay,
+        start_timeout: config.start_timeout,
+        on_change: run.change.on_change,
+        stop: run.change.stop,
+        scope: run.change.scope,
+        leftovers: run.change.leftovers,
+        logins: match config.check_login {
+            CheckLogin::Auto | CheckLogin::Always => core::Logins::AfterFailure,
+            CheckLogin::Never => core::Logins::Never,
+        },
+    }
+}

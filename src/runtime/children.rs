@@ -1,0 +1,166 @@
+//! The processes behind the core's instances: who lives, who left something behind, and the one reaper's news about them.
+
+use std::collections::VecDeque;
+
+use crate::process::{self, Change, Child, Group, StartTime, Terminal, Tree};
+use crate::supervisor::action::Scope;
+use crate::supervisor::event::{Event, Leftovers};
+use crate::supervisor::id::InstanceId;
+use crate::supervisor::signal::Signal;
+
+/// Every instance that was started and whose tree is not known to be empty.
+#[derive(Debug)]
+pub(super) struct Children {
+    mark: String,
+    group: Group,
+    terminal: Option<Terminal>,
+    known: Vec<Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    instance: InstanceId,
+    leader: Leader,
+    tree: Tree,
+}
+
+#[derive(Debug)]
+enum Leader {
+    Lives(Child),
+    Ended,
+}
+
+impl Children {
+    /// None yet. `mark` names this supervisor in their environments.
+    #[must_use]
+    pub(super) fn new(mark: String, group: Group) -> Self {
+        let terminal = match group {
+            Group::Shared => Terminal::save(),
+            Group::Own => None,
+        };
+        Self {
+            mark,
+            group,
+            terminal,
+            known: Vec::new(),
+        }
+    }
+
+    /// One more, just spawned.
+    pub(super) fn add(&mut self, instance: InstanceId, child: Child) {
+        let mark = format!("{}.{instance}", self.mark);
+        let start = StartTime::of(child.pid).unwrap_or_default();
+        let tree = Tree::new(mark, child.pid, start);
+        self.known.push(Known {
+            instance,
+            leader: Leader::Lives(child),
+            tree,
+        });
+    }
+
+    /// Sends a signal to a live leader, or to its group.
+    pub(super) fn signal(&self, instance: InstanceId, signal: Signal, scope: Scope) {
+        let Some(Leader::Lives(child)) = self.find(instance).map(|known| &known.leader) else {
+            return;
+        };
+        let sent = match (scope, self.group) {
+            (Scope::Group, Group::Own) => process::signal_group(child.pid, signal),
+            // On a terminal the group is ours too.
+            (Scope::Process, _) | (Scope::Group, Group::Shared) => {
+                process::signal_process(child.pid, signal)
+            }
+        };
+        if let Err(error) = sent {
+            tracing::debug!("{signal} to pid {}: {error}", child.pid);
+        }
+    }
+
+    /// Sends a signal to everything that is left of an instance.
+    pub(super) fn sweep(
+        &mut self,
+        instance: InstanceId,
+        signal: Signal,
+        events: &mut VecDeque<Event>,
+    ) {
+        if let Some(known) = self.find(instance) {
+            known.tree.signal_all(signal);
+        }
+        self.reap(events);
+    }
+
+    /// Collects every change, ours and adopted, in the order in which the kernel tells them.
+    pub(super) fn reap(&mut self, events: &mut VecDeque<Event>) {
+        let mut changes = Vec::new();
+        let mut children = process::collect(&mut changes);
+        while children == process::Children::More {
+            children = process::collect(&mut changes);
+        }
+        self.known.retain(|known| {
+            let empty = matches!(known.leader, Leader::Ended) && known.is_empty(children);
+            if empty {
+                events.push_back(Event::TreeEmpty {
+                    instance: known.instance,
+                });
+            }
+            !empty
+        });
+        for (pid, change) in changes {
+            self.note(pid, change, children, events);
+        }
+    }
+
+    /// Whether a process belongs to an instance.
+    #[must_use]
+    pub(super) fn contains(&self, pid: u32) -> bool {
+        self.known.iter().any(|known| known.tree.contains(pid))
+    }
+
+    fn note(
+        &mut self,
+        pid: u32,
+        change: Change,
+        children: process::Children,
+        events: &mut VecDeque<Event>,
+    ) {
+        let led_by =
+            |known: &Known| matches!(&known.leader, Leader::Lives(child) if child.pid == pid);
+        let Some(at) = self.known.iter().position(led_by) else {
+            return;
+        };
+        let instance = self.known[at].instance;
+        if let (Change::Ended(_), Some(terminal)) = (change, &self.terminal) {
+            terminal.restore();
+        }
+        events.push_back(match change {
+            Change::Stopped(_) => Event::Stopped { instance },
+            Change::Continued => Event::Continued { instance },
+            Change::Ended(ended) if self.known[at].is_empty(children) => {
+                self.known.swap_remove(at);
+                Event::Exited {
+                    instance,
+                    ended,
+                    leftovers: Leftovers::None,
+                }
+            }
+            Change::Ended(ended) => {
+                self.known[at].leader = Leader::Ended;
+                Event::Exited {
+                    instance,
+                    ended,
+                    leftovers: Leftovers::Some,
+                }
+            }
+        });
+    }
+
+    fn find(&self, instance: InstanceId) -> Option<&Known> {
+        self.known.iter().find(|known| known.instance == instance)
+    }
+}
+
+impl Known {
+    /// Without any child the tree is empty for certain; else a look into `/proc` tells.
+    fn is_empty(&self, children: process::Children) -> bool {
+        children == process::Children::None || self.tree.members().is_empty()
+    }
+}

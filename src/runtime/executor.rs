@@ -1,0 +1,215 @@
+//! Does what the core says: one arm per action, no policy.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinHandle};
+
+use crate::credential::{Environment, Secret, SslMode};
+use crate::exit_code::ExitCode;
+use crate::heroku::{Answer, Client, FetchError};
+use crate::postgres::{self, Login};
+use crate::process::{self, Prepared, Program};
+use crate::supervisor::action::Action;
+use crate::supervisor::event::{
+    ETag, Event, FailureKind, FetchFailure, FetchOutcome, LoginOutcome, SpawnError,
+};
+use crate::supervisor::id::{FetchId, InstanceId, LoginId};
+use crate::supervisor::notice::Notice;
+
+use super::children::Children;
+use super::telemetry::{self, Context};
+
+/// A login that takes longer says nothing about the credential.
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The hands of the core.
+pub struct Executor {
+    client: Arc<Client>,
+    program: Program,
+    children: Children,
+    prepared: Option<(InstanceId, Prepared)>,
+    fetches: Vec<(FetchId, AbortHandle)>,
+    logins: Vec<(LoginId, AbortHandle)>,
+    answers: mpsc::Sender<Event>,
+    notices: Vec<Notice>,
+    context: Context,
+}
+
+/// Whether the life goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// It does.
+    GoOn,
+    /// It is over.
+    Exit(ExitCode),
+}
+
+impl Executor {
+    /// Hands that have nothing to do yet. `mark` names this supervisor in its children's environments.
+    #[must_use]
+    pub fn new(
+        program: Program,
+        client: Client,
+        mark: String,
+        context: Context,
+        answers: mpsc::Sender<Event>,
+    ) -> Self {
+        Self {
+            client: Arc::new(client),
+            children: Children::new(mark, program.group),
+            program,
+            prepared: None,
+            fetches: Vec::new(),
+            logins: Vec::new(),
+            answers,
+            notices: Vec::new(),
+            context,
+        }
+    }
+
+    /// Does one thing. What comes of it at once is appended to `events`.
+    pub fn obey(&mut self, action: Action, events: &mut VecDeque<Event>) -> Told {
+        match action {
+            Action::Fetch { fetch, unless } => self.fetch(fetch, unless),
+            Action::CancelFetch { fetch } => abort(&mut self.fetches, &fetch),
+            Action::CheckLogin {
+                login,
+                url,
+                sslmode,
+            } => self.check_login(login, url, sslmode),
+            Action::CancelLogin { login } => abort(&mut self.logins, &login),
+            Action::Prepare {
+                instance,
+                environment,
+            } => events.push_back(self.prepare(instance, &environment)),
+            Action::Spawn { instance } => events.push_back(self.spawn(instance)),
+            Action::Signal {
+                instance,
+                signal,
+                scope,
+            } => self.children.signal(instance, signal, scope),
+            Action::Sweep { instance, signal } => self.children.sweep(instance, signal, events),
+            Action::Announce(notice) => self.notices.push(notice),
+            Action::Exit(code) => return Told::Exit(code),
+        }
+        Told::GoOn
+    }
+
+    /// Collects what happened to children.
+    pub fn reap(&mut self, events: &mut VecDeque<Event>) {
+        self.children.reap(events);
+    }
+
+    /// Whether a process belongs to a child's tree.
+    #[must_use]
+    pub fn in_tree(&self, pid: u32) -> bool {
+        self.children.contains(pid)
+    }
+
+    /// Writes the log lines that have gathered.
+    pub fn tell(&mut self) {
+        for notice in self.notices.drain(..) {
+            telemetry::announce(&self.context, &notice);
+        }
+        if let Some(warning) = self.client.take_warning() {
+            tracing::warn!("{warning}");
+        }
+    }
+
+    fn fetch(&mut self, fetch: FetchId, unless: Option<ETag>) {
+        let (client, answers) = (Arc::clone(&self.client), self.answers.clone());
+        let task = tokio::spawn(async move {
+            let answer = client.config_vars(unless.as_ref().map(|tag| &*tag.0)).await;
+            let outcome = fetched(answer);
+            // The receiver lives as long as the executor; when both are gone nobody is left to tell.
+            let _ = answers.send(Event::Fetched { fetch, outcome }).await;
+        });
+        remember(&mut self.fetches, fetch, &task);
+    }
+
+    fn check_login(&mut self, login: LoginId, url: Secret, sslmode: Option<SslMode>) {
+        let answers = self.answers.clone();
+        let task = tokio::spawn(async move {
+            let outcome = match postgres::login(&url, sslmode, LOGIN_TIMEOUT).await {
+                Login::Accepted => LoginOutcome::Accepted,
+                Login::Refused { code } => LoginOutcome::Refused { code },
+                Login::Unreachable { detail } => LoginOutcome::Unreachable { detail },
+            };
+            let _ = answers.send(Event::LoginChecked { login, outcome }).await;
+        });
+        remember(&mut self.logins, login, &task);
+    }
+
+    fn prepare(&mut self, instance: InstanceId, environment: &Environment) -> Event {
+        match process::prepare(&self.program, environment) {
+            Ok(prepared) => {
+                self.prepared = Some((instance, prepared));
+                Event::Prepared { instance }
+            }
+            Err(error) => Event::SpawnFailed { instance, error },
+        }
+    }
+
+    fn spawn(&mut self, instance: InstanceId) -> Event {
+        let Some((_, mut prepared)) = self.prepared.take().filter(|(ready, _)| *ready == instance)
+        else {
+            let detail = "it was not prepared".to_owned();
+            return Event::SpawnFailed {
+                instance,
+                error: SpawnError::Failed { detail },
+            };
+        };
+        match process::spawn(&mut prepared) {
+            Ok(child) => {
+                let pid = child.pid;
+                self.children.add(instance, child);
+                Event::Spawned { instance, pid }
+            }
+            Err(error) => Event::SpawnFailed { instance, error },
+        }
+    }
+}
+
+/// The client's answer in the core's words.
+fn fetched(answer: Result<Answer, FetchError>) -> FetchOutcome {
+    let (kind, detail, retry_after) = match answer {
+        Ok(Answer::Snapshot { snapshot, etag, .. }) => {
+            let etag = etag.map(|tag| ETag(tag.into()));
+            return FetchOutcome::Snapshot {
+                snapshot: Arc::new(snapshot),
+                etag,
+            };
+        }
+        Ok(Answer::NotModified { .. }) => return FetchOutcome::NotModified,
+        Err(FetchError::Unavailable {
+            detail,
+            retry_after,
+        }) => (FailureKind::Unavailable, detail, retry_after),
+        Err(error @ FetchError::NoToken(_)) => (FailureKind::NoToken, error.to_string(), None),
+        Err(error @ FetchError::TokenRefused { .. }) => {
+            (FailureKind::TokenRefused, error.to_string(), None)
+        }
+        Err(error @ FetchError::AppNotFound { .. }) => {
+            (FailureKind::AppNotFound, error.to_string(), None)
+        }
+    };
+    FetchOutcome::Failed(FetchFailure {
+        kind,
+        detail,
+        retry_after,
+    })
+}
+
+fn remember<Id>(tasks: &mut Vec<(Id, AbortHandle)>, id: Id, task: &JoinHandle<()>) {
+    tasks.retain(|(_, task)| !task.is_finished());
+    tasks.push((id, task.abort_handle()));
+}
+
+fn abort<Id: PartialEq>(tasks: &mut Vec<(Id, AbortHandle)>, id: &Id) {
+    for (_, task) in tasks.extract_if(.., |(open, _)| open == id) {
+        task.abort();
+    }
+}
