@@ -17,6 +17,7 @@ pub mod identity;
 pub mod program;
 pub mod reaper;
 pub mod spawn;
+pub mod stderr;
 pub mod terminal;
 pub mod tree;
 

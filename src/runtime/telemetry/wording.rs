@@ -1,0 +1,371 @@
+//! The wording of every fact: one line each, for a reader at 3 a.m. Pure.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use tracing::Level;
+
+use crate::credential::{Fault, Kind};
+use crate::supervisor::event::{Ended, FailureKind, FetchFailure, LoginOutcome, SpawnError};
+use crate::supervisor::notice::{Child, GaveUp, Notice};
+
+/// What the words refer to and no notice carries.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The Heroku app.
+    pub app: String,
+}
+
+/// The line for a notice, and how loud it is.
+#[must_use]
+pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
+    match notice {
+        Notice::Started {
+            child,
+            dead_time,
+            change,
+        } => (Level::INFO, started(*child, *dead_time, *change)),
+        Notice::StartFailed {
+            error,
+            retry_in,
+            running,
+        } => (Level::ERROR, start_failed(error, *retry_in, *running)),
+        Notice::Settling { changed, debounce } => info(format!(
+            "{}; confirming after {} of quiet",
+            differences(changed, "differs"),
+            human(*debounce)
+        )),
+        Notice::ChangeWithdrawn => info("the difference is gone again: nothing to do".to_owned()),
+        Notice::Changed {
+            changed,
+            from,
+            to,
+            splay,
+        } => info(format!(
+            "{} (revision {from}→{to}){}",
+            differences(changed, "changed"),
+            splay.map_or(String::new(), |splay| format!(
+                "; acting in {}",
+                human(splay)
+            ))
+        )),
+        Notice::ChangeSignalled { child, signal } => info(format!(
+            "{signal} sent to pid {}: revision {} is its own to fetch",
+            child.pid, child.revision
+        )),
+        Notice::Stopping {
+            pid,
+            signal,
+            timeout,
+        } => info(format!(
+            "stopping pid {pid}: {signal}, up to {}",
+            human(*timeout)
+        )),
+        Notice::Killing { pid, after } => warn(format!(
+            "pid {pid} did not stop within {}: killing it and all its processes",
+            human(*after)
+        )),
+        Notice::Sweeping { pid } => info(format!("pid {pid} left processes behind: stopping them")),
+        Notice::SweepFailed { pid } => warn(format!(
+            "processes that pid {pid} left behind survive even KILL (stuck in the kernel): going on without waiting"
+        )),
+        Notice::Ended {
+            child,
+            ended,
+            lived,
+        } => info(format!(
+            "pid {} {} after {}",
+            child.pid,
+            end(*ended),
+            human(*lived)
+        )),
+        Notice::Asking { ended } => warn(format!(
+            "the program failed ({}): asking whether its credential still works",
+            end(*ended)
+        )),
+        Notice::LoginTried { name, outcome } => login(name, outcome),
+        Notice::AwaitingCredential { timeout } => warn(format!(
+            "the credential died before its successor was there: waiting up to {} for the new one",
+            human(*timeout)
+        )),
+        Notice::CredentialNeverCame { timeout } => (
+            Level::ERROR,
+            format!("no new credential came within {}", human(*timeout)),
+        ),
+        Notice::FetchFailing { failure, running } => failing(context, failure, *running, None),
+        Notice::FetchStillFailing {
+            failure,
+            lasted,
+            attempts,
+            running,
+        } => failing(context, failure, *running, Some((*lasted, *attempts))),
+        Notice::FetchRecovered { lasted, attempts } => info(format!(
+            "Heroku API answers again after {}, {} failed",
+            human(*lasted),
+            requests(*attempts)
+        )),
+        Notice::BadValue {
+            name,
+            fault,
+            running,
+        } => warn(bad_value(context, name, *fault, *running)),
+        Notice::GoodValue { name } => info(format!("{} is usable again", clean(name))),
+        Notice::StartGaveUp { reason } => (Level::ERROR, gave_up(context, reason)),
+        Notice::StopRequested { signal } => info(format!("{signal} received: stopping for good")),
+        Notice::KillRequested => warn("second INT: killing now".to_owned()),
+        Notice::ExitForChange => info(
+            "the change ends the program (--on-change exit): exit code 75 asks for a new start"
+                .to_owned(),
+        ),
+    }
+}
+
+/// A duration as people say it: `1.3 ms`, `38 ms`, `3.4 s`, `2 min 5 s`, `3 h 20 min`, `2 d 4 h`. Rounded down.
+#[must_use]
+pub fn human(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let micros = duration.as_micros();
+    let tenths = |tenths: u128, unit: &str| match (tenths / 10, tenths % 10) {
+        (whole, 0) => format!("{whole} {unit}"),
+        (whole, tenth) => format!("{whole}.{tenth} {unit}"),
+    };
+    let pair = |unit: u64, large: &str, small_unit: u64, small: &str| {
+        let rest = seconds % unit / small_unit;
+        let rest = if rest == 0 {
+            String::new()
+        } else {
+            format!(" {rest} {small}")
+        };
+        format!("{} {large}{rest}", seconds / unit)
+    };
+    match (seconds, micros) {
+        (0, 0) => "0 s".to_owned(),
+        (0, ..100) => format!("{micros} µs"),
+        (0, ..10_000) => tenths(micros / 100, "ms"),
+        (0, _) => format!("{} ms", micros / 1000),
+        (..60, _) => tenths(micros / 100_000, "s"),
+        (..3600, _) => pair(60, "min", 1, "s"),
+        (..86_400, _) => pair(3600, "h", 60, "min"),
+        (_, _) => pair(86_400, "d", 3600, "h"),
+    }
+}
+
+/// Foreign text made fit for a log: at most 256 bytes, nothing that moves a cursor or begins a line.
+#[must_use]
+pub fn clean(text: &str) -> String {
+    const BYTES_MAX: usize = 256;
+    let mut cleaned = String::new();
+    for c in text.chars() {
+        let from = cleaned.len();
+        if is_printable(c) {
+            cleaned.push(c);
+        } else {
+            cleaned.extend(c.escape_default());
+        }
+        if cleaned.len() > BYTES_MAX - '…'.len_utf8() {
+            cleaned.truncate(from);
+            cleaned.push('…');
+            break;
+        }
+    }
+    cleaned
+}
+
+/// Neither a control character nor one that turns the direction of writing or stays invisible.
+pub(super) fn is_printable(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+fn info(text: String) -> (Level, String) {
+    (Level::INFO, text)
+}
+
+fn warn(text: String) -> (Level, String) {
+    (Level::WARN, text)
+}
+
+fn started(child: Child, dead_time: Option<Duration>, change: Option<Duration>) -> String {
+    let mut text = format!("pid {} started on revision {}", child.pid, child.revision);
+    // Writing to a String cannot fail.
+    if let Some(dead_time) = dead_time {
+        let _ = write!(text, "; dead time {}", human(dead_time));
+    }
+    if let Some(change) = change {
+        let _ = write!(text, "; change seen→applied {}", human(change));
+    }
+    text
+}
+
+fn start_failed(error: &SpawnError, retry_in: Option<Duration>, running: Option<Child>) -> String {
+    let why = match error {
+        SpawnError::NotFound => "the program was not found: check its name and PATH".to_owned(),
+        SpawnError::NotExecutable { detail } => {
+            format!(
+                "the program cannot be executed ({}): check its mode and format",
+                clean(detail)
+            )
+        }
+        SpawnError::Failed { detail } => {
+            format!("the program could not be started: {}", clean(detail))
+        }
+    };
+    let retry = match retry_in {
+        Some(wait) => format!("trying again in {}", human(wait)),
+        None => "giving up".to_owned(),
+    };
+    match running {
+        Some(child) => format!("{why}. {}; {retry}", untouched(child)),
+        None => format!("{why}; {retry}"),
+    }
+}
+
+/// `DATABASE_URL changed: password, REDIS_URL changed: value`.
+fn differences(changed: &[(String, Kind)], verb: &str) -> String {
+    let one = |(name, kind): &(String, Kind)| format!("{} {verb}: {kind}", clean(name));
+    changed.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn end(ended: Ended) -> String {
+    match ended {
+        Ended::Code(code) => format!("exited {code}"),
+        Ended::Signal(signal) => format!("was ended by {signal}"),
+    }
+}
+
+fn login(name: &str, outcome: &LoginOutcome) -> (Level, String) {
+    let name = clean(name);
+    match outcome {
+        LoginOutcome::Accepted => info(format!("login with {name} ok: the credential works")),
+        LoginOutcome::Refused { code } => warn(format!(
+            "login with {name} refused ({}): the credential no longer works",
+            clean(code)
+        )),
+        LoginOutcome::Unreachable { detail } => warn(format!(
+            "login with {name} got no answer ({}): nothing is known about the credential",
+            clean(detail)
+        )),
+    }
+}
+
+fn untouched(child: Child) -> String {
+    format!("pid {} untouched on revision {}", child.pid, child.revision)
+}
+
+fn requests(count: u32) -> String {
+    if count == 1 {
+        "1 request".to_owned()
+    } else {
+        format!("{count} requests")
+    }
+}
+
+/// Both the first line about a failing API and its heartbeat.
+fn failing(
+    context: &Context,
+    failure: &FetchFailure,
+    running: Option<Child>,
+    since: Option<(Duration, u32)>,
+) -> (Level, String) {
+    let detail = clean(&failure.detail);
+    let since = since.map_or(String::new(), |(lasted, attempts)| {
+        format!(" for {} ({})", human(lasted), requests(attempts))
+    });
+    let (level, what, mend) = match failure.kind {
+        FailureKind::Unavailable => {
+            let child = running.map_or("Nothing runs yet".to_owned(), untouched);
+            let wait = failure.retry_after.map_or(String::new(), |wait| {
+                format!(" (it asks for {} of rest)", human(wait))
+            });
+            let text =
+                format!("Heroku API not answering{since}: {detail}. {child}; retrying{wait}");
+            return warn(text);
+        }
+        FailureKind::NoToken => (
+            Level::ERROR,
+            format!("no Heroku API token{since}: {detail}"),
+            "set HEROKU_API_KEY or --token-file",
+        ),
+        FailureKind::TokenRefused => (
+            Level::ERROR,
+            format!("Heroku refused the token{since}: {detail}"),
+            "heroku authorizations:create -s read-protected, put it where the old one is",
+        ),
+        FailureKind::AppNotFound => (
+            Level::ERROR,
+            format!(
+                "Heroku shows this token no app {}{since}: {detail}",
+                clean(&context.app)
+            ),
+            "check --app, and that the token's owner has access to it",
+        ),
+    };
+    let child = running.map_or("Nothing runs yet".to_owned(), |child| {
+        format!(
+            "pid {} keeps running, but changes are being missed",
+            child.pid
+        )
+    });
+    (
+        level,
+        format!("{what}. {child}. Mend: {mend}; no restart needed"),
+    )
+}
+
+fn bad_value(context: &Context, name: &str, fault: Fault, running: Option<Child>) -> String {
+    let what = format!("{} of app {} is {fault}", clean(name), clean(&context.app));
+    match running {
+        Some(child) => format!("{what}. {}, with the last good value", untouched(child)),
+        None => format!("{what}. Nothing runs yet; waiting for a usable value"),
+    }
+}
+
+fn gave_up(context: &Context, reason: &GaveUp) -> String {
+    let app = clean(&context.app);
+    match reason {
+        GaveUp::NoAnswer { last, timeout } => {
+            let last = last
+                .as_ref()
+                .map_or("no request ended".to_owned(), |failure| {
+                    clean(&failure.detail)
+                });
+            format!(
+                "nothing started: no good answer from Heroku within {} (last: {last}). Start again later, or raise \
+                 --start-timeout",
+                human(*timeout)
+            )
+        }
+        GaveUp::Refused { failure } => {
+            let detail = clean(&failure.detail);
+            let (what, mend) = match failure.kind {
+                FailureKind::NoToken => (
+                    "there is no Heroku API token",
+                    "set HEROKU_API_KEY or --token-file",
+                ),
+                FailureKind::TokenRefused => (
+                    "Heroku refused the token",
+                    "heroku authorizations:create -s read-protected, and use the new one",
+                ),
+                FailureKind::AppNotFound => (
+                    "Heroku shows this token no such app",
+                    "check --app, and that the token's owner has access to it",
+                ),
+                FailureKind::Unavailable => ("Heroku API not answering", "start again later"),
+            };
+            format!("nothing started on app {app}: {what} ({detail}). Mend: {mend}")
+        }
+        GaveUp::Unusable { faults, timeout } => {
+            let one = |(name, fault): &(String, Fault)| format!("{} is {fault}", clean(name));
+            let faults = faults.iter().map(one).collect::<Vec<_>>().join(", ");
+            format!(
+                "nothing started: {faults} on app {app}, for {}. Mend: heroku config -a {app} shows what there is; name \
+                 it with --var",
+                human(*timeout)
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "wording_tests.rs"]
+mod tests;

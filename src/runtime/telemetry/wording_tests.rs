@@ -1,0 +1,398 @@
+//! Golden: every fact in its words.
+
+use super::*;
+
+use crate::supervisor::id::Revision;
+use crate::supervisor::signal::Signal;
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+const fn child(pid: u32, revision: u32) -> Child {
+    Child {
+        pid,
+        revision: Revision(revision),
+    }
+}
+
+fn failure(kind: FailureKind, detail: &str) -> FetchFailure {
+    FetchFailure {
+        kind,
+        detail: detail.to_owned(),
+        retry_after: None,
+    }
+}
+
+/// The level's letter and the line.
+fn told(notice: &Notice) -> String {
+    let context = Context {
+        app: "acme".to_owned(),
+    };
+    let (level, line) = render(&context, notice);
+    format!("{} {line}", &level.as_str()[..1])
+}
+
+fn all_tell(facts: Vec<(Notice, &str)>) {
+    for (notice, expected) in facts {
+        assert_eq!(told(&notice), expected, "{notice:?}");
+    }
+}
+
+#[test]
+fn starts() {
+    let failed = |error, retry_in, running| Notice::StartFailed {
+        error,
+        retry_in,
+        running,
+    };
+    let detail = || "ENOEXEC".to_owned();
+    let started = |dead_time, change| Notice::Started {
+        child: child(4311, 3),
+        dead_time,
+        change,
+    };
+    all_tell(vec![
+        (started(None, None), "I pid 4311 started on revision 3"),
+        (
+            started(
+                Some(Duration::from_micros(1300)),
+                Some(Duration::from_millis(3456)),
+            ),
+            "I pid 4311 started on revision 3; dead time 1.3 ms; change seen→applied 3.4 s",
+        ),
+        (
+            failed(SpawnError::NotFound, None, None),
+            "E the program was not found: check its name and PATH; giving up",
+        ),
+        (
+            failed(
+                SpawnError::NotExecutable { detail: detail() },
+                Some(seconds(2)),
+                Some(child(7, 1)),
+            ),
+            "E the program cannot be executed (ENOEXEC): check its mode and format. pid 7 untouched on revision 1; \
+             trying again in 2 s",
+        ),
+        (
+            failed(
+                SpawnError::Failed { detail: detail() },
+                Some(seconds(1)),
+                None,
+            ),
+            "E the program could not be started: ENOEXEC; trying again in 1 s",
+        ),
+    ]);
+}
+
+#[test]
+fn changes() {
+    let one = || vec![("DATABASE_URL".to_owned(), Kind::Password)];
+    let two = || {
+        vec![
+            ("DATABASE_URL".to_owned(), Kind::Failover),
+            ("REDIS_URL".to_owned(), Kind::Other),
+        ]
+    };
+    let changed = |changed, splay| Notice::Changed {
+        changed,
+        from: Revision(2),
+        to: Revision(3),
+        splay,
+    };
+    all_tell(vec![
+        (
+            Notice::Settling {
+                changed: one(),
+                debounce: seconds(1),
+            },
+            "I DATABASE_URL differs: password; confirming after 1 s of quiet",
+        ),
+        (
+            Notice::ChangeWithdrawn,
+            "I the difference is gone again: nothing to do",
+        ),
+        (
+            changed(one(), None),
+            "I DATABASE_URL changed: password (revision 2→3)",
+        ),
+        (
+            changed(two(), Some(seconds(12))),
+            "I DATABASE_URL changed: failover, REDIS_URL changed: value (revision 2→3); acting in 12 s",
+        ),
+        (
+            Notice::ChangeSignalled {
+                child: child(42, 3),
+                signal: Signal::HUP,
+            },
+            "I HUP sent to pid 42: revision 3 is its own to fetch",
+        ),
+        (
+            Notice::ExitForChange,
+            "I the change ends the program (--on-change exit): exit code 75 asks for a new start",
+        ),
+    ]);
+}
+
+#[test]
+fn ends() {
+    let ended = |ended| Notice::Ended {
+        child: child(4242, 2),
+        ended,
+        lived: Duration::from_millis(2100),
+    };
+    all_tell(vec![
+        (
+            Notice::Stopping {
+                pid: 4242,
+                signal: Signal::TERM,
+                timeout: seconds(35),
+            },
+            "I stopping pid 4242: TERM, up to 35 s",
+        ),
+        (
+            Notice::Killing {
+                pid: 4242,
+                after: seconds(35),
+            },
+            "W pid 4242 did not stop within 35 s: killing it and all its processes",
+        ),
+        (
+            Notice::Sweeping { pid: 4242 },
+            "I pid 4242 left processes behind: stopping them",
+        ),
+        (
+            Notice::SweepFailed { pid: 4242 },
+            "W processes that pid 4242 left behind survive even KILL (stuck in the kernel): going on without waiting",
+        ),
+        (ended(Ended::Code(0)), "I pid 4242 exited 0 after 2.1 s"),
+        (
+            ended(Ended::Signal(Signal::KILL)),
+            "I pid 4242 was ended by KILL after 2.1 s",
+        ),
+        (
+            Notice::StopRequested {
+                signal: Signal::TERM,
+            },
+            "I TERM received: stopping for good",
+        ),
+        (Notice::KillRequested, "W second INT: killing now"),
+    ]);
+}
+
+#[test]
+fn a_failed_child_and_its_credential() {
+    let tried = |outcome| Notice::LoginTried {
+        name: "DATABASE_URL".to_owned(),
+        outcome,
+    };
+    all_tell(vec![
+        (
+            Notice::Asking {
+                ended: Ended::Code(1),
+            },
+            "W the program failed (exited 1): asking whether its credential still works",
+        ),
+        (
+            tried(LoginOutcome::Accepted),
+            "I login with DATABASE_URL ok: the credential works",
+        ),
+        (
+            tried(LoginOutcome::Refused {
+                code: "28P01".to_owned(),
+            }),
+            "W login with DATABASE_URL refused (28P01): the credential no longer works",
+        ),
+        (
+            tried(LoginOutcome::Unreachable {
+                detail: "timed out".to_owned(),
+            }),
+            "W login with DATABASE_URL got no answer (timed out): nothing is known about the credential",
+        ),
+        (
+            Notice::AwaitingCredential {
+                timeout: seconds(60),
+            },
+            "W the credential died before its successor was there: waiting up to 1 min for the new one",
+        ),
+        (
+            Notice::CredentialNeverCame {
+                timeout: seconds(60),
+            },
+            "E no new credential came within 1 min",
+        ),
+    ]);
+}
+
+#[test]
+fn an_api_that_does_not_answer() {
+    let failing = |kind, detail, running| Notice::FetchFailing {
+        failure: failure(kind, detail),
+        running,
+    };
+    let mut throttled = failure(FailureKind::Unavailable, "429");
+    throttled.retry_after = Some(seconds(30));
+    let running = Some(child(4242, 3));
+    all_tell(vec![
+        (
+            failing(FailureKind::Unavailable, "503 (HTML)", running),
+            "W Heroku API not answering: 503 (HTML). pid 4242 untouched on revision 3; retrying",
+        ),
+        (
+            Notice::FetchFailing {
+                failure: throttled,
+                running: None,
+            },
+            "W Heroku API not answering: 429. Nothing runs yet; retrying (it asks for 30 s of rest)",
+        ),
+        (
+            failing(FailureKind::TokenRefused, "401, token from /run/t", running),
+            "E Heroku refused the token: 401, token from /run/t. pid 4242 keeps running, but changes are being missed. \
+             Mend: heroku authorizations:create -s read-protected, put it where the old one is; no restart needed",
+        ),
+        (
+            failing(FailureKind::AppNotFound, "404", running),
+            "E Heroku shows this token no app acme: 404. pid 4242 keeps running, but changes are being missed. Mend: \
+             check --app, and that the token's owner has access to it; no restart needed",
+        ),
+        (
+            failing(FailureKind::NoToken, "/run/t is empty", None),
+            "E no Heroku API token: /run/t is empty. Nothing runs yet. Mend: set HEROKU_API_KEY or --token-file; no \
+             restart needed",
+        ),
+        (
+            Notice::FetchStillFailing {
+                failure: failure(FailureKind::Unavailable, "connection refused"),
+                lasted: seconds(900),
+                attempts: 12,
+                running,
+            },
+            "W Heroku API not answering for 15 min (12 requests): connection refused. pid 4242 untouched on revision 3; \
+             retrying",
+        ),
+        (
+            Notice::FetchRecovered {
+                lasted: seconds(125),
+                attempts: 1,
+            },
+            "I Heroku API answers again after 2 min 5 s, 1 request failed",
+        ),
+    ]);
+}
+
+#[test]
+fn values_without_use() {
+    let bad = |running| Notice::BadValue {
+        name: "DATABASE_URL".to_owned(),
+        fault: Fault::Missing,
+        running,
+    };
+    all_tell(vec![
+        (
+            bad(Some(child(4242, 3))),
+            "W DATABASE_URL of app acme is missing. pid 4242 untouched on revision 3, with the last good value",
+        ),
+        (
+            bad(None),
+            "W DATABASE_URL of app acme is missing. Nothing runs yet; waiting for a usable value",
+        ),
+        (
+            Notice::GoodValue {
+                name: "DATABASE_URL".to_owned(),
+            },
+            "I DATABASE_URL is usable again",
+        ),
+    ]);
+}
+
+#[test]
+fn starts_that_never_came() {
+    let gave_up = |reason| Notice::StartGaveUp { reason };
+    let refused = |kind, detail| {
+        gave_up(GaveUp::Refused {
+            failure: failure(kind, detail),
+        })
+    };
+    all_tell(vec![
+        (
+            gave_up(GaveUp::NoAnswer {
+                last: Some(failure(FailureKind::Unavailable, "503 (HTML)")),
+                timeout: seconds(60),
+            }),
+            "E nothing started: no good answer from Heroku within 1 min (last: 503 (HTML)). Start again later, or raise \
+             --start-timeout",
+        ),
+        (
+            gave_up(GaveUp::NoAnswer {
+                last: None,
+                timeout: seconds(5),
+            }),
+            "E nothing started: no good answer from Heroku within 5 s (last: no request ended). Start again later, or \
+             raise --start-timeout",
+        ),
+        (
+            refused(FailureKind::NoToken, "no source has one"),
+            "E nothing started on app acme: there is no Heroku API token (no source has one). Mend: set HEROKU_API_KEY \
+             or --token-file",
+        ),
+        (
+            refused(FailureKind::TokenRefused, "401"),
+            "E nothing started on app acme: Heroku refused the token (401). Mend: heroku authorizations:create -s \
+             read-protected, and use the new one",
+        ),
+        (
+            refused(FailureKind::AppNotFound, "404"),
+            "E nothing started on app acme: Heroku shows this token no such app (404). Mend: check --app, and that the \
+             token's owner has access to it",
+        ),
+        (
+            gave_up(GaveUp::Unusable {
+                faults: vec![("DATABASE_URL".to_owned(), Fault::Missing)],
+                timeout: seconds(60),
+            }),
+            "E nothing started: DATABASE_URL is missing on app acme, for 1 min. Mend: heroku config -a acme shows what \
+             there is; name it with --var",
+        ),
+    ]);
+}
+
+#[test]
+fn durations_as_people_say_them() {
+    for (duration, expected) in [
+        (Duration::ZERO, "0 s"),
+        (Duration::from_micros(40), "40 µs"),
+        (Duration::from_micros(1390), "1.3 ms"),
+        (Duration::from_millis(5), "5 ms"),
+        (Duration::from_millis(38), "38 ms"),
+        (Duration::from_micros(999_999), "999 ms"),
+        (Duration::from_millis(3499), "3.4 s"),
+        (seconds(35), "35 s"),
+        (Duration::from_millis(59_999), "59.9 s"),
+        (seconds(60), "1 min"),
+        (seconds(125), "2 min 5 s"),
+        (seconds(3599), "59 min 59 s"),
+        (seconds(3661), "1 h 1 min"),
+        (seconds(86_400), "1 d"),
+        (seconds(187_200), "2 d 4 h"),
+    ] {
+        assert_eq!(human(duration), expected);
+    }
+}
+
+#[test]
+fn foreign_text_is_cut_and_escaped() {
+    assert_eq!(clean("Größe \"x\""), "Größe \"x\"");
+    assert_eq!(
+        clean("a\n<0>b\x1b[2J\u{202e}"),
+        "a\\n<0>b\\u{1b}[2J\\u{202e}"
+    );
+    for text in ["x".repeat(300), "é".repeat(200), "\x07".repeat(100)] {
+        let cleaned = clean(&text);
+        assert!(cleaned.len() <= 256 && cleaned.len() > 240, "{cleaned}");
+        assert!(cleaned.ends_with('…'), "{cleaned}");
+    }
+    let line = told(&Notice::GoodValue {
+        name: "A\nB".to_owned(),
+    });
+    assert_eq!(line, "I A\\nB is usable again");
+}
