@@ -6,7 +6,6 @@ mod parts;
 mod run;
 
 use std::ffi::OsString;
-use std::io::Write as _;
 
 use crate::cli::Cli;
 use crate::config::{self, Config, Inherited, Log, Task};
@@ -34,14 +33,15 @@ pub fn main(
             };
         }
     };
-    match obey(cli, inherited, started_with) {
-        Ok(code) => code,
-        Err(failure) => {
-            // A broken stderr must not become a panic.
-            let _ = writeln!(std::io::stderr(), "changeover: {failure}");
-            failure.code()
-        }
-    }
+    let log = Log::new(cli.command.operate(), inherited);
+    telemetry::install(*log.as_ref().unwrap_or(&Log::default()), inherited);
+    let outcome = log
+        .map_err(Failure::from)
+        .and_then(|_| obey(cli, inherited, started_with));
+    outcome.unwrap_or_else(|failure| {
+        tracing::error!("{failure}");
+        failure.code()
+    })
 }
 
 fn obey(
@@ -50,7 +50,6 @@ fn obey(
     started_with: process::Inherited,
 ) -> Result<ExitCode, Failure> {
     process::harden()?;
-    telemetry::install(Log::new(cli.command.operate(), inherited)?, inherited);
     for warning in config::unknown_variables(inherited) {
         tracing::warn!("{warning}");
     }

@@ -188,10 +188,14 @@ fn fetched(answer: Result<Answer, FetchError>) -> FetchOutcome {
             detail,
             retry_after,
         }) => (FailureKind::Unavailable, detail, retry_after),
-        Err(error @ FetchError::NoToken(_)) => (FailureKind::NoToken, error.to_string(), None),
-        Err(error @ FetchError::TokenRefused { .. }) => {
-            (FailureKind::TokenRefused, error.to_string(), None)
-        }
+        Err(FetchError::NoToken(detail)) => (FailureKind::NoToken, detail, None),
+        Err(FetchError::TokenRefused {
+            origin, message, ..
+        }) => (
+            FailureKind::TokenRefused,
+            format!("the token from {origin} ({message})"),
+            None,
+        ),
         Err(error @ FetchError::AppNotFound { .. }) => {
             (FailureKind::AppNotFound, error.to_string(), None)
         }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use changeover::credential::environment::SslPolicy;
 use changeover::credential::snapshot::Watched;
 use changeover::credential::{EnvironmentSpec, RawValue, Secret, Selection};
+use changeover::runtime::telemetry::{Context, render};
 use changeover::supervisor::Supervisor;
 use changeover::supervisor::action::{Action, Scope};
 use changeover::supervisor::config::{
@@ -237,7 +238,11 @@ impl Stage {
                 format!("{signal} to all that is left of {}", pid(instance))
             }
             Action::Announce(notice) => {
-                format!("| {notice:?}")
+                let context = Context {
+                    app: "myapp".to_owned(),
+                };
+                let (level, line) = render(&context, notice);
+                format!("| {level} {line}")
             }
             Action::Exit(code) => format!("exit {} ({code:?})", code.number()),
         };

@@ -30,24 +30,20 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
             retry_in,
             running,
         } => (Level::ERROR, start_failed(error, *retry_in, *running)),
-        Notice::Settling { changed, debounce } => info(format!(
+        Notice::Settling { changed, debounce } => debug(format!(
             "{}; confirming after {} of quiet",
             differences(changed, "differs"),
             human(*debounce)
         )),
-        Notice::ChangeWithdrawn => info("the difference is gone again: nothing to do".to_owned()),
-        Notice::Changed {
-            changed,
-            from,
-            to,
-            splay,
-        } => info(format!(
-            "{} (revision {from}→{to}){}",
-            differences(changed, "changed"),
-            splay.map_or(String::new(), |splay| format!(
-                "; acting in {}",
-                human(splay)
-            ))
+        Notice::ChangeWithdrawn => debug("the difference is gone again: nothing to do".to_owned()),
+        Notice::Deferred { changed, splay } => info(format!(
+            "{} (confirmed); acting in {} (--splay)",
+            differences(changed, "changes"),
+            human(*splay)
+        )),
+        Notice::Changed { changed, from, to } => info(format!(
+            "{} (revision {from}→{to})",
+            differences(changed, "changed")
         )),
         Notice::ChangeSignalled { child, signal } => info(format!(
             "{signal} sent to pid {}: revision {} is its own to fetch",
@@ -79,9 +75,12 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
             end(*ended),
             human(*lived)
         )),
-        Notice::Asking { ended } => warn(format!(
-            "the program failed ({}): asking whether its credential still works",
-            end(*ended)
+        Notice::Asking => info(
+            "the program failed: asking Heroku for a new credential, and Postgres about the old one"
+                .to_owned(),
+        ),
+        Notice::SignalDropped { signal } => info(format!(
+            "{signal} received while no program runs: passed on to nobody"
         )),
         Notice::LoginTried { name, outcome } => login(name, outcome),
         Notice::AwaitingCredential { timeout } => warn(format!(
@@ -92,13 +91,13 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
             Level::ERROR,
             format!("no new credential came within {}", human(*timeout)),
         ),
-        Notice::FetchFailing { failure, running } => failing(context, failure, *running, None),
+        Notice::FetchFailing { failure, running } => failing(failure, *running, None),
         Notice::FetchStillFailing {
             failure,
             lasted,
             attempts,
             running,
-        } => failing(context, failure, *running, Some((*lasted, *attempts))),
+        } => failing(failure, *running, Some((*lasted, *attempts))),
         Notice::FetchRecovered { lasted, attempts } => info(format!(
             "Heroku API answers again after {}, {} failed",
             human(*lasted),
@@ -179,6 +178,10 @@ pub(super) fn is_printable(c: char) -> bool {
 
 fn info(text: String) -> (Level, String) {
     (Level::INFO, text)
+}
+
+fn debug(text: String) -> (Level, String) {
+    (Level::DEBUG, text)
 }
 
 fn warn(text: String) -> (Level, String) {
@@ -262,7 +265,6 @@ fn requests(count: u32) -> String {
 
 /// Both the first line about a failing API and its heartbeat.
 fn failing(
-    context: &Context,
     failure: &FetchFailure,
     running: Option<Child>,
     since: Option<(Duration, u32)>,
@@ -288,15 +290,12 @@ fn failing(
         ),
         FailureKind::TokenRefused => (
             Level::ERROR,
-            format!("Heroku refused the token{since}: {detail}"),
+            format!("Heroku refused {detail}{since}"),
             "heroku authorizations:create -s read-protected, put it where the old one is",
         ),
         FailureKind::AppNotFound => (
             Level::ERROR,
-            format!(
-                "Heroku shows this token no app {}{since}: {detail}",
-                clean(&context.app)
-            ),
+            format!("Heroku shows {detail}{since}"),
             "check --app, and that the token's owner has access to it",
         ),
     };
@@ -338,21 +337,21 @@ fn gave_up(context: &Context, reason: &GaveUp) -> String {
         GaveUp::Refused { failure } => {
             let detail = clean(&failure.detail);
             let (what, mend) = match failure.kind {
-                FailureKind::NoToken => (
-                    "there is no Heroku API token",
-                    "set HEROKU_API_KEY or --token-file",
-                ),
+                FailureKind::NoToken => (detail, "set HEROKU_API_KEY or --token-file"),
                 FailureKind::TokenRefused => (
-                    "Heroku refused the token",
+                    format!("Heroku refused {detail}"),
                     "heroku authorizations:create -s read-protected, and use the new one",
                 ),
                 FailureKind::AppNotFound => (
-                    "Heroku shows this token no such app",
+                    format!("Heroku shows {detail}"),
                     "check --app, and that the token's owner has access to it",
                 ),
-                FailureKind::Unavailable => ("Heroku API not answering", "start again later"),
+                FailureKind::Unavailable => (
+                    format!("Heroku API not answering: {detail}"),
+                    "start again later",
+                ),
             };
-            format!("nothing started on app {app}: {what} ({detail}). Mend: {mend}")
+            format!("nothing started on app {app}: {what}. Mend: {mend}")
         }
         GaveUp::Unusable { faults, timeout } => {
             let one = |(name, fault): &(String, Fault)| format!("{} is {fault}", clean(name));

@@ -94,11 +94,10 @@ fn changes() {
             ("REDIS_URL".to_owned(), Kind::Other),
         ]
     };
-    let changed = |changed, splay| Notice::Changed {
+    let changed = |changed| Notice::Changed {
         changed,
         from: Revision(2),
         to: Revision(3),
-        splay,
     };
     all_tell(vec![
         (
@@ -106,19 +105,32 @@ fn changes() {
                 changed: one(),
                 debounce: seconds(1),
             },
-            "I DATABASE_URL differs: password; confirming after 1 s of quiet",
+            "D DATABASE_URL differs: password; confirming after 1 s of quiet",
         ),
         (
             Notice::ChangeWithdrawn,
-            "I the difference is gone again: nothing to do",
+            "D the difference is gone again: nothing to do",
         ),
         (
-            changed(one(), None),
+            changed(one()),
             "I DATABASE_URL changed: password (revision 2→3)",
         ),
         (
-            changed(two(), Some(seconds(12))),
-            "I DATABASE_URL changed: failover, REDIS_URL changed: value (revision 2→3); acting in 12 s",
+            changed(two()),
+            "I DATABASE_URL changed: failover, REDIS_URL changed: value (revision 2→3)",
+        ),
+        (
+            Notice::Deferred {
+                changed: one(),
+                splay: seconds(12),
+            },
+            "I DATABASE_URL changes: password (confirmed); acting in 12 s (--splay)",
+        ),
+        (
+            Notice::SignalDropped {
+                signal: Signal::HUP,
+            },
+            "I HUP received while no program runs: passed on to nobody",
         ),
         (
             Notice::ChangeSignalled {
@@ -188,10 +200,8 @@ fn a_failed_child_and_its_credential() {
     };
     all_tell(vec![
         (
-            Notice::Asking {
-                ended: Ended::Code(1),
-            },
-            "W the program failed (exited 1): asking whether its credential still works",
+            Notice::Asking,
+            "I the program failed: asking Heroku for a new credential, and Postgres about the old one",
         ),
         (
             tried(LoginOutcome::Accepted),

@@ -1,0 +1,246 @@
+//! The binary as a user meets it: help, usage errors, the environment instead of options, logs that nobody reads.
+
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+
+fn changeover(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_changeover"));
+    command.args(arguments).env_clear();
+    command
+}
+
+fn run(arguments: &[&str], environment: &[(&str, &str)]) -> (Option<i32>, String, String) {
+    let mut command = changeover(arguments);
+    command.envs(environment.iter().copied());
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code(), text(stdout), text(stderr))
+}
+
+/// Lines that begin at the margin and end in a colon.
+fn headings(help: &str) -> Vec<&str> {
+    let heading = |line: &&str| !line.starts_with(' ') && line.ends_with(':');
+    help.lines().filter(heading).collect()
+}
+
+#[test]
+fn help_is_grouped_in_the_order_of_the_manual() {
+    let (code, help, errors) = run(&["run", "--help"], &[]);
+    assert_eq!((code, errors.as_str()), (Some(0), ""));
+    assert_eq!(
+        headings(&help),
+        [
+            "Arguments:",
+            "Options:",
+            "Source:",
+            "Watch:",
+            "Change:",
+            "Crash:",
+            "Database:",
+            "Child:",
+            "Start:",
+            "Operation:",
+            "Example:",
+            "Environment:",
+            "Exit codes:",
+        ]
+    );
+    for (command, expected) in [
+        (
+            "exec",
+            &["Source:", "Database:", "Child:", "Start:", "Operation:"][..],
+        ),
+        (
+            "env",
+            &[
+                "Output:",
+                "Source:",
+                "Database:",
+                "Child:",
+                "Start:",
+                "Operation:",
+            ],
+        ),
+        ("check", &["Source:", "Database:", "Start:", "Operation:"]),
+    ] {
+        let (_, help, _) = run(&[command, "-h"], &[]);
+        let general = [
+            "Arguments:",
+            "Options:",
+            "Example:",
+            "Environment:",
+            "Exit codes:",
+        ];
+        let mut found = headings(&help);
+        found.retain(|heading| !general.contains(heading));
+        assert_eq!(found, expected, "{command}");
+    }
+}
+
+#[test]
+fn help_is_about_the_command_and_fits_a_screens_width() {
+    for (command, about) in [
+        (
+            "run",
+            "Run a program, and restart it when its credentials change",
+        ),
+        (
+            "exec",
+            "Fetch once, then become the program (no supervisor stays)",
+        ),
+        ("env", "Print the fetched variables, all of them or nothing"),
+        ("check", "Diagnose token, app, variables and login"),
+    ] {
+        let (_, help, _) = run(&[command, "--help"], &[]);
+        assert_eq!(help.lines().next(), Some(about));
+        let longest = help.lines().map(|line| line.chars().count()).max();
+        assert!(longest <= Some(100), "{longest:?}");
+    }
+    let (code, version, _) = run(&["--version"], &[]);
+    assert_eq!(code, Some(0));
+    assert_eq!(
+        version,
+        concat!("changeover ", env!("CARGO_PKG_VERSION"), "\n")
+    );
+}
+
+#[test]
+fn neither_help_nor_errors_show_what_was_inherited() {
+    let secrets = [
+        ("CHANGEOVER_TOKEN_COMMAND", "CANARY"),
+        ("HEROKU_API_KEY", "CANARY"),
+    ];
+    for arguments in [
+        &["run", "--help"][..],
+        &["run"],
+        &["env", "--interval"],
+        &[],
+    ] {
+        let (_, out, errors) = run(arguments, &secrets);
+        assert!(
+            !format!("{out}{errors}").contains("CANARY"),
+            "{arguments:?}"
+        );
+    }
+}
+
+#[test]
+fn a_command_line_without_sense_ends_with_code_2_and_a_sentence() {
+    for (arguments, part) in [
+        (&["run", "-a", "app"][..], "COMMAND"),
+        (&["run", "-a", "app", "--"], "COMMAND"),
+        (
+            &["run", "--", "true"],
+            "--app (CHANGEOVER_APP or HEROKU_APP) is given nowhere",
+        ),
+        (
+            &["run", "-a", "app", "--interval", "60", "--", "true"],
+            "write 60s",
+        ),
+        (
+            &["run", "-a", "app", "--intervall", "60s", "--", "true"],
+            "'--interval'",
+        ),
+        (
+            &["exec", "-a", "app", "--interval", "60s", "--", "true"],
+            "no meaning for this command",
+        ),
+        (
+            &["env", "-a", "app", "--restart=never"],
+            "no meaning for this command",
+        ),
+        (&["env", "-a", "app", "-q", "-v"], "cannot be used with"),
+        (&["dance"], "dance"),
+    ] {
+        let (code, out, errors) = run(arguments, &[]);
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{arguments:?}");
+        assert!(errors.contains(part), "{arguments:?}: {errors}");
+    }
+}
+
+#[test]
+fn a_variable_counts_like_its_option() {
+    let entrypoint = ["run", "--", "true"];
+    let app = ("HEROKU_APP", "app");
+    let (code, _, errors) = run(&entrypoint, &[app, ("CHANGEOVER_INTERVAL", "60")]);
+    assert_eq!(code, Some(2));
+    let sentence = "ERROR --interval (CHANGEOVER_INTERVAL) is \"60\" in the environment, and a number without a unit \
+                    could be seconds or minutes: write 60s for seconds, or 60m for minutes\n";
+    assert!(errors.ends_with(sentence), "{errors}");
+    let nonsense = [
+        app,
+        ("CHANGEOVER_INTERVAL", "60"),
+        ("CHANGEOVER_LOG_FORMAT", "xml"),
+    ];
+    let (code, _, errors) = run(&entrypoint, &nonsense);
+    assert_eq!(code, Some(2));
+    assert!(
+        errors.contains("--log-format (CHANGEOVER_LOG_FORMAT)"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn a_slip_in_a_variables_name_is_told() {
+    let environment = [
+        ("CHANGEOVER_INTERVALL", "60s"),
+        ("CHANGEOVER_SERVICE_HOST", "10.0.0.1"),
+        ("CHANGEOVER_PORT", "tcp://10.0.0.1:80"),
+        ("CHANGEOVER_LOG_FORMAT", "json"),
+    ];
+    let (code, _, errors) = run(&["run", "--", "true"], &environment);
+    assert_eq!(code, Some(2));
+    let lines: Vec<serde_json::Value> = errors
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 2, "{errors}");
+    assert_eq!(lines[0]["level"], "WARN");
+    let message = "CHANGEOVER_INTERVALL is no option's variable and is ignored: did you mean CHANGEOVER_INTERVAL?";
+    assert_eq!(lines[0]["message"], message);
+    assert_eq!(lines[1]["level"], "ERROR");
+}
+
+#[test]
+fn a_log_line_for_the_journal_has_a_priority_and_no_time() {
+    use std::os::unix::fs::MetadataExt;
+    let file = tempfile::tempfile().unwrap();
+    let found = file.metadata().unwrap();
+    let stream = format!("{}:{}", found.dev(), found.ino());
+    let status = changeover(&["run", "--", "true"])
+        .env("JOURNAL_STREAM", stream)
+        .stderr(file.try_clone().unwrap())
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(2));
+    let mut file = file;
+    let mut text = String::new();
+    std::io::Seek::rewind(&mut file).unwrap();
+    std::io::Read::read_to_string(&mut file, &mut text).unwrap();
+    assert!(text.starts_with("<3>ERROR --app"), "{text}");
+}
+
+#[test]
+fn a_broken_stderr_changes_nothing() {
+    let code = |stderr: Stdio| {
+        let mut command = changeover(&["run", "--", "true"]);
+        command.env("CHANGEOVER_INTERVALL", "60s").stderr(stderr);
+        command.status().unwrap().code()
+    };
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    assert_eq!(code(writer.into()), Some(2), "nobody is there");
+
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    assert_eq!(code(full.unwrap().into()), Some(2), "the disk is full");
+
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    // A pipe's whole capacity on Linux (pipe(7)).
+    writer.write_all(&[b'x'; 65_536]).unwrap();
+    assert_eq!(code(writer.into()), Some(2), "nobody reads");
+    drop(reader);
+}
