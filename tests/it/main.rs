@@ -1,7 +1,15 @@
 //! Every integration test, in one binary: it links once.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper that panics is a test that fails"
+)]
 
 mod cli;
 mod client;
+mod heroku_cli;
+mod raw_http;
 mod scenarios;
+mod simulator;
+mod simulator_postgres;
 mod support;
 mod token;

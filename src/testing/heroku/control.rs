@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::Json;
 use axum::routing::{get, post};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::change::{self, Gap};
@@ -18,8 +20,6 @@ use super::shared::{RequestRecord, Shared};
 
 type Answer = Result<Json<Value>, Problem>;
 type Sim = State<Arc<Shared>>;
-/// A body that is not what it should be is told in words, not in Heroku's JSON.
-type Body<T> = Json<T>;
 
 pub(super) fn routes() -> Router<Arc<Shared>> {
     Router::new()
@@ -36,6 +36,12 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/simulator/token", post(set_token))
         .route("/simulator/rate-limit", post(set_budget))
         .route("/simulator/requests", get(requests))
+}
+
+/// The body, whatever its content type says (curl's is that of a form); nothing counts as `{}`.
+fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Problem> {
+    let body: &[u8] = if body.is_empty() { b"{}" } else { body };
+    serde_json::from_slice(body).map_err(|why| Problem::bad_request(&why.to_string()))
 }
 
 fn done() -> Json<Value> {
@@ -76,7 +82,8 @@ struct FaultOrder {
     then: bool,
 }
 
-async fn add_fault(State(shared): Sim, Json(order): Body<FaultOrder>) -> Answer {
+async fn add_fault(State(shared): Sim, body: Bytes) -> Answer {
+    let order: FaultOrder = read(&body)?;
     let fault: Fault = order
         .fault
         .parse()
@@ -114,15 +121,15 @@ async fn clear_faults(State(shared): Sim) -> Json<Value> {
 }
 
 /// `{"credential": "default", "database": "postgresql-curved-12345"}`; both may be left out.
-#[derive(Deserialize, Default)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RotateOrder {
     credential: Option<String>,
     database: Option<String>,
 }
 
-async fn rotate(State(shared): Sim, order: Option<Body<RotateOrder>>) -> Answer {
-    let order = order.map(|Json(order)| order).unwrap_or_default();
+async fn rotate(State(shared): Sim, body: Bytes) -> Answer {
+    let order: RotateOrder = read(&body)?;
     let database = order
         .database
         .unwrap_or_else(|| change::main_addon(&shared));
@@ -138,7 +145,8 @@ struct PromoteOrder {
     attachment: String,
 }
 
-async fn promote(State(shared): Sim, Json(order): Body<PromoteOrder>) -> Answer {
+async fn promote(State(shared): Sim, body: Bytes) -> Answer {
+    let order: PromoteOrder = read(&body)?;
     change::promote(&shared, &order.attachment, Gap::InBackground).await?;
     Ok(done())
 }
@@ -153,7 +161,8 @@ struct PaceOrder {
     promotion_gap_ms: Option<u64>,
 }
 
-async fn set_pace(State(shared): Sim, Json(order): Body<PaceOrder>) -> Answer {
+async fn set_pace(State(shared): Sim, body: Bytes) -> Answer {
+    let order: PaceOrder = read(&body)?;
     let mut state = shared.state();
     if let Some(name) = order.rotation_order {
         let found = RotationOrder::NAMES
@@ -176,14 +185,15 @@ async fn config(State(shared): Sim) -> Json<Value> {
     Json(shared.state().app.config.clone().into())
 }
 
-async fn merge_config(State(shared): Sim, Json(changes): Body<Map<String, Value>>) -> Json<Value> {
-    shared.state().app.merge_config(&changes);
-    done()
+async fn merge_config(State(shared): Sim, body: Bytes) -> Answer {
+    shared.state().app.merge_config(&read(&body)?);
+    Ok(done())
 }
 
-async fn set_raw(State(shared): Sim, Json(values): Body<Map<String, Value>>) -> Json<Value> {
+async fn set_raw(State(shared): Sim, body: Bytes) -> Answer {
+    let values: Map<String, Value> = read(&body)?;
     shared.state().app.config.extend(values);
-    done()
+    Ok(done())
 }
 
 #[derive(Deserialize)]
@@ -191,9 +201,10 @@ struct TokenOrder {
     token: String,
 }
 
-async fn set_token(State(shared): Sim, Json(order): Body<TokenOrder>) -> Json<Value> {
+async fn set_token(State(shared): Sim, body: Bytes) -> Answer {
+    let order: TokenOrder = read(&body)?;
     shared.state().tokens = super::account::Tokens::only(&order.token);
-    done()
+    Ok(done())
 }
 
 #[derive(Deserialize)]
@@ -201,10 +212,11 @@ struct BudgetOrder {
     remaining: u32,
 }
 
-async fn set_budget(State(shared): Sim, Json(order): Body<BudgetOrder>) -> Json<Value> {
+async fn set_budget(State(shared): Sim, body: Bytes) -> Answer {
+    let order: BudgetOrder = read(&body)?;
     let now = shared.now();
     shared.state().budget.set(now, order.remaining);
-    done()
+    Ok(done())
 }
 
 async fn requests(State(shared): Sim) -> Json<Value> {

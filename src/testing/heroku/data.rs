@@ -27,7 +27,7 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         )
         .route(
             "/client/v11/databases/{database}/transfer-schedules",
-            get(no_schedules),
+            get(schedules),
         )
         .route(
             "/client/v11/databases/{database}/connection-pooling",
@@ -61,7 +61,7 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
             "/data/postgres/v1/{database}/credentials/{credential}/rotate",
             post(rotate_one),
         )
-        .route("/data/maintenances/v1/apps/{app}", get(no_maintenances))
+        .route("/data/maintenances/v1/apps/{app}", get(maintenances))
 }
 
 async fn info(State(shared): Sim, Path(database): Path<String>) -> Answer {
@@ -75,12 +75,40 @@ async fn wait_status(State(shared): Sim, Path(database): Path<String>) -> Answer
     ))
 }
 
-async fn no_schedules() -> Json<Value> {
-    Json(json!([]))
+async fn schedules() -> Json<Value> {
+    let uuid = "1a34928a-8ae2-408d-8ab0-7c9a6cc6ff2b";
+    Json(json!([{ "uuid": uuid, "name": "DATABASE_URL", "hour": 2, "timezone": "UTC" }]))
 }
 
-async fn no_maintenances() -> Json<Value> {
-    Json(json!({ "maintenances": [] }))
+/// One that is always to come, for the database that was there first.
+async fn maintenances(State(shared): Sim) -> Json<Value> {
+    let state = shared.state();
+    let database = &state.app.databases[0];
+    let attached = state.app.attachments_of(&database.id);
+    let attachments: Vec<_> = attached.iter().map(|one| one.name.as_str()).collect();
+    let window = "Sundays 14:30 to 18:30 UTC";
+    Json(json!({ "maintenances": [{
+        "addon": {
+            "attachments": attachments,
+            "kind": "heroku-postgresql",
+            "name": database.name,
+            "plan": "standard-0",
+            "uuid": database.id,
+            "window": window,
+        },
+        "app": { "name": state.app.name, "uuid": state.app.id },
+        "completed_at": null,
+        "duration_seconds": null,
+        "method": "Changeover",
+        "previously_scheduled_for": null,
+        "reason": "routine_maintenance",
+        "required_by": "2038-12-01T00:00:00.000+00:00",
+        "scheduled_for": "2038-11-28T14:30:00.000+00:00",
+        "server_created_at": "2026-01-01T00:00:00.000+00:00",
+        "started_at": null,
+        "status": "pending",
+        "window": window,
+    }] }))
 }
 
 async fn credentials(State(shared): Sim, Path(database): Path<String>) -> Answer {

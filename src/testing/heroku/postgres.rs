@@ -1,8 +1,7 @@
 //! A real PostgreSQL server behind the pretend add-ons: real roles, real databases, real resets.
 
 use std::io;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio_postgres::config::Host;
 use tokio_postgres::{Client, Config, NoTls};
@@ -10,11 +9,12 @@ use tokio_postgres::{Client, Config, NoTls};
 use super::database::{self, UrlParts};
 use super::made_up;
 
-/// The server, reached as its superuser with a new connection for every task.
+/// The server, reached as its superuser over one connection: logging in costs more than all that is done here.
 pub(super) struct Server {
     config: Config,
     host: String,
     port: u16,
+    client: tokio::sync::Mutex<Option<Client>>,
     /// What was created here and goes again at the end: (role, its database).
     created: Mutex<Vec<(String, Option<String>)>>,
 }
@@ -33,13 +33,14 @@ impl Server {
             config,
             host,
             port,
+            client: tokio::sync::Mutex::default(),
             created: Mutex::default(),
         };
         server.run(&["SELECT 1".to_owned()]).await?;
         Ok(server)
     }
 
-    async fn client(&self) -> io::Result<Client> {
+    async fn log_in(&self) -> io::Result<Client> {
         let (client, connection) = self.config.connect(NoTls).await.map_err(io::Error::other)?;
         tokio::spawn(connection);
         Ok(client)
@@ -47,13 +48,18 @@ impl Server {
 
     /// Each statement by itself: `CREATE DATABASE` refuses to share a transaction.
     async fn run(&self, statements: &[String]) -> io::Result<()> {
-        let client = self.client().await?;
+        let mut kept = self.client.lock().await;
+        let client = match kept.take().filter(|client| !client.is_closed()) {
+            Some(client) => client,
+            None => self.log_in().await?,
+        };
         for statement in statements {
             client
                 .batch_execute(statement)
                 .await
                 .map_err(io::Error::other)?;
         }
+        *kept = Some(client);
         Ok(())
     }
 
@@ -110,7 +116,7 @@ impl Server {
         self.run(&[format!("{query} {}", literal(user))]).await
     }
 
-    /// Removes what was created. Readers first: they may own nothing, but a database wants no sessions.
+    /// Removes what was created, the newest first.
     pub(super) async fn clean_up(&self) -> io::Result<()> {
         let created = std::mem::take(&mut *self.created());
         for (user, database) in created.into_iter().rev() {
@@ -123,7 +129,7 @@ impl Server {
         Ok(())
     }
 
-    fn created(&self) -> std::sync::MutexGuard<'_, Vec<(String, Option<String>)>> {
+    fn created(&self) -> MutexGuard<'_, Vec<(String, Option<String>)>> {
         self.created.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
