@@ -5,6 +5,8 @@ use std::process::Command;
 
 use changeover::testing::heroku::{Fault, Options, Simulator};
 
+use crate::skip::skipped;
+
 const TOKEN: &str = "HRKU-goodtoken";
 const OLD_URL: &str = "postgres://u1:p1@ec2-1.compute-1.amazonaws.com:5432/d1";
 
@@ -92,7 +94,7 @@ impl Ran {
 /// A simulator and the CLI's path, or `None` after saying why the test is skipped.
 fn setting() -> Option<(Simulator, PathBuf)> {
     let Some(binary) = std::env::var_os("CHANGEOVER_TEST_HEROKU_CLI") else {
-        eprintln!("SKIPPED: the Heroku CLI: CHANGEOVER_TEST_HEROKU_CLI does not name its binary");
+        skipped("the Heroku CLI: CHANGEOVER_TEST_HEROKU_CLI does not name its binary");
         return None;
     };
     let config = [("DATABASE_URL", OLD_URL), ("FOO", "it's a \"test\"")];

@@ -11,5 +11,6 @@ mod raw_http;
 mod scenarios;
 mod simulator;
 mod simulator_postgres;
+mod skip;
 mod support;
 mod token;

@@ -358,142 +358,144 @@ fn a_dropped_simulator_answers_no_more() {
     assert!(send(address, ("GET", CONFIG_VARS), &[], "", PATIENCE).is_err());
 }
 
-/// What a client sees of each fault on `GET config-vars`.
-#[test]
-fn every_fault_shows_on_the_wire() {
-    for fault in Fault::ALL {
-        let simulator = simulator();
-        simulator.fault(Injection::from(fault).times(1));
-        check_fault(&simulator, fault);
-        assert_eq!(simulator.faulted_count(), 1, "{fault}");
-        let healthy = get(&simulator, CONFIG_VARS);
-        assert_eq!(
-            (healthy.status, &healthy.json()["DATABASE_URL"]),
-            (200, &json!(OLD_URL))
-        );
-    }
+/// The answer to one `GET config-vars` that suffers a fault. The next one is true again.
+fn faulted(injection: impl Into<Injection>) -> io::Result<Answer> {
+    let simulator = simulator();
+    simulator.fault(injection.into().times(1));
+    let headers = [BEARER, ACCEPT, ("if-none-match", "\"old\"")];
+    let line = ("GET", CONFIG_VARS);
+    let patience = Duration::from_secs(1);
+    let answer = send(simulator.address(), line, &headers, "", patience);
+    assert_eq!(simulator.faulted_count(), 1);
+    let healthy = get(&simulator, CONFIG_VARS);
+    assert_eq!(
+        (healthy.status, &healthy.json()["DATABASE_URL"]),
+        (200, &json!(OLD_URL))
+    );
+    answer
 }
 
-fn check_fault(simulator: &Simulator, fault: Fault) {
-    let seen = || get(simulator, CONFIG_VARS);
-    let status = |status: u16, id: &str| {
-        let answer = seen();
+#[test]
+fn refusals_carry_heroku_s_status_and_id() {
+    for (fault, status, id, retry_after) in [
+        (Fault::Unauthorized, 401, "unauthorized", None),
+        (Fault::Forbidden, 403, "forbidden", None),
+        (Fault::NotFound, 404, "not_found", None),
+        (Fault::RateLimited, 429, "rate_limit", None),
+        (Fault::RetryAfterSeconds, 429, "rate_limit", Some("5")),
+        (Fault::ServerError, 500, "internal_server_error", None),
+    ] {
+        let answer = faulted(fault).unwrap();
         assert_eq!(
             (answer.status, answer.json()["id"].as_str()),
             (status, Some(id)),
             "{fault}"
         );
-        answer
-    };
-    let value = |expected: Option<Value>| {
-        let answer = seen();
-        assert_eq!(answer.status, 200);
+        assert_eq!(answer.header("retry-after"), retry_after, "{fault}");
+    }
+    let answer = faulted(Fault::RetryAfterDate).unwrap();
+    assert_eq!(answer.status, 429);
+    assert!(answer.header("retry-after").unwrap().ends_with(" GMT"));
+}
+
+#[test]
+fn a_bad_value_comes_in_a_good_answer() {
+    for (fault, expected) in [
+        (Fault::MissingKey, None),
+        (Fault::Null, Some(Value::Null)),
+        (Fault::EmptyString, Some(json!(""))),
+        (Fault::Number, Some(json!(5432))),
+        (
+            Fault::MalformedUrl,
+            Some(json!("postgres://user:pass word@:not-a-port/%zz")),
+        ),
+    ] {
+        let answer = faulted(fault).unwrap();
+        assert_eq!(answer.status, 200, "{fault}");
         assert_eq!(
             answer.json().get("DATABASE_URL"),
             expected.as_ref(),
             "{fault}"
         );
-        answer.json()
-    };
-    match fault {
-        Fault::Unauthorized => drop(status(401, "unauthorized")),
-        Fault::Forbidden => drop(status(403, "forbidden")),
-        Fault::NotFound => drop(status(404, "not_found")),
-        Fault::RateLimited => assert_eq!(status(429, "rate_limit").header("retry-after"), None),
-        Fault::RetryAfterSeconds => {
-            assert_eq!(status(429, "rate_limit").header("retry-after"), Some("5"));
-        }
-        Fault::RetryAfterDate => {
-            let answer = status(429, "rate_limit");
-            assert!(answer.header("retry-after").unwrap().ends_with(" GMT"));
-        }
-        Fault::ServerError => drop(status(500, "internal_server_error")),
-        Fault::Unavailable => {
-            let answer = seen();
-            assert_eq!(answer.status, 503);
-            assert!(
-                answer
-                    .header("content-type")
-                    .unwrap()
-                    .starts_with("text/html")
-            );
-            assert!(answer.text().contains("<html>"));
-        }
-        Fault::Garbage => {
-            let answer = seen();
-            assert_eq!(answer.status, 200);
-            assert!(serde_json::from_slice::<Value>(&answer.body).is_err());
-        }
-        Fault::EmptyBody => {
-            let answer = seen();
-            assert_eq!((answer.status, answer.body.len()), (200, 0));
-        }
-        Fault::EmptyMap => assert_eq!(value(None), json!({})),
-        Fault::MissingKey => assert!(value(None).get("FOO").is_some()),
-        Fault::Null => drop(value(Some(Value::Null))),
-        Fault::EmptyString => drop(value(Some(json!("")))),
-        Fault::Number => drop(value(Some(json!(5432)))),
-        Fault::MalformedUrl => {
-            drop(value(Some(json!(
-                "postgres://user:pass word@:not-a-port/%zz"
-            ))));
-        }
-        Fault::HugeBody => {
-            let answer = seen();
-            assert!(answer.body.len() > 1 << 20 && !answer.cut);
-            assert_eq!(answer.header("content-length"), None);
-            assert_eq!(answer.json()["DATABASE_URL"], OLD_URL);
-        }
-        Fault::TruncatedBody => {
-            let answer = seen();
-            assert!(answer.cut && !answer.body.is_empty(), "{answer:?}");
-        }
-        Fault::SlowBody | Fault::Late => check_slow(simulator, fault),
-        Fault::Reset => {
-            let error = get_with(simulator, CONFIG_VARS, &[BEARER, ACCEPT]).unwrap_err();
-            assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
-        }
-        Fault::Hang => {
-            let patience = Duration::from_millis(200);
-            let line = ("GET", CONFIG_VARS);
-            let headers = [BEARER, ACCEPT];
-            let answer = send(simulator.address(), line, &headers, "", patience);
-            assert_eq!(answer.unwrap_err().kind(), io::ErrorKind::WouldBlock);
-        }
-        Fault::Redirect => {
-            let answer = seen();
-            assert_eq!(answer.status, 302);
-            assert!(
-                answer
-                    .header("location")
-                    .unwrap()
-                    .starts_with("http://elsewhere.invalid/")
-            );
-        }
-        Fault::FalseNotModified => {
-            let headers = [BEARER, ACCEPT, ("if-none-match", "\"old\"")];
-            assert_eq!(
-                get_with(simulator, CONFIG_VARS, &headers).unwrap().status,
-                304
-            );
-        }
+        assert!(answer.json().get("FOO").is_some(), "{fault}");
     }
+    assert_eq!(faulted(Fault::EmptyMap).unwrap().json(), json!({}));
 }
 
-/// The true answer, but it takes its time.
-fn check_slow(simulator: &Simulator, fault: Fault) {
-    let delay = Duration::from_millis(if fault == Fault::Late { 300 } else { 1 });
-    simulator.fault(Injection::from(fault).delay(delay).times(1));
-    let asked = simulator.requests().len();
-    let answer = get(simulator, CONFIG_VARS);
-    let next = get(simulator, "/account");
-    assert_eq!(
-        (answer.status, answer.cut, next.status),
-        (200, false, 200),
-        "{fault}"
+#[test]
+fn a_body_may_be_no_json_at_all() {
+    let answer = faulted(Fault::Unavailable).unwrap();
+    assert_eq!(answer.status, 503);
+    assert!(
+        answer
+            .header("content-type")
+            .unwrap()
+            .starts_with("text/html")
     );
+    assert!(answer.text().contains("<html>"));
+    let answer = faulted(Fault::EmptyBody).unwrap();
+    assert_eq!((answer.status, answer.body.len()), (200, 0));
+    let answer = faulted(Fault::Garbage).unwrap();
+    assert_eq!(answer.status, 200);
+    assert!(serde_json::from_slice::<Value>(&answer.body).is_err());
+}
+
+#[test]
+fn a_huge_body_is_good_json_of_untold_length() {
+    let answer = faulted(Fault::HugeBody).unwrap();
+    assert!(answer.body.len() > 1 << 20 && !answer.cut);
+    assert_eq!(answer.header("content-length"), None);
     assert_eq!(answer.json()["DATABASE_URL"], OLD_URL);
-    let records = simulator.requests();
-    let took = records[asked + 1].at - records[asked].at;
-    assert!(took >= Duration::from_millis(200), "{fault}: {took:?}");
+}
+
+#[test]
+fn a_truncated_body_ends_in_the_middle() {
+    let answer = faulted(Fault::TruncatedBody).unwrap();
+    assert!(answer.cut && !answer.body.is_empty(), "{answer:?}");
+}
+
+#[test]
+fn a_reset_is_a_reset_and_a_hang_gives_nothing() {
+    let error = faulted(Fault::Reset).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    let error = faulted(Fault::Hang).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+}
+
+#[test]
+fn a_redirect_leads_to_another_host() {
+    let answer = faulted(Fault::Redirect).unwrap();
+    assert_eq!(answer.status, 302);
+    assert!(
+        answer
+            .header("location")
+            .unwrap()
+            .starts_with("http://elsewhere.invalid/")
+    );
+    let injection = Injection::from(Fault::Redirect).location("http://127.0.0.1:9/");
+    assert_eq!(
+        faulted(injection).unwrap().header("location"),
+        Some("http://127.0.0.1:9/")
+    );
+}
+
+#[test]
+fn a_false_304_comes_although_the_value_changed() {
+    assert_eq!(faulted(Fault::FalseNotModified).unwrap().status, 304);
+}
+
+#[test]
+fn slow_and_late_answers_are_true_and_take_their_time() {
+    for (fault, delay_ms) in [(Fault::SlowBody, 1), (Fault::Late, 300)] {
+        let simulator = simulator();
+        let delay = Duration::from_millis(delay_ms);
+        simulator.fault(Injection::from(fault).delay(delay).times(1));
+        let answer = get(&simulator, CONFIG_VARS);
+        get(&simulator, "/account");
+        assert_eq!((answer.status, answer.cut), (200, false), "{fault}");
+        assert_eq!(answer.json()["DATABASE_URL"], OLD_URL, "{fault}");
+        let records = simulator.requests();
+        let took = records[1].at - records[0].at;
+        assert!(took >= Duration::from_millis(200), "{fault}: {took:?}");
+    }
 }

@@ -6,6 +6,8 @@ use changeover::testing::heroku::{Options, RotationOrder, Simulator};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error, NoTls};
 
+use crate::skip::skipped;
+
 /// Logs in; the connection lives on the test's runtime.
 async fn log_in(url: &str) -> Result<Client, Error> {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
@@ -21,7 +23,7 @@ async fn refused(url: &str) -> bool {
 fn server() -> Option<String> {
     let url = std::env::var("CHANGEOVER_TEST_POSTGRES").ok();
     if url.is_none() {
-        eprintln!("SKIPPED: real rotations: CHANGEOVER_TEST_POSTGRES is not a superuser's URL");
+        skipped("real rotations: CHANGEOVER_TEST_POSTGRES is not a superuser's URL");
     }
     url
 }

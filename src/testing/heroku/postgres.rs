@@ -41,7 +41,7 @@ impl Server {
     }
 
     async fn log_in(&self) -> io::Result<Client> {
-        let (client, connection) = self.config.connect(NoTls).await.map_err(io::Error::other)?;
+        let (client, connection) = self.config.connect(NoTls).await.map_err(described)?;
         tokio::spawn(connection);
         Ok(client)
     }
@@ -54,10 +54,7 @@ impl Server {
             None => self.log_in().await?,
         };
         for statement in statements {
-            client
-                .batch_execute(statement)
-                .await
-                .map_err(io::Error::other)?;
+            client.batch_execute(statement).await.map_err(described)?;
         }
         *kept = Some(client);
         Ok(())
@@ -131,6 +128,14 @@ impl Server {
 
     fn created(&self) -> MutexGuard<'_, Vec<(String, Option<String>)>> {
         self.created.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the server says; the driver's own text is "db error".
+fn described(error: tokio_postgres::Error) -> io::Error {
+    match error.as_db_error() {
+        Some(told) => io::Error::other(told.to_string()),
+        None => io::Error::other(error),
     }
 }
 
