@@ -1,1 +1,9 @@
 //! LOGS IN to Postgres. `tokio-postgres` lives only here.
+//!
+//! **Invariant:** a credential is called refused only when the server knows it and says no. A network, a full server or
+//! a certificate says nothing about a credential.
+
+mod login;
+mod tls;
+
+pub use login::{Login, login};

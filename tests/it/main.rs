@@ -7,6 +7,7 @@
 mod cli;
 mod client;
 mod heroku_cli;
+mod login;
 mod raw_http;
 mod scenarios;
 mod simulator;

@@ -41,13 +41,13 @@ impl Home {
         path
     }
 
-    fn source(&self, options: TokenOptions) -> Result<TokenSource, SetupError> {
+    fn source(&self, options: &TokenOptions) -> Result<TokenSource, SetupError> {
         let api_url = ApiUrl::resolve(None, &self.variables)?;
-        TokenSource::new(&options, Arc::new(self.variables.clone()), &api_url)
+        TokenSource::new(options, Arc::new(self.variables.clone()), &api_url)
     }
 
     async fn read(&self, options: TokenOptions) -> Result<Token, String> {
-        let source = self.source(options).map_err(|error| error.to_string())?;
+        let source = self.source(&options).map_err(|error| error.to_string())?;
         source.read().await.map_err(|error| error.to_string())
     }
 

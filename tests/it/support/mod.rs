@@ -1,3 +1,4 @@
 //! What several tests lean on.
 
 pub(crate) mod canned;
+pub(crate) mod postgres;

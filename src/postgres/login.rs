@@ -1,0 +1,373 @@
+//! Asks a server one question about a credential: does it let us in?
+
+use std::error::Error as StdError;
+use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use percent_encoding::percent_decode_str;
+use tokio::time::timeout;
+use tokio_postgres::config::{Host, SslMode as Encryption};
+use tokio_postgres::error::DbError;
+use tokio_postgres::{Config, Error};
+use zeroize::Zeroizing;
+
+use crate::credential::{DatabaseUrl, Secret, SslMode, phrase};
+
+use super::tls::{self, Roots, Verify};
+
+/// How long a server that let us in may take to see us off.
+const FAREWELL_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// What a URL may say beyond user, hosts and database. The rest is about pools, files and times that a single login has
+/// no use for, or that `tokio-postgres` does not know.
+const PARAMETERS: [&str; 8] = [
+    "user",
+    "password",
+    "dbname",
+    "options",
+    "host",
+    "hostaddr",
+    "port",
+    "channel_binding",
+];
+
+/// What the server said about the credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Login {
+    /// It let us in.
+    Accepted,
+    /// It knows the credential to be bad.
+    Refused {
+        /// The SQLSTATE: 28P01 (password), 28000 (role or host not admitted) or 3D000 (no such database).
+        code: String,
+    },
+    /// It said nothing about the credential.
+    Unreachable {
+        /// One phrase, at most 256 bytes, without secrets.
+        detail: String,
+    },
+}
+
+/// Logs in once and says goodbye. `sslmode` counts where the URL names none; without either, the login is encrypted and
+/// nothing is verified. A server on this machine that has no TLS is tried in plain.
+pub async fn login(url: &Secret, sslmode: Option<SslMode>, time_max: Duration) -> Login {
+    let plan = match plan(url, sslmode) {
+        Ok(plan) => plan,
+        Err(detail) => return Login::unreachable(&detail),
+    };
+    match timeout(time_max, carry_out(plan)).await {
+        Ok(login) => login,
+        Err(_) => Login::unreachable(&format!("no answer within {} s", time_max.as_secs_f32())),
+    }
+}
+
+/// One login, with these attempts until one of them is an answer.
+struct Plan {
+    config: Config,
+    attempts: Vec<Encryption>,
+    verify: Verification,
+}
+
+enum Verification {
+    Nothing,
+    Authority(RootFile),
+    AuthorityAndName(RootFile),
+}
+
+/// `sslrootcert`, and `None` for the bundled roots.
+type RootFile = Option<String>;
+
+fn plan(url: &Secret, sslmode: Option<SslMode>) -> Result<Plan, String> {
+    let parsed = DatabaseUrl::parse(url.expose()).map_err(|error| format!("the URL: {error}"))?;
+    let config = config(&parsed)?;
+    let mode = parsed.sslmode().or(sslmode);
+    let places = Places::of(&config);
+    let attempts = match mode {
+        // libpq does not encrypt what goes through a socket file either.
+        _ if places == Places::SocketFiles => vec![Encryption::Disable],
+        Some(SslMode::Disable) => vec![Encryption::Disable],
+        Some(SslMode::Allow) => vec![Encryption::Disable, Encryption::Require],
+        Some(SslMode::Prefer) => vec![Encryption::Prefer, Encryption::Disable],
+        None | Some(SslMode::Require) if places == Places::Loopback => vec![Encryption::Prefer],
+        None | Some(SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) => {
+            vec![Encryption::Require]
+        }
+    };
+    let root_file = || {
+        let value = parsed.parameter("sslrootcert")?;
+        let path = percent_decode_str(value).decode_utf8_lossy().into_owned();
+        (path != "system").then_some(path)
+    };
+    let verify = match mode {
+        Some(SslMode::VerifyCa) => Verification::Authority(root_file()),
+        Some(SslMode::VerifyFull) => Verification::AuthorityAndName(root_file()),
+        None | Some(SslMode::Disable | SslMode::Allow | SslMode::Prefer | SslMode::Require) => {
+            Verification::Nothing
+        }
+    };
+    Ok(Plan {
+        config,
+        attempts,
+        verify,
+    })
+}
+
+/// The URL as `tokio-postgres` reads it.
+fn config(url: &DatabaseUrl) -> Result<Config, String> {
+    let text = Zeroizing::new(reduced(url.text().expose()));
+    // What the parser has to say may quote the URL.
+    let mut config: Config = text
+        .parse()
+        .map_err(|_| "the URL cannot be used for a login")?;
+    if config.get_user().is_some_and(str::is_empty) {
+        return Err("the URL names no user".to_owned());
+    }
+    config.application_name("changeover");
+    Ok(config)
+}
+
+/// The URL with known parameters only, and with each `@` encoded but the one before the hosts: `tokio-postgres` takes
+/// the first one that it finds anywhere.
+fn reduced(url: &str) -> String {
+    let (base, query) = url.split_once('?').unwrap_or((url, ""));
+    let parameters: Vec<&str> = query
+        .split('&')
+        .filter(|pair| {
+            let name = pair.split_once('=').map(|(name, _)| name);
+            name.is_some_and(|name| PARAMETERS.contains(&name))
+        })
+        .collect();
+    let authority = base.find("://").map_or(0, |at| at + "://".len());
+    let path = base[authority..]
+        .find('/')
+        .map_or(base.len(), |at| authority + at);
+    let encode = |text: &str| text.replace('@', "%40");
+    let base = match base[..path].rsplit_once('@') {
+        Some((userinfo, hosts)) => format!("{}@{hosts}{}", encode(userinfo), encode(&base[path..])),
+        None => encode(base),
+    };
+    format!("{base}?{}", encode(&parameters.join("&")))
+}
+
+/// Where the servers are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Places {
+    SocketFiles,
+    Loopback,
+    Elsewhere,
+}
+
+impl Places {
+    fn of(config: &Config) -> Self {
+        let hosts = config.get_hosts();
+        if !hosts.is_empty() && hosts.iter().all(|host| matches!(host, Host::Unix(_))) {
+            return Self::SocketFiles;
+        }
+        let here = if config.get_hostaddrs().is_empty() {
+            hosts.iter().all(is_loopback)
+        } else {
+            config.get_hostaddrs().iter().all(IpAddr::is_loopback)
+        };
+        if here {
+            Self::Loopback
+        } else {
+            Self::Elsewhere
+        }
+    }
+}
+
+fn is_loopback(host: &Host) -> bool {
+    match host {
+        Host::Unix(_) => true,
+        Host::Tcp(name) => {
+            name == "localhost"
+                || name
+                    .parse()
+                    .is_ok_and(|address: IpAddr| address.is_loopback())
+        }
+    }
+}
+
+async fn carry_out(plan: Plan) -> Login {
+    let verify = match plan.verify {
+        Verification::Nothing => Ok(Verify::Nothing),
+        Verification::Authority(file) => roots(file).await.map(Verify::Authority),
+        Verification::AuthorityAndName(file) => roots(file).await.map(Verify::AuthorityAndName),
+    };
+    let connector =
+        verify.and_then(|verify| tls::connector(verify).map_err(|error| error.to_string()));
+    let connector = match connector {
+        Ok(connector) => connector,
+        Err(detail) => return Login::unreachable(&detail),
+    };
+    let mut answer = Login::unreachable("not tried");
+    for encryption in plan.attempts {
+        let mut config = plan.config.clone();
+        config.ssl_mode(encryption);
+        let next = match config.connect(connector.clone()).await {
+            Ok((client, connection)) => {
+                // Without its client the connection says goodbye and ends.
+                drop(client);
+                let _ = timeout(FAREWELL_TIME_MAX, connection).await;
+                return Login::Accepted;
+            }
+            Err(error) => judge(&error, encryption),
+        };
+        let said_no = matches!(answer, Login::Refused { .. });
+        match &next {
+            Login::Refused { code } if code != "28000" => return next,
+            // 28000 may be about the encryption: the other way is tried too, and a refusal stays one.
+            Login::Accepted | Login::Refused { .. } => answer = next,
+            Login::Unreachable { .. } if said_no => {}
+            Login::Unreachable { .. } => answer = next,
+        }
+    }
+    answer
+}
+
+async fn roots(file: RootFile) -> Result<Roots, String> {
+    let Some(path) = file else {
+        return Ok(Roots::Bundled);
+    };
+    let read = tokio::task::spawn_blocking(move || std::fs::read(path)).await;
+    match read {
+        Ok(Ok(pem)) => Ok(Roots::Pem(pem)),
+        Ok(Err(error)) => Err(format!("sslrootcert: {}", error.kind())),
+        Err(_) => Err("sslrootcert: not read".to_owned()),
+    }
+}
+
+fn judge(error: &Error, encryption: Encryption) -> Login {
+    let Some(refusal) = error.as_db_error() else {
+        return Login::unreachable(&cause(error));
+    };
+    let code = refusal.code().code();
+    let known = ["28P01", "28000", "3D000"].contains(&code);
+    if known && !(encryption != Encryption::Require && is_about_encryption(refusal)) {
+        return Login::Refused {
+            code: code.to_owned(),
+        };
+    }
+    Login::unreachable(&format!("{code} {}", refusal.message()))
+}
+
+/// `no pg_hba.conf entry for host …, no encryption`: a server that insists on TLS, asked without. The words differ
+/// between languages and versions, the file's name does not.
+fn is_about_encryption(refusal: &DbError) -> bool {
+    refusal.code().code() == "28000" && refusal.message().contains("pg_hba.conf")
+}
+
+/// What the system or TLS said, else the innermost error.
+fn cause(error: &Error) -> String {
+    let mut innermost: &(dyn StdError + 'static) = error;
+    while let Some(inner) = innermost.source() {
+        if let Some(told) = told(inner) {
+            return told;
+        }
+        innermost = inner;
+    }
+    innermost.to_string()
+}
+
+fn told(error: &(dyn StdError + 'static)) -> Option<String> {
+    let mut error = error;
+    // An I/O error hides what it wraps from `source`.
+    while let Some(inner) = error
+        .downcast_ref::<io::Error>()
+        .and_then(io::Error::get_ref)
+    {
+        error = inner;
+    }
+    if let Some(error) = error.downcast_ref::<rustls::Error>() {
+        return Some(format!("TLS: {error}"));
+    }
+    let error = error.downcast_ref::<io::Error>()?;
+    Some(match error.raw_os_error() {
+        Some(_) => error.kind().to_string(),
+        None => error.to_string(),
+    })
+}
+
+impl Login {
+    fn unreachable(detail: &str) -> Self {
+        Self::Unreachable {
+            detail: phrase(detail),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_known_parameters_are_left_and_one_at_sign() {
+        for (url, expected) in [
+            ("postgres://u:p@h:1/d", "postgres://u:p@h:1/d?"),
+            ("postgres://u:a@b@h/d@x", "postgres://u:a%40b@h/d%40x?"),
+            (
+                "postgres://u:p@h/d?sslmode=verify-full&options=-c%20a&sslrootcert=/x&pool=5&flag",
+                "postgres://u:p@h/d?options=-c%20a",
+            ),
+            (
+                "postgres://h/d?user=u&password=a@b",
+                "postgres://h/d?user=u&password=a%40b",
+            ),
+            ("postgres://u:p@h?sslmode=disable", "postgres://u:p@h?"),
+        ] {
+            assert_eq!(reduced(url), expected);
+            assert!(reduced(url).parse::<Config>().is_ok(), "{url}");
+        }
+    }
+
+    fn attempts(url: &str, sslmode: Option<SslMode>) -> Vec<Encryption> {
+        plan(&Secret::from(url), sslmode).unwrap().attempts
+    }
+
+    #[test]
+    fn how_a_login_is_encrypted() {
+        use Encryption::{Disable, Prefer, Require};
+        let elsewhere = "postgres://u:p@db.example/d";
+        for (sslmode, expected) in [
+            (None, vec![Require]),
+            (Some(SslMode::Disable), vec![Disable]),
+            (Some(SslMode::Allow), vec![Disable, Require]),
+            (Some(SslMode::Prefer), vec![Prefer, Disable]),
+            (Some(SslMode::Require), vec![Require]),
+            (Some(SslMode::VerifyCa), vec![Require]),
+            (Some(SslMode::VerifyFull), vec![Require]),
+        ] {
+            assert_eq!(attempts(elsewhere, sslmode), expected, "{sslmode:?}");
+        }
+        let named = "postgres://u:p@db.example/d?sslmode=disable";
+        assert_eq!(attempts(named, Some(SslMode::Require)), [Disable]);
+        for host in ["localhost", "127.1.2.3", "[::1]"] {
+            let url = format!("postgres://u:p@{host}/d");
+            assert_eq!(attempts(&url, Some(SslMode::Require)), [Prefer], "{host}");
+            assert_eq!(
+                attempts(&url, Some(SslMode::VerifyFull)),
+                [Require],
+                "{host}"
+            );
+        }
+        let mixed = "postgres://u:p@127.0.0.1,10.0.0.1/d";
+        assert_eq!(attempts(mixed, None), [Require]);
+        let socket = "postgres://u:p@/d?host=/run/postgresql&sslmode=verify-full";
+        assert_eq!(attempts(socket, None), [Disable]);
+    }
+
+    #[test]
+    fn urls_that_no_login_can_use() {
+        for url in [
+            "mysql://u:p@h/d",
+            "postgres://u:SECRET@h:x/d",
+            "postgres://:SECRET@h/d",
+        ] {
+            let Err(detail) = plan(&Secret::from(url), None) else {
+                panic!("{url} was accepted");
+            };
+            assert!(!detail.contains("SECRET"), "{detail}");
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! A real Postgres for tests: a cluster of its own in a temporary directory, gone when the test process is.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio_postgres::{NoTls, SimpleQueryMessage};
+
+const SUPERUSER: &str = "postgres";
+const PASSWORD: &str = "superuser-password";
+
+/// The role that a login without TLS is a member of.
+const PLAIN: &str = "plain";
+
+/// Runs the server until standard input ends, which it does when the test process is gone, however that came about.
+const WATCHER: &str = r#"
+"$1" -D "$2/data" >"$2/log" 2>&1 </dev/null &
+read -r _
+kill -QUIT $!
+wait $!
+rm -rf "$2"
+"#;
+
+/// A running server.
+pub(crate) struct Postgres {
+    pub(crate) port: u16,
+    directory: PathBuf,
+    /// Its standard input keeps the server running.
+    _watcher: Child,
+}
+
+impl Postgres {
+    /// The server that all tests share: TLS with a self-signed certificate for `localhost`.
+    /// `None`, and a line that says so, where Postgres is not installed.
+    pub(crate) fn shared() -> Option<&'static Self> {
+        static SHARED: OnceLock<Option<Postgres>> = OnceLock::new();
+        SHARED.get_or_init(|| Self::start(true)).as_ref()
+    }
+
+    /// A server of its own without TLS.
+    pub(crate) fn without_tls() -> Option<&'static Self> {
+        static WITHOUT_TLS: OnceLock<Option<Postgres>> = OnceLock::new();
+        WITHOUT_TLS.get_or_init(|| Self::start(false)).as_ref()
+    }
+
+    fn start(tls: bool) -> Option<Self> {
+        let Some(programs) = programs() else {
+            println!("SKIPPED: no Postgres server in PATH or /usr/lib/postgresql/*/bin");
+            return None;
+        };
+        let identity = Identity::find();
+        let directory = TempDir::with_prefix_in("pg", place()).unwrap();
+        let password_file = directory.path().join("password");
+        fs::write(&password_file, PASSWORD).unwrap();
+        identity.own(directory.path());
+        identity.own(&password_file);
+        let data = directory.path().join("data");
+        initialize(&programs, &identity, &data, &password_file);
+        let directory = directory.keep();
+        let port = free_port();
+        configure(&identity, &directory, port, tls);
+        let watcher = identity
+            .command("sh")
+            .args(["-c", WATCHER, "sh"])
+            .args([&programs.join("postgres"), &directory])
+            .current_dir(&directory)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let server = Self {
+            port,
+            directory,
+            _watcher: watcher,
+        };
+        server.wait_until_ready();
+        server.sql(&format!("CREATE ROLE {PLAIN}"));
+        Some(server)
+    }
+
+    /// The administrator's URL.
+    pub(crate) fn superuser_url(&self) -> String {
+        self.url(SUPERUSER, PASSWORD, "postgres")
+    }
+
+    /// A URL of this server.
+    pub(crate) fn url(&self, user: &str, password: &str, database: &str) -> String {
+        format!(
+            "postgres://{user}:{password}@127.0.0.1:{}/{database}",
+            self.port
+        )
+    }
+
+    /// A role that may log in with and without TLS, a database of the same name, and their URL.
+    pub(crate) fn create_role_and_database(&self, name: &str) -> String {
+        let url = self.create_role_for_tls(name);
+        self.sql(&format!("GRANT {PLAIN} TO {name}"));
+        url
+    }
+
+    /// The same, but `pg_hba.conf` has no entry for it without TLS.
+    pub(crate) fn create_role_for_tls(&self, name: &str) -> String {
+        self.sql(&format!(
+            "CREATE ROLE {name} LOGIN PASSWORD 'password-of-{name}'"
+        ));
+        self.sql(&format!("CREATE DATABASE {name} OWNER {name}"));
+        self.url(name, &format!("password-of-{name}"), name)
+    }
+
+    /// Runs a statement as the administrator.
+    pub(crate) fn sql(&self, statement: &str) {
+        self.ask(statement).unwrap();
+    }
+
+    /// The first column of the first row of a query, as the administrator.
+    pub(crate) fn value(&self, query: &str) -> Option<String> {
+        self.ask(query).unwrap()
+    }
+
+    /// The certificate that signed itself.
+    pub(crate) fn certificate(&self) -> PathBuf {
+        self.directory.join("data/server.crt")
+    }
+
+    fn wait_until_ready(&self) {
+        let tries = 600;
+        for _ in 0..tries {
+            if self.ask("SELECT 1").is_ok() {
+                return;
+            }
+            on_own_thread(|| async { tokio::time::sleep(Duration::from_millis(50)).await });
+        }
+        let log = fs::read_to_string(self.directory.join("log")).unwrap_or_default();
+        panic!("Postgres did not come up: {log}");
+    }
+
+    /// Through the socket file, where no encryption is asked for.
+    fn ask(&self, statement: &str) -> Result<Option<String>, tokio_postgres::Error> {
+        let sockets = self.directory.clone();
+        let port = self.port;
+        let statement = statement.to_owned();
+        on_own_thread(move || async move {
+            let mut config = tokio_postgres::Config::new();
+            config
+                .host_path(sockets)
+                .port(port)
+                .user(SUPERUSER)
+                .password(PASSWORD);
+            let (client, connection) = config.connect(NoTls).await?;
+            let connection = tokio::spawn(connection);
+            let messages = client.simple_query(&statement).await?;
+            drop(client);
+            let _ = connection.await;
+            Ok(messages.iter().find_map(|message| {
+                let SimpleQueryMessage::Row(row) = message else {
+                    return None;
+                };
+                row.get(0).map(str::to_owned)
+            }))
+        })
+    }
+}
+
+/// Callable from a test that has a runtime of its own.
+fn on_own_thread<F, T>(work: impl FnOnce() -> F + Send) -> T
+where
+    F: Future<Output = T>,
+    T: Send,
+{
+    std::thread::scope(|scope| {
+        let worker = scope.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            runtime.unwrap().block_on(work())
+        });
+        worker.join().unwrap()
+    })
+}
+
+/// Who runs the server, which refuses to run as root.
+struct Identity(Option<(u32, u32)>);
+
+impl Identity {
+    fn find() -> Self {
+        let we_are_root = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
+        if !we_are_root {
+            return Self(None);
+        }
+        let users = fs::read_to_string("/etc/passwd").unwrap();
+        let ids = |name: &str| {
+            let line = users
+                .lines()
+                .find(|line| line.split(':').next() == Some(name))?;
+            let mut fields = line.split(':').skip(2).map(str::parse::<u32>);
+            Some((fields.next()?.ok()?, fields.next()?.ok()?))
+        };
+        Self(
+            ids("postgres")
+                .or_else(|| ids("nobody"))
+                .or(Some((65534, 65534))),
+        )
+    }
+
+    /// A command in a process group of its own: a Ctrl-C meant for the tests must not end the watcher first.
+    fn command(&self, program: impl AsRef<Path>) -> Command {
+        let mut command = Command::new(program.as_ref());
+        command.process_group(0);
+        if let Self(Some((user, group))) = self {
+            command.uid(*user).gid(*group);
+        }
+        command
+    }
+
+    fn own(&self, path: &Path) {
+        if let Self(Some((user, group))) = self {
+            chown(path, Some(*user), Some(*group)).unwrap();
+        }
+    }
+}
+
+/// In memory where that can be had: a cluster is 40 MB in a thousand files.
+fn place() -> PathBuf {
+    let memory = PathBuf::from("/dev/shm");
+    let writable = tempfile::tempfile_in(&memory).is_ok();
+    if writable {
+        memory
+    } else {
+        std::env::temp_dir()
+    }
+}
+
+fn programs() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let installed = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
+    std::env::split_paths(&path)
+        .chain(installed.map(|version| version.path().join("bin")))
+        .find(|directory| {
+            ["initdb", "postgres"]
+                .iter()
+                .all(|name| directory.join(name).is_file())
+        })
+}
+
+fn initialize(programs: &Path, identity: &Identity, data: &Path, password_file: &Path) {
+    let made = identity
+        .command(programs.join("initdb"))
+        .args([
+            "--auth-host=scram-sha-256",
+            "--auth-local=scram-sha-256",
+            "--no-sync",
+            "--locale=C",
+        ])
+        .args(["--username", SUPERUSER, "--pwfile"])
+        .arg(password_file)
+        .arg("-D")
+        .arg(data)
+        .current_dir("/")
+        .output()
+        .unwrap();
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+}
+
+fn configure(identity: &Identity, directory: &Path, port: u16, tls: bool) {
+    let data = directory.join("data");
+    let ssl = if tls { "on" } else { "off" };
+    let sockets = directory.display();
+    let settings = format!(
+        "port = {port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '{sockets}'\n\
+         ssl = {ssl}\nfsync = off\nsynchronous_commit = off\nfull_page_writes = off\n\
+         max_connections = 40\nshared_buffers = 4MB\nlog_connections = on\nlog_disconnections = on\n"
+    );
+    fs::write(data.join("postgresql.auto.conf"), settings).unwrap();
+    let host = if tls { "hostssl" } else { "host" };
+    let access = format!(
+        "local all all scram-sha-256\n{host} all all 127.0.0.1/32 scram-sha-256\n\
+         hostnossl all +{PLAIN},{SUPERUSER} 127.0.0.1/32 scram-sha-256\n"
+    );
+    fs::write(data.join("pg_hba.conf"), access).unwrap();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    for (name, text) in [
+        ("server.crt", made.cert.pem()),
+        ("server.key", made.signing_key.serialize_pem()),
+    ] {
+        let path = data.join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        identity.own(&path);
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
