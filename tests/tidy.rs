@@ -1,5 +1,6 @@
 //! The architecture as tests: who may import whom, who may read a clock, how long a file and a function may be. Each
 //! failure says where the thing belongs instead.
+#![expect(clippy::unwrap_used, reason = "a test that fails says where it did")]
 
 use std::fmt::Write as _;
 use std::fs;

@@ -9,9 +9,10 @@ use changeover::credential::snapshot::Watched;
 use changeover::credential::{Fault, Selection, Snapshot};
 use changeover::heroku::{
     Answer, ApiUrl, Client, ClientOptions, FetchError, SetupError, Timeouts, TokenOptions,
-    Variables,
+    TokenSource, Variables,
 };
 
+use crate::support;
 use crate::support::canned::{Canned, Reply};
 
 const BODY: &str = r#"{"DATABASE_URL":"postgres://u:p@h/d","OTHER":"x"}"#;
@@ -249,7 +250,7 @@ async fn a_refused_token_is_looked_for_again_once() {
     .await;
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("token");
-    std::fs::write(&file, "first").unwrap();
+    support::write(&file, 0o600, "first");
     let mut options = options(
         &format!("http://127.0.0.1:{}", server.port),
         Variables::new(),
@@ -274,7 +275,7 @@ async fn a_refused_token_is_looked_for_again_once() {
     );
     assert_eq!(tokens(), ["first"]);
 
-    std::fs::write(&file, "second").unwrap();
+    support::write(&file, 0o600, "second");
     assert!(client.config_vars(None).await.is_ok());
     assert_eq!(tokens(), ["first", "first", "second"]);
     assert!(client.config_vars(None).await.is_ok());
@@ -284,22 +285,25 @@ async fn a_refused_token_is_looked_for_again_once() {
 #[tokio::test]
 async fn a_token_that_appears_later_is_found() {
     let server = Canned::start(vec![Reply::answer("200 OK", "", BODY)]).await;
-    let directory = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let file = directory.path().join("token");
     let mut options = options(
         &format!("http://127.0.0.1:{}", server.port),
         Variables::new(),
     );
     options.token.file = Some(file.clone());
+    let (token, api_url) = (options.token.clone(), options.api_url.clone());
     let client = Client::new(options).unwrap();
     let error = client.config_vars(None).await.unwrap_err();
     assert!(matches!(error, FetchError::NoToken(_)), "{error}");
     assert!(server.requests().is_empty());
-    std::fs::write(&file, "late").unwrap();
+    support::write(&file, 0o644, "late");
     assert!(client.config_vars(None).await.is_ok());
 
-    let warning = client.take_warning().unwrap();
-    assert!(warning.contains("can be read by"), "{warning}");
+    // There is none where the checkout lies in memory.
+    let source = TokenSource::new(&token, Arc::default(), &api_url).unwrap();
+    let warning = source.read().await.unwrap().warning;
+    assert_eq!(client.take_warning(), warning);
     assert!(client.config_vars(None).await.is_ok());
     assert_eq!(client.take_warning(), None);
 }

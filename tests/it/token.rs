@@ -1,12 +1,13 @@
 //! Where the API token is looked for, in which order, and what is said when it is not there.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use changeover::heroku::{ApiUrl, SetupError, Token, TokenOptions, TokenSource, Variables};
 use tempfile::TempDir;
+
+use crate::support;
 
 /// A home directory and the variables that lead to it.
 struct Home {
@@ -36,8 +37,7 @@ impl Home {
     fn write(&self, name: &str, mode: u32, text: &str) -> PathBuf {
         let path = self.directory.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        support::write(&path, mode, text);
         path
     }
 

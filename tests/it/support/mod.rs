@@ -1,4 +1,14 @@
 //! What several tests lean on.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
 pub(crate) mod canned;
 pub(crate) mod postgres;
+
+/// Writes a file with this mode, whatever the umask is.
+pub(crate) fn write(path: &Path, mode: u32, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
