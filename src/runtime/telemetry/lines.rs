@@ -3,7 +3,6 @@
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
-use serde::Serialize;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -150,22 +149,13 @@ pub(super) fn line(style: Style, now: &str, level: Level, fields: &Fields) -> St
 }
 
 fn json(now: &str, level: Level, fields: &Fields) -> String {
-    #[derive(Serialize)]
-    struct Object<'a> {
-        timestamp: &'a str,
-        level: &'a str,
-        message: &'a str,
-        #[serde(flatten)]
-        others: &'a Map<String, Value>,
+    let message = Value::from(fields.message.as_str());
+    let mut line = format!("{{\"timestamp\":\"{now}\",\"level\":\"{level}\",\"message\":{message}");
+    for (name, value) in &fields.others {
+        // Writing to a String cannot fail.
+        let _ = write!(line, ",\"{name}\":{value}");
     }
-    let object = Object {
-        timestamp: now,
-        level: level.as_str(),
-        message: &fields.message,
-        others: &fields.others,
-    };
-    // Strings and numbers always serialize.
-    serde_json::to_string(&object).unwrap_or_default() + "\n"
+    line + "}\n"
 }
 
 /// syslog's numbers, as `sd-daemon(3)` lists them.

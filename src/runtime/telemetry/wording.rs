@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use tracing::Level;
 
-use crate::credential::{Fault, Kind};
+use crate::credential::{Fault, Kind, phrase};
 use crate::supervisor::event::{Ended, FailureKind, FetchFailure, LoginOutcome, SpawnError};
 use crate::supervisor::notice::{Child, GaveUp, Notice};
+use crate::supervisor::signal::Signal;
 
 /// What the words refer to and no notice carries.
 #[derive(Clone, Debug)]
@@ -16,106 +17,42 @@ pub struct Context {
     pub app: String,
 }
 
+const ASKING: &str =
+    "the program failed: asking Heroku for a new credential, and Postgres about the old one";
+
 /// The line for a notice, and how loud it is.
 #[must_use]
+#[rustfmt::skip] // A table: one line per fact.
 pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
     match notice {
-        Notice::Started {
-            child,
-            dead_time,
-            change,
-        } => (Level::INFO, started(*child, *dead_time, *change)),
-        Notice::StartFailed {
-            error,
-            retry_in,
-            running,
-        } => (Level::ERROR, start_failed(error, *retry_in, *running)),
-        Notice::Settling { changed, debounce } => debug(format!(
-            "{}; confirming after {} of quiet",
-            differences(changed, "differs"),
-            human(*debounce)
-        )),
+        Notice::Started { child, dead_time, change } => info(started(*child, *dead_time, *change)),
+        Notice::StartFailed { error: why, retry_in, running } => error(start_failed(why, *retry_in, *running)),
+        Notice::Settling { changed, debounce } => debug(settling(changed, *debounce)),
         Notice::ChangeWithdrawn => debug("the difference is gone again: nothing to do".to_owned()),
-        Notice::Deferred { changed, splay } => info(format!(
-            "{} (confirmed); acting in {} (--splay)",
-            differences(changed, "changes"),
-            human(*splay)
-        )),
-        Notice::Changed { changed, from, to } => info(format!(
-            "{} (revision {from}→{to})",
-            differences(changed, "changed")
-        )),
-        Notice::ChangeSignalled { child, signal } => info(format!(
-            "{signal} sent to pid {}: revision {} is its own to fetch",
-            child.pid, child.revision
-        )),
-        Notice::Stopping {
-            pid,
-            signal,
-            timeout,
-        } => info(format!(
-            "stopping pid {pid}: {signal}, up to {}",
-            human(*timeout)
-        )),
-        Notice::Killing { pid, after } => warn(format!(
-            "pid {pid} did not stop within {}: killing it and all its processes",
-            human(*after)
-        )),
+        Notice::Changed { changed, from, to } => info(format!("{} (revision {from}→{to})", differences(changed, "changed"))),
+        Notice::Deferred { changed, splay } => info(deferred(changed, *splay)),
+        Notice::ChangeSignalled { child, signal } => info(signalled(*child, *signal)),
+        Notice::Stopping { pid, signal, timeout } => info(format!("stopping pid {pid}: {signal}, up to {}", human(*timeout))),
+        Notice::Killing { pid, after } => warn(killing(*pid, *after)),
         Notice::Sweeping { pid } => info(format!("pid {pid} left processes behind: stopping them")),
-        Notice::SweepFailed { pid } => warn(format!(
-            "processes that pid {pid} left behind survive even KILL (stuck in the kernel): going on without waiting"
-        )),
-        Notice::Ended {
-            child,
-            ended,
-            lived,
-        } => info(format!(
-            "pid {} {} after {}",
-            child.pid,
-            end(*ended),
-            human(*lived)
-        )),
-        Notice::Asking => info(
-            "the program failed: asking Heroku for a new credential, and Postgres about the old one"
-                .to_owned(),
-        ),
-        Notice::SignalDropped { signal } => info(format!(
-            "{signal} received while no program runs: passed on to nobody"
-        )),
+        Notice::SweepFailed { pid } => warn(sweep_failed(*pid)),
+        Notice::Ended { child, ended, lived } => info(format!("pid {} {} after {}", child.pid, end(*ended), human(*lived))),
+        Notice::Asking => info(ASKING.to_owned()),
         Notice::LoginTried { name, outcome } => login(name, outcome),
-        Notice::AwaitingCredential { timeout } => warn(format!(
-            "the credential died before its successor was there: waiting up to {} for the new one",
-            human(*timeout)
-        )),
-        Notice::CredentialNeverCame { timeout } => (
-            Level::ERROR,
-            format!("no new credential came within {}", human(*timeout)),
-        ),
+        Notice::AwaitingCredential { timeout } => warn(awaiting(*timeout)),
+        Notice::CredentialNeverCame { timeout } => error(format!("no new credential came within {}", human(*timeout))),
         Notice::FetchFailing { failure, running } => failing(failure, *running, None),
-        Notice::FetchStillFailing {
-            failure,
-            lasted,
-            attempts,
-            running,
-        } => failing(failure, *running, Some((*lasted, *attempts))),
-        Notice::FetchRecovered { lasted, attempts } => info(format!(
-            "Heroku API answers again after {}, {} failed",
-            human(*lasted),
-            requests(*attempts)
-        )),
-        Notice::BadValue {
-            name,
-            fault,
-            running,
-        } => warn(bad_value(context, name, *fault, *running)),
-        Notice::GoodValue { name } => info(format!("{} is usable again", clean(name))),
-        Notice::StartGaveUp { reason } => (Level::ERROR, gave_up(context, reason)),
+        Notice::FetchStillFailing { failure, lasted, attempts, running } => {
+            failing(failure, *running, Some((*lasted, *attempts)))
+        }
+        Notice::FetchRecovered { lasted, attempts } => info(recovered(*lasted, *attempts)),
+        Notice::BadValue { name, fault, running } => warn(bad_value(context, name, *fault, *running)),
+        Notice::GoodValue { name } => info(format!("{} is usable again", phrase(name))),
+        Notice::StartGaveUp { reason } => error(gave_up(context, reason)),
+        Notice::SignalDropped { signal } => warn(format!("{signal} dropped: it is meant for a program, and none runs")),
         Notice::StopRequested { signal } => info(format!("{signal} received: stopping for good")),
         Notice::KillRequested => warn("second INT: killing now".to_owned()),
-        Notice::ExitForChange => info(
-            "the change ends the program (--on-change exit): exit code 75 asks for a new start"
-                .to_owned(),
-        ),
+        Notice::ExitForChange => info("a change ends the program (--on-change exit): code 75 asks for a new start".to_owned()),
     }
 }
 
@@ -149,43 +86,64 @@ pub fn human(duration: Duration) -> String {
     }
 }
 
-/// Foreign text made fit for a log: at most 256 bytes, nothing that moves a cursor or begins a line.
-#[must_use]
-pub fn clean(text: &str) -> String {
-    const BYTES_MAX: usize = 256;
-    let mut cleaned = String::new();
-    for c in text.chars() {
-        let from = cleaned.len();
-        if is_printable(c) {
-            cleaned.push(c);
-        } else {
-            cleaned.extend(c.escape_default());
-        }
-        if cleaned.len() > BYTES_MAX - '…'.len_utf8() {
-            cleaned.truncate(from);
-            cleaned.push('…');
-            break;
-        }
-    }
-    cleaned
-}
-
-/// Neither a control character nor one that turns the direction of writing or stays invisible.
-pub(super) fn is_printable(c: char) -> bool {
-    !c.is_control()
-        && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+fn debug(text: String) -> (Level, String) {
+    (Level::DEBUG, text)
 }
 
 fn info(text: String) -> (Level, String) {
     (Level::INFO, text)
 }
 
-fn debug(text: String) -> (Level, String) {
-    (Level::DEBUG, text)
-}
-
 fn warn(text: String) -> (Level, String) {
     (Level::WARN, text)
+}
+
+fn error(text: String) -> (Level, String) {
+    (Level::ERROR, text)
+}
+
+fn settling(changed: &[(String, Kind)], debounce: Duration) -> String {
+    let differences = differences(changed, "differs");
+    format!(
+        "{differences}; confirming after {} of quiet",
+        human(debounce)
+    )
+}
+
+fn deferred(changed: &[(String, Kind)], splay: Duration) -> String {
+    let differences = differences(changed, "changed");
+    format!("{differences}; acting in {} (--splay)", human(splay))
+}
+
+fn signalled(child: Child, signal: Signal) -> String {
+    let Child { pid, revision } = child;
+    format!("{signal} sent to pid {pid}: revision {revision} is its own to fetch")
+}
+
+fn killing(pid: u32, after: Duration) -> String {
+    let after = human(after);
+    format!("pid {pid} did not stop within {after}: killing it and all its processes")
+}
+
+fn sweep_failed(pid: u32) -> String {
+    format!(
+        "processes that pid {pid} left behind survive even KILL (stuck in the kernel): going on without waiting"
+    )
+}
+
+fn awaiting(timeout: Duration) -> String {
+    let timeout = human(timeout);
+    format!(
+        "the credential died before its successor was there: waiting up to {timeout} for the new one"
+    )
+}
+
+fn recovered(lasted: Duration, attempts: u32) -> String {
+    let failed = requests(attempts);
+    format!(
+        "Heroku API answers again after {}, {failed} failed",
+        human(lasted)
+    )
 }
 
 fn started(child: Child, dead_time: Option<Duration>, change: Option<Duration>) -> String {
@@ -206,11 +164,11 @@ fn start_failed(error: &SpawnError, retry_in: Option<Duration>, running: Option<
         SpawnError::NotExecutable { detail } => {
             format!(
                 "the program cannot be executed ({}): check its mode and format",
-                clean(detail)
+                phrase(detail)
             )
         }
         SpawnError::Failed { detail } => {
-            format!("the program could not be started: {}", clean(detail))
+            format!("the program could not be started: {}", phrase(detail))
         }
     };
     let retry = match retry_in {
@@ -225,7 +183,7 @@ fn start_failed(error: &SpawnError, retry_in: Option<Duration>, running: Option<
 
 /// `DATABASE_URL changed: password, REDIS_URL changed: value`.
 fn differences(changed: &[(String, Kind)], verb: &str) -> String {
-    let one = |(name, kind): &(String, Kind)| format!("{} {verb}: {kind}", clean(name));
+    let one = |(name, kind): &(String, Kind)| format!("{} {verb}: {kind}", phrase(name));
     changed.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
@@ -237,16 +195,16 @@ fn end(ended: Ended) -> String {
 }
 
 fn login(name: &str, outcome: &LoginOutcome) -> (Level, String) {
-    let name = clean(name);
+    let name = phrase(name);
     match outcome {
         LoginOutcome::Accepted => info(format!("login with {name} ok: the credential works")),
         LoginOutcome::Refused { code } => warn(format!(
             "login with {name} refused ({}): the credential no longer works",
-            clean(code)
+            phrase(code)
         )),
         LoginOutcome::Unreachable { detail } => warn(format!(
             "login with {name} got no answer ({}): nothing is known about the credential",
-            clean(detail)
+            phrase(detail)
         )),
     }
 }
@@ -269,7 +227,7 @@ fn failing(
     running: Option<Child>,
     since: Option<(Duration, u32)>,
 ) -> (Level, String) {
-    let detail = clean(&failure.detail);
+    let detail = phrase(&failure.detail);
     let since = since.map_or(String::new(), |(lasted, attempts)| {
         format!(" for {} ({})", human(lasted), requests(attempts))
     });
@@ -312,7 +270,11 @@ fn failing(
 }
 
 fn bad_value(context: &Context, name: &str, fault: Fault, running: Option<Child>) -> String {
-    let what = format!("{} of app {} is {fault}", clean(name), clean(&context.app));
+    let what = format!(
+        "{} of app {} is {fault}",
+        phrase(name),
+        phrase(&context.app)
+    );
     match running {
         Some(child) => format!("{what}. {}, with the last good value", untouched(child)),
         None => format!("{what}. Nothing runs yet; waiting for a usable value"),
@@ -320,13 +282,13 @@ fn bad_value(context: &Context, name: &str, fault: Fault, running: Option<Child>
 }
 
 fn gave_up(context: &Context, reason: &GaveUp) -> String {
-    let app = clean(&context.app);
+    let app = phrase(&context.app);
     match reason {
         GaveUp::NoAnswer { last, timeout } => {
             let last = last
                 .as_ref()
                 .map_or("no request ended".to_owned(), |failure| {
-                    clean(&failure.detail)
+                    phrase(&failure.detail)
                 });
             format!(
                 "nothing started: no good answer from Heroku within {} (last: {last}). Start again later, or raise \
@@ -335,7 +297,7 @@ fn gave_up(context: &Context, reason: &GaveUp) -> String {
             )
         }
         GaveUp::Refused { failure } => {
-            let detail = clean(&failure.detail);
+            let detail = phrase(&failure.detail);
             let (what, mend) = match failure.kind {
                 FailureKind::NoToken => (detail, "set HEROKU_API_KEY or --token-file"),
                 FailureKind::TokenRefused => (
@@ -354,7 +316,7 @@ fn gave_up(context: &Context, reason: &GaveUp) -> String {
             format!("nothing started on app {app}: {what}. Mend: {mend}")
         }
         GaveUp::Unusable { faults, timeout } => {
-            let one = |(name, fault): &(String, Fault)| format!("{} is {fault}", clean(name));
+            let one = |(name, fault): &(String, Fault)| format!("{} is {fault}", phrase(name));
             let faults = faults.iter().map(one).collect::<Vec<_>>().join(", ");
             format!(
                 "nothing started: {faults} on app {app}, for {}. Mend: heroku config -a {app} shows what there is; name \

@@ -3,7 +3,6 @@
 use super::*;
 
 use crate::supervisor::id::Revision;
-use crate::supervisor::signal::Signal;
 
 const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -141,7 +140,7 @@ fn changes() {
         ),
         (
             Notice::ExitForChange,
-            "I the change ends the program (--on-change exit): exit code 75 asks for a new start",
+            "I a change ends the program (--on-change exit): code 75 asks for a new start",
         ),
     ]);
 }
