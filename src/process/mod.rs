@@ -25,6 +25,7 @@ pub use identity::{Identity, lookup_identity};
 pub use program::{Group, Prepared, Program, prepare};
 pub use reaper::{Change, Children, child_signal, collect};
 pub use spawn::{Child, Inherited, exec, signal_group, signal_process, spawn};
+pub use stderr::Stderr;
 pub use terminal::{Terminal, has_controlling_terminal};
 pub use tree::{Member, StartTime, Swept, Tree, supervisor_mark};
 

@@ -15,10 +15,10 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{Inherited, Log, LogFormat, Verbosity};
-use crate::process::stderr::Stderr;
+use crate::process::Stderr;
 use crate::supervisor::notice::Notice;
 
-pub use wording::{Context, clean, human, render};
+pub use wording::{Context, human, render};
 
 use lines::{Lines, Style};
 

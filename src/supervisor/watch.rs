@@ -7,7 +7,7 @@ use crate::credential::Snapshot;
 use super::action::Action;
 use super::config::Watching;
 use super::crash::backoff;
-use super::event::{ETag, FetchFailure, FetchOutcome};
+use super::event::{ETag, FailureKind, FetchFailure, FetchOutcome};
 use super::id::FetchId;
 use super::notice::{Child, Notice};
 use super::time::{Duration, Time};
@@ -300,6 +300,11 @@ impl Watch {
         running: Option<Child>,
     ) {
         let now = turn.now;
+        if failure.is_some_and(|failure| failure.kind == FailureKind::NoToken)
+            && self.latest.is_none()
+        {
+            return; // It ends the start, which tells of it.
+        }
         match (&mut self.api, failure) {
             (Api::Answering, None) => {}
             (Api::Answering, Some(failure)) => {

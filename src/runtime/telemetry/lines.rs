@@ -11,9 +11,7 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::process::stderr::Stderr;
-
-use super::wording::is_printable;
+use crate::process::Stderr;
 
 /// Who reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,6 +154,12 @@ fn json(now: &str, level: Level, fields: &Fields) -> String {
         let _ = write!(line, ",\"{name}\":{value}");
     }
     line + "}\n"
+}
+
+/// Neither a control character nor one that turns the direction of writing or breaks a line.
+fn is_printable(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// syslog's numbers, as `sd-daemon(3)` lists them.

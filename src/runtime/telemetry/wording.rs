@@ -209,6 +209,15 @@ fn login(name: &str, outcome: &LoginOutcome) -> (Level, String) {
     }
 }
 
+fn nothing_runs() -> String {
+    "Nothing runs yet".to_owned()
+}
+
+fn misses_changes(child: Child) -> String {
+    let pid = child.pid;
+    format!("pid {pid} keeps running, but changes are being missed")
+}
+
 fn untouched(child: Child) -> String {
     format!("pid {} untouched on revision {}", child.pid, child.revision)
 }
@@ -233,7 +242,7 @@ fn failing(
     });
     let (level, what, mend) = match failure.kind {
         FailureKind::Unavailable => {
-            let child = running.map_or("Nothing runs yet".to_owned(), untouched);
+            let child = running.map_or_else(nothing_runs, untouched);
             let wait = failure.retry_after.map_or(String::new(), |wait| {
                 format!(" (it asks for {} of rest)", human(wait))
             });
@@ -241,11 +250,11 @@ fn failing(
                 format!("Heroku API not answering{since}: {detail}. {child}; retrying{wait}");
             return warn(text);
         }
-        FailureKind::NoToken => (
-            Level::ERROR,
-            format!("no Heroku API token{since}: {detail}"),
-            "set HEROKU_API_KEY or --token-file",
-        ),
+        // Its text is ours: it lists the places and says what to do.
+        FailureKind::NoToken => {
+            let child = running.map_or_else(nothing_runs, misses_changes);
+            return error(format!("{}{since}. {child}", failure.detail));
+        }
         FailureKind::TokenRefused => (
             Level::ERROR,
             format!("Heroku refused {detail}{since}"),
@@ -257,12 +266,7 @@ fn failing(
             "check --app, and that the token's owner has access to it",
         ),
     };
-    let child = running.map_or("Nothing runs yet".to_owned(), |child| {
-        format!(
-            "pid {} keeps running, but changes are being missed",
-            child.pid
-        )
-    });
+    let child = running.map_or_else(nothing_runs, misses_changes);
     (
         level,
         format!("{what}. {child}. Mend: {mend}; no restart needed"),
@@ -299,7 +303,9 @@ fn gave_up(context: &Context, reason: &GaveUp) -> String {
         GaveUp::Refused { failure } => {
             let detail = phrase(&failure.detail);
             let (what, mend) = match failure.kind {
-                FailureKind::NoToken => (detail, "set HEROKU_API_KEY or --token-file"),
+                FailureKind::NoToken => {
+                    return format!("nothing started on app {app}: {}", failure.detail);
+                }
                 FailureKind::TokenRefused => (
                     format!("Heroku refused {detail}"),
                     "heroku authorizations:create -s read-protected, and use the new one",
