@@ -14,6 +14,7 @@ use std::time::Duration;
 use nix::sys::prctl;
 
 pub mod identity;
+mod procfs;
 pub mod program;
 pub mod reaper;
 pub mod spawn;
@@ -22,12 +23,13 @@ pub mod terminal;
 pub mod tree;
 
 pub use identity::{Identity, lookup_identity};
+pub use procfs::StartTime;
 pub use program::{Group, Prepared, Program, prepare};
 pub use reaper::{Change, Children, child_signal, collect};
 pub use spawn::{Child, Inherited, exec, signal_group, signal_process, spawn};
 pub use stderr::Stderr;
 pub use terminal::{Terminal, has_controlling_terminal};
-pub use tree::{Member, StartTime, Swept, Tree, supervisor_mark};
+pub use tree::{Member, Swept, Tree, supervisor_mark};
 
 /// Keeps the supervisor's memory, which holds secrets, from core files and from other processes of the same user.
 /// The child is as dumpable as it would be without us, and its core limit is not touched.

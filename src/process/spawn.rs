@@ -369,21 +369,22 @@ fn set_mask(mask: u64) -> u64 {
     old
 }
 
+/// A signal's action as the kernel lays it out: the handler, then flags, restorer and mask, here always zero.
+type Action = [libc::sighandler_t; 4];
+
+/// `None` for no such signal. By the bare system call, like its counterpart: libc's hides two signals of its own.
 fn disposition(number: i32) -> Option<libc::sighandler_t> {
-    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: a null new action only asks; `action` is a place for one, and all zeroes is a valid one.
-    unsafe {
-        let asked = libc::sigaction(number, ptr::null(), action.as_mut_ptr());
-        (asked == 0).then(|| action.assume_init().sa_sigaction)
-    }
+    let mut action: Action = [0; 4];
+    let (new, old) = (ptr::null::<Action>(), &raw mut action);
+    // SAFETY: a null new action only asks; `old` has room for what the kernel writes.
+    let asked = unsafe { libc::syscall(libc::SYS_rt_sigaction, number, new, old, MASK_BYTES) };
+    (asked == 0).then_some(action[0])
 }
 
-/// KILL, STOP and libc's own signals refuse, as they should.
+/// KILL and STOP refuse, as they should.
 fn set_disposition(number: i32, handler: libc::sighandler_t) {
-    // SAFETY: all zeroes is a valid action (no flags, nothing blocked); the handler is SIG_DFL or SIG_IGN, no code.
-    unsafe {
-        let mut action = MaybeUninit::<libc::sigaction>::zeroed().assume_init();
-        action.sa_sigaction = handler;
-        libc::sigaction(number, &raw const action, ptr::null_mut());
-    }
+    let action: Action = [handler, 0, 0, 0];
+    let (new, old) = (&raw const action, ptr::null_mut::<Action>());
+    // SAFETY: `new` is a whole action, and its handler is SIG_DFL or SIG_IGN: no code that the kernel would call.
+    unsafe { libc::syscall(libc::SYS_rt_sigaction, number, new, old, MASK_BYTES) };
 }

@@ -7,47 +7,28 @@
 //! A scan costs about a millisecond: only when `collect` says that children are left.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::process;
 
-use zeroize::Zeroizing;
-
-use crate::credential::environment::INSTANCE_MARK;
 use crate::supervisor::signal::Signal;
 
+use super::procfs::{Ancestry, Process, StartTime, ancestry, pids, read_mark};
 use super::spawn::{pidfd_open, pidfd_signal};
 
 /// Looks this often for processes that were forked while others were signalled.
 const SCANS_MAX: usize = 100;
 
-/// An ancestry is not followed further than this.
-const ANCESTORS_MAX: usize = 4096;
-
-/// No more of an environment is read; the kernel's limit for one string is far below.
-const ENVIRON_BYTES_MAX: u64 = 4 * 1024 * 1024;
-
-const NAME_BYTES_MAX: usize = 64;
-
-/// The moment at which a process started, in the kernel's ticks since boot: with its id, a name that is never used twice.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct StartTime(u64);
-
-impl StartTime {
-    /// When that process started; `None` when it is gone.
-    #[must_use]
-    pub fn of(pid: u32) -> Option<Self> {
-        Process::read(pid).map(|process| process.start)
-    }
-}
+/// A scan that met no new member, while some process ended under its eyes, is repeated this often: that one may have
+/// been a member and have left a child too young for the list. On a busy machine it always is a stranger.
+const QUIET_SCANS_MAX: usize = 8;
 
 /// Names this supervisor in its children's environments, where another one's children may live too. An instance's mark is
 /// this, a dot and the instance.
 #[must_use]
 pub fn supervisor_mark() -> String {
     let pid = process::id();
-    let start = StartTime::of(pid).map_or(0, |start| start.0);
-    format!("{pid}.{start}")
+    let start = StartTime::of(pid).unwrap_or_default();
+    format!("{pid}.{}", start.ticks())
 }
 
 /// All processes of one instance.
@@ -90,20 +71,28 @@ impl Tree {
     /// The members that live. A zombie is none.
     #[must_use]
     pub fn members(&self) -> Vec<Member> {
-        let found = self.scan();
+        let mut found = Vec::new();
+        for _ in 0..QUIET_SCANS_MAX {
+            found.clear();
+            let whole = self.scan(|process| {
+                let (pid, name) = (process.pid, process.name.clone());
+                found.push(Member { pid, name });
+            });
+            if whole {
+                break;
+            }
+        }
+        found.sort_by_key(|member| member.pid);
         found
-            .into_iter()
-            .map(|process| Member {
-                pid: process.pid,
-                name: process.name,
-            })
-            .collect()
     }
 
     /// Whether one process is a member, without a scan.
     #[must_use]
     pub fn contains(&self, pid: u32) -> bool {
-        self.owns(&ancestry(pid, Process::read), &mut read_mark, None)
+        match ancestry(pid, Process::read) {
+            Ancestry::Ours(line) => self.owns(&line, &mut read_mark, None),
+            Ancestry::Stranger | Ancestry::Broken => false,
+        }
     }
 
     /// Sends a signal to every member, also to those that are forked meanwhile. A signal other than KILL is followed by
@@ -111,14 +100,16 @@ impl Tree {
     pub fn signal_all(&self, signal: Signal) -> Swept {
         let mut seen = BTreeSet::new();
         let mut signalled = 0;
+        let mut quiet = 0;
         for _ in 0..SCANS_MAX {
             let before = seen.len();
-            for process in self.scan() {
-                if seen.insert((process.pid, process.start)) && deliver(&process, signal).is_ok() {
+            let whole = self.scan(|process| {
+                if seen.insert((process.pid, process.start)) && deliver(process, signal).is_ok() {
                     signalled += 1;
                 }
-            }
-            if seen.len() == before {
+            });
+            quiet = if seen.len() == before { quiet + 1 } else { 0 };
+            if quiet == QUIET_SCANS_MAX || (quiet > 0 && whole) {
                 return Swept {
                     signalled,
                     settled: true,
@@ -131,53 +122,89 @@ impl Tree {
         }
     }
 
-    fn scan(&self) -> Vec<Process> {
-        let all = snapshot();
+    /// Shows each member once, as soon as it is found and the newest first: a process that forks and ends again and again
+    /// is met only by whoever is quick. `false`: a process ended while it was looked at, so a member may be missing.
+    fn scan(&self, mut member: impl FnMut(&Process)) -> bool {
+        let mut processes = BTreeMap::new();
+        let mut read = |pid| {
+            processes
+                .entry(pid)
+                .or_insert_with(|| Process::read(pid))
+                .clone()
+        };
         let mut marks = BTreeMap::new();
-        let mut mark_of = |pid: u32| marks.entry(pid).or_insert_with(|| read_mark(pid)).clone();
-        let ancestries: Vec<Vec<Process>> = all
-            .values()
-            .map(|process| ancestry(process.pid, |pid| all.get(&pid).cloned()))
-            .filter(|line| !line.is_empty())
-            .collect();
+        let mut mark_of = |pid| marks.entry(pid).or_insert_with(|| read_mark(pid)).clone();
+        let mut whole = true;
+        let mut unmarked = Vec::new();
+        let mut next: Option<StartTime> = None;
+        for pid in pids().into_iter().rev() {
+            let line = match ancestry(pid, &mut read) {
+                Ancestry::Ours(line) => line,
+                Ancestry::Stranger => continue,
+                Ancestry::Broken => {
+                    whole = false;
+                    continue;
+                }
+            };
+            let process = &line[0];
+            if mark_of(pid).is_some_and(|mark| self.is_sibling(&mark)) && process.start > self.start
+            {
+                next = Some(next.map_or(process.start, |next| next.min(process.start)));
+            }
+            match self.attribute(&line, &mut mark_of) {
+                Attribution::Ours => member(process),
+                Attribution::ByTime => unmarked.push(line),
+                Attribution::Foreign => {}
+            }
+        }
         // What nobody marked and the next instance may have started is not ours to end.
-        let next = ancestries
-            .iter()
-            .map(|line| &line[0])
-            .filter(|process| process.start > self.start)
-            .filter(|process| mark_of(process.pid).is_some_and(|mark| self.is_sibling(&mark)))
-            .map(|process| process.start)
-            .min();
-        ancestries
-            .into_iter()
-            .filter(|line| self.owns(line, &mut mark_of, next))
-            .filter_map(|line| line.into_iter().next())
-            .collect()
+        for line in unmarked {
+            if self.is_recent(&line, next) {
+                member(&line[0]);
+            }
+        }
+        whole
+    }
+
+    fn attribute(
+        &self,
+        line: &[Process],
+        mark_of: &mut impl FnMut(u32) -> Option<String>,
+    ) -> Attribution {
+        if line.first().is_none_or(Process::is_zombie) {
+            return Attribution::Foreign;
+        }
+        for ancestor in line {
+            if (ancestor.pid, ancestor.start) == (self.leader, self.start) {
+                return Attribution::Ours;
+            }
+            match mark_of(ancestor.pid) {
+                Some(mark) if mark == self.mark => return Attribution::Ours,
+                Some(mark) if self.is_sibling(&mark) => return Attribution::Foreign,
+                // Unmarked, or by another supervisor below us, or by one above us before our child had its own.
+                Some(_) | None => {}
+            }
+        }
+        Attribution::ByTime
     }
 
     /// `line`: a process and its ancestors up to our child. `next`: when the next instance started.
+    fn is_recent(&self, line: &[Process], next: Option<StartTime>) -> bool {
+        line.iter().all(|ancestor| ancestor.start >= self.start)
+            && next.is_none_or(|next| line[0].start < next)
+    }
+
     fn owns(
         &self,
         line: &[Process],
         mark_of: &mut impl FnMut(u32) -> Option<String>,
         next: Option<StartTime>,
     ) -> bool {
-        let Some(process) = line.first().filter(|process| !process.is_zombie()) else {
-            return false;
-        };
-        for ancestor in line {
-            if (ancestor.pid, ancestor.start) == (self.leader, self.start) {
-                return true;
-            }
-            match mark_of(ancestor.pid) {
-                Some(mark) if mark == self.mark => return true,
-                Some(mark) if self.is_sibling(&mark) => return false,
-                // Unmarked, or by another supervisor below us, or by one above us before our child had its own.
-                Some(_) | None => {}
-            }
+        match self.attribute(line, mark_of) {
+            Attribution::Ours => true,
+            Attribution::ByTime => self.is_recent(line, next),
+            Attribution::Foreign => false,
         }
-        line.iter().all(|ancestor| ancestor.start >= self.start)
-            && next.is_none_or(|next| process.start < next)
     }
 
     /// Whether a mark is another instance's of this same supervisor.
@@ -191,83 +218,13 @@ impl Tree {
     }
 }
 
-/// One line of `/proc/PID/stat`, as far as it matters here.
-#[derive(Clone, Debug)]
-struct Process {
-    pid: u32,
-    parent: u32,
-    start: StartTime,
-    state: u8,
-    threads: u32,
-    name: String,
-}
-
-impl Process {
-    fn read(pid: u32) -> Option<Self> {
-        Self::parse(pid, &fs::read(format!("/proc/{pid}/stat")).ok()?)
-    }
-
-    /// The name stands in parentheses and may hold anything, parentheses too.
-    fn parse(pid: u32, line: &[u8]) -> Option<Self> {
-        let open = line.iter().position(|byte| *byte == b'(')?;
-        let close = line.iter().rposition(|byte| *byte == b')')?;
-        let mut name = line.get(open + 1..close)?.escape_ascii().to_string();
-        name.truncate(NAME_BYTES_MAX);
-        let rest = str::from_utf8(line.get(close + 1..)?).ok()?;
-        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-        Some(Self {
-            pid,
-            state: *fields.first()?.as_bytes().first()?,
-            parent: fields.get(1)?.parse().ok()?,
-            threads: fields.get(17)?.parse().ok()?,
-            start: StartTime(fields.get(19)?.parse().ok()?),
-            name,
-        })
-    }
-
-    /// Ended and not yet reaped. A program whose first thread alone has ended looks the same but for its other threads.
-    fn is_zombie(&self) -> bool {
-        matches!(self.state, b'Z' | b'X') && self.threads <= 1
-    }
-}
-
-fn snapshot() -> BTreeMap<u32, Process> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter_map(|pid| Some((pid, Process::read(pid)?)))
-        .collect()
-}
-
-/// A process and its ancestors up to our child; empty when it does not descend from us.
-fn ancestry(pid: u32, read: impl Fn(u32) -> Option<Process>) -> Vec<Process> {
-    let own = process::id();
-    let mut line = Vec::new();
-    let mut next = pid;
-    while next != own {
-        match read(next) {
-            Some(process) if line.len() < ANCESTORS_MAX && process.parent != 0 => {
-                next = process.parent;
-                line.push(process);
-            }
-            Some(_) | None => return Vec::new(),
-        }
-    }
-    line
-}
-
-/// The mark in a process's environment; `None` where there is none or it cannot be read.
-fn read_mark(pid: u32) -> Option<String> {
-    let mut environ = Zeroizing::new(Vec::new());
-    let file = File::open(format!("/proc/{pid}/environ")).ok()?;
-    file.take(ENVIRON_BYTES_MAX)
-        .read_to_end(&mut environ)
-        .ok()?;
-    environ.split(|byte| *byte == 0).find_map(|variable| {
-        let value = variable
-            .strip_prefix(INSTANCE_MARK.as_bytes())?
-            .strip_prefix(b"=")?;
-        Some(str::from_utf8(value).ok()?.to_owned())
-    })
+/// Whose a process is.
+enum Attribution {
+    Ours,
+    /// No mark says: whoever was running when it started.
+    ByTime,
+    /// Another instance's, or a zombie.
+    Foreign,
 }
 
 /// Signals this process, never a later one with its number: the descriptor holds the process, then its start is read
@@ -292,7 +249,7 @@ mod tests {
     const OURS: &str = "10.500.i2";
 
     fn tree() -> Tree {
-        Tree::new(OURS.into(), 20, StartTime(700))
+        Tree::new(OURS.into(), 20, StartTime::from_ticks(700))
     }
 
     fn process(pid: u32, start: u64) -> Process {
@@ -306,19 +263,7 @@ mod tests {
             found.2.map(str::to_owned)
         };
         let processes: Vec<Process> = line.iter().map(|entry| process(entry.0, entry.1)).collect();
-        tree().owns(&processes, &mut mark_of, next.map(StartTime))
-    }
-
-    #[test]
-    fn a_stat_line_is_read_around_a_hostile_name() {
-        let process = process(7, 42);
-        assert_eq!(
-            (process.parent, process.start, process.threads),
-            (10, StartTime(42), 1)
-        );
-        assert_eq!(process.name, "a) b");
-        assert!(Process::parse(1, b"1 (x) S").is_none());
-        assert!(Process::parse(1, b")(").is_none());
+        tree().owns(&processes, &mut mark_of, next.map(StartTime::from_ticks))
     }
 
     #[test]

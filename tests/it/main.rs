@@ -8,6 +8,7 @@ mod cli;
 mod client;
 mod heroku_cli;
 mod login;
+mod process;
 mod raw_http;
 mod scenarios;
 mod simulator;

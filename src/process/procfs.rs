@@ -1,0 +1,152 @@
+//! What `/proc` says about one process: when it started, whose child it is, and its mark.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::Read;
+use std::process;
+
+use zeroize::Zeroizing;
+
+use crate::credential::environment::INSTANCE_MARK;
+
+/// An ancestry is not followed further than this.
+const ANCESTORS_MAX: usize = 4096;
+
+/// No more of an environment is read; the kernel's limit for one string is far below.
+const ENVIRON_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+const NAME_BYTES_MAX: usize = 64;
+
+/// The moment at which a process started, in the kernel's ticks since boot: with its id, a name that is never used twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StartTime(u64);
+
+impl StartTime {
+    /// When that process started; `None` when it is gone.
+    #[must_use]
+    pub fn of(pid: u32) -> Option<Self> {
+        Process::read(pid).map(|process| process.start)
+    }
+
+    pub(super) fn ticks(self) -> u64 {
+        self.0
+    }
+
+    #[cfg(test)]
+    pub(super) fn from_ticks(ticks: u64) -> Self {
+        Self(ticks)
+    }
+}
+
+/// Where a process comes from.
+pub(super) enum Ancestry {
+    /// From us: it, its parent and so on, up to our child.
+    Ours(Vec<Process>),
+    /// From somebody else.
+    Stranger,
+    /// It, or a process in between, ended while we looked.
+    Broken,
+}
+
+/// One line of `/proc/PID/stat`, as far as it matters here.
+#[derive(Clone, Debug)]
+pub(super) struct Process {
+    pub(super) pid: u32,
+    parent: u32,
+    pub(super) start: StartTime,
+    state: u8,
+    threads: u32,
+    pub(super) name: String,
+}
+
+impl Process {
+    pub(super) fn read(pid: u32) -> Option<Self> {
+        Self::parse(pid, &fs::read(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    /// The name stands in parentheses and may hold anything, parentheses too.
+    pub(super) fn parse(pid: u32, line: &[u8]) -> Option<Self> {
+        let open = line.iter().position(|byte| *byte == b'(')?;
+        let close = line.iter().rposition(|byte| *byte == b')')?;
+        let mut name = line.get(open + 1..close)?.escape_ascii().to_string();
+        name.truncate(NAME_BYTES_MAX);
+        let rest = str::from_utf8(line.get(close + 1..)?).ok()?;
+        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+        Some(Self {
+            pid,
+            state: *fields.first()?.as_bytes().first()?,
+            parent: fields.get(1)?.parse().ok()?,
+            threads: fields.get(17)?.parse().ok()?,
+            start: StartTime(fields.get(19)?.parse().ok()?),
+            name,
+        })
+    }
+
+    /// Ended and not yet reaped. A program whose first thread alone has ended looks the same but for its other threads.
+    pub(super) fn is_zombie(&self) -> bool {
+        matches!(self.state, b'Z' | b'X') && self.threads <= 1
+    }
+}
+
+/// In the order of their numbers.
+pub(super) fn pids() -> BTreeSet<u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect()
+}
+
+/// Follows the parents up to us, as far as `read` knows them.
+pub(super) fn ancestry(pid: u32, mut read: impl FnMut(u32) -> Option<Process>) -> Ancestry {
+    let own = process::id();
+    let mut line = Vec::new();
+    let mut next = pid;
+    while next != own {
+        let Some(process) = read(next) else {
+            return Ancestry::Broken;
+        };
+        if process.parent == 0 || line.len() == ANCESTORS_MAX {
+            return Ancestry::Stranger;
+        }
+        next = process.parent;
+        line.push(process);
+    }
+    if line.is_empty() {
+        Ancestry::Stranger
+    } else {
+        Ancestry::Ours(line)
+    }
+}
+
+/// The mark in a process's environment; `None` where there is none or it cannot be read.
+pub(super) fn read_mark(pid: u32) -> Option<String> {
+    let mut environ = Zeroizing::new(Vec::new());
+    let file = File::open(format!("/proc/{pid}/environ")).ok()?;
+    file.take(ENVIRON_BYTES_MAX)
+        .read_to_end(&mut environ)
+        .ok()?;
+    environ.split(|byte| *byte == 0).find_map(|variable| {
+        let value = variable
+            .strip_prefix(INSTANCE_MARK.as_bytes())?
+            .strip_prefix(b"=")?;
+        Some(str::from_utf8(value).ok()?.to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stat_line_is_read_around_a_hostile_name() {
+        let line = b"7 (a) b) S 10 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 42 1 1";
+        let process = Process::parse(7, line).unwrap();
+        assert_eq!(
+            (process.parent, process.start, process.threads),
+            (10, StartTime(42), 1)
+        );
+        assert_eq!(process.name, "a) b");
+        assert!(Process::parse(1, b"1 (x) S").is_none());
+        assert!(Process::parse(1, b")(").is_none());
+    }
+}

@@ -1,0 +1,7 @@
+//! The operating-system shells, each test in a process of its own: reaping and adopting orphans are process-wide.
+
+mod kit;
+mod refusals;
+mod signals;
+mod spawn;
+mod tree;
