@@ -30,7 +30,7 @@ Exit codes:
 
 const RUN_EXAMPLE: &str = "\
 Example:
-  export HEROKU_API_KEY=$(heroku authorizations:create -s read-protected --short)
+  export HEROKU_API_KEY=$(heroku authorizations:create -s read-protected -S)
   changeover run -a my-app -- bundle exec puma";
 
 const EXEC_EXAMPLE: &str = "\
@@ -203,7 +203,7 @@ pub struct Source {
     /// File with the API token [default: HEROKU_API_KEY, systemd credential, Heroku CLI's login]
     #[arg(long, value_name = "PATH")]
     pub token_file: Option<PathBuf>,
-    /// Shell command that prints the API token
+    /// Command that prints the API token
     #[arg(long, value_name = "CMD")]
     pub token_command: Option<OsString>,
     /// Certificates to trust besides the bundled ones, PEM

@@ -106,7 +106,7 @@ pub struct Source {
 pub enum Token {
     /// `--token-file`.
     File(PathBuf),
-    /// `--token-command`, for a shell.
+    /// `--token-command`: a command line.
     Command(String),
 }
 
