@@ -1,10 +1,16 @@
-//! How `changeover env` writes variables: five formats, each read back exactly by its readers, or refused as a whole.
+//! `changeover env`: the fetched variables in five formats, each read back exactly by its readers, or refused as a whole.
+
+use std::io::Write as _;
 
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::config::Format;
+use crate::config::{Config, Format, Inherited};
 use crate::credential::Secret;
+use crate::exit_code::ExitCode;
+
+use super::failure::Failure;
+use super::first;
 
 /// A variable that a format cannot hold. Nothing is printed then; the value is never shown.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -21,6 +27,21 @@ type Obstacle = (&'static str, &'static str);
 
 const OTHER_FORMAT: &str = "choose another --format, such as json";
 const OTHER_NAME: &str = "choose another --format, or rename it with --var NAME=AS";
+
+/// Fetches, and prints everything or nothing.
+pub(super) fn print(
+    config: &Config,
+    format: Format,
+    inherited: &Inherited,
+) -> Result<ExitCode, Failure> {
+    let environment = first::environment(config, inherited)?;
+    let text = render(format, environment.fetched())
+        .map_err(|error| Failure::Unusable(error.to_string()))?;
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.expose().as_bytes())?;
+    stdout.flush()?;
+    Ok(ExitCode::Success)
+}
 
 /// All variables in one text, or the first that cannot be written. The text holds secrets and is one itself.
 ///

@@ -1,7 +1,10 @@
 //! What the user asked for: `run`, `exec`, `env`, `check`, each put together from the other rooms.
 
+mod check;
 pub mod env;
+mod exec;
 pub mod failure;
+mod first;
 mod parts;
 mod run;
 
@@ -56,6 +59,8 @@ fn obey(
     let config = Config::new(cli.command, inherited)?;
     match config.task.clone() {
         Task::Run(task) => run::run(&config, *task, inherited, started_with),
-        Task::Exec { .. } | Task::Env { .. } | Task::Check => Ok(ExitCode::Internal),
+        Task::Exec { child } => exec::exec(&config, &child, inherited, started_with),
+        Task::Env { format } => env::print(&config, format, inherited),
+        Task::Check => check::check(&config, inherited),
     }
 }

@@ -14,26 +14,25 @@ use super::failure::Failure;
 pub(super) fn client(config: &Config, inherited: &Inherited) -> Result<Client, Failure> {
     let source = &config.source;
     let variables = Arc::new(inherited.clone());
-    let token = match source.token.clone() {
-        Some(config::Token::File(path)) => TokenOptions {
-            file: Some(path),
-            command: None,
-        },
-        Some(config::Token::Command(command)) => TokenOptions {
-            file: None,
-            command: Some(command),
-        },
-        None => TokenOptions::default(),
-    };
     Ok(Client::new(ClientOptions {
         api_url: ApiUrl::resolve(source.api_url.as_deref(), &variables)?,
         ca_file: source.ca_file.clone(),
-        token,
+        token: token_options(config),
         app: source.app.clone(),
         selection: config.environment.selection.clone(),
         variables,
         timeouts: Timeouts::default(),
     })?)
+}
+
+/// Where the options say that the token is.
+pub(super) fn token_options(config: &Config) -> TokenOptions {
+    let (file, command) = match config.source.token.clone() {
+        Some(config::Token::File(path)) => (Some(path), None),
+        Some(config::Token::Command(command)) => (None, Some(command)),
+        None => (None, None),
+    };
+    TokenOptions { file, command }
 }
 
 /// What is started, once it is known to be startable: a command that does not exist is told before Heroku is asked.

@@ -6,6 +6,7 @@
 
 mod cli;
 mod client;
+mod commands;
 mod heroku_cli;
 mod login;
 mod process;

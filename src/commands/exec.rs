@@ -1,0 +1,27 @@
+//! `changeover exec`: fetch once, then become the program. No supervisor stays.
+
+use crate::config::{Child, Config, Inherited};
+use crate::exit_code::ExitCode;
+use crate::process::{self, Group};
+
+use super::failure::Failure;
+use super::{first, parts};
+
+/// Returns only when there is no program to become.
+pub(super) fn exec(
+    config: &Config,
+    child: &Child,
+    inherited: &Inherited,
+    started_with: process::Inherited,
+) -> Result<ExitCode, Failure> {
+    let program = parts::program(child, config, Group::Shared, started_with)?;
+    let environment = first::environment(config, inherited)?;
+    let error = match process::prepare(&program, &environment) {
+        Ok(prepared) => process::exec(&prepared),
+        Err(error) => error,
+    };
+    Err(Failure::Program {
+        program: program.command.display().to_string(),
+        error,
+    })
+}

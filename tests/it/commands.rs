@@ -1,0 +1,157 @@
+//! `exec`, `env` and `check` against a simulated Heroku.
+
+use std::process::Command;
+
+use changeover::testing::heroku::{Fault, Options, Simulator};
+
+const URL: &str = "postgres://u:it's-CANARY@127.0.0.1:1/d";
+
+fn simulator(config: &[(&str, &str)]) -> Simulator {
+    let config = config
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    let options = Options {
+        config,
+        ..Options::default()
+    };
+    Simulator::start(options).expect("a free port")
+}
+
+/// Code, stdout and stderr of a run with everything from the environment.
+fn run(
+    simulator: &Simulator,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> (Option<i32>, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_changeover"))
+        .args(arguments)
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("HEROKU_APP", "myapp")
+        .env("HEROKU_API_KEY", "HRKU-simulator")
+        .env("CHANGEOVER_API_URL", simulator.url())
+        .envs(environment.iter().copied())
+        .output()
+        .expect("the binary runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (
+        output.status.code(),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
+}
+
+#[test]
+fn exec_becomes_the_program_with_the_fetched_environment() {
+    let heroku = simulator(&[("API_URL", "https://a.example"), ("OTHER", "1")]);
+    let script = "echo \"$API $OTHER $HEROKU_API_KEY $CHANGEOVER_VAR $KEPT\"; exit 7";
+    let environment = [
+        ("CHANGEOVER_VAR", "API_URL=API"),
+        ("KEPT", "kept"),
+        ("CHANGEOVER_INTERVAL", "60"),
+    ];
+    let (code, out, errors) = run(&heroku, &["exec", "--", "sh", "-c", script], &environment);
+    assert_eq!(
+        (code, out.as_str(), errors.as_str()),
+        (Some(7), "https://a.example    kept\n", "")
+    );
+    let all = ["exec", "--all-vars", "--", "sh", "-c", "echo $OTHER"];
+    assert_eq!(run(&heroku, &all, &environment).1, "1\n");
+}
+
+#[test]
+fn exec_asks_nobody_when_the_program_does_not_exist() {
+    let heroku = simulator(&[("DATABASE_URL", URL)]);
+    let (code, _, errors) = run(&heroku, &["exec", "--", "no-such-program"], &[]);
+    assert_eq!(code, Some(127), "{errors}");
+    assert_eq!(heroku.request_count(), 0);
+}
+
+#[test]
+fn env_prints_what_was_fetched_and_nothing_else() {
+    let heroku = simulator(&[("A", "it's"), ("B", "a\nb")]);
+    let (code, out, errors) = run(&heroku, &["env", "--var", "A,B"], &[("KEPT", "kept")]);
+    assert_eq!((code, errors.as_str()), (Some(0), ""));
+    assert_eq!(out, "export A='it'\\''s'\nexport B='a\nb'\n");
+    let (code, out, errors) = run(&heroku, &["env", "--var", "A,B", "--format", "docker"], &[]);
+    assert_eq!((code, out.as_str()), (Some(78), ""));
+    assert!(
+        errors.contains("\"B\" cannot be written as docker"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn what_is_missing_is_told_when_the_time_is_over() {
+    let heroku = simulator(&[("OTHER", "1")]);
+    let arguments = ["env", "--var", "NONE", "--start-timeout", "500ms"];
+    let (code, out, errors) = run(&heroku, &arguments, &[]);
+    assert_eq!((code, out.as_str()), (Some(78), ""), "{errors}");
+    assert!(errors.contains("NONE of app myapp is missing"), "{errors}");
+    heroku.fault(Fault::Unavailable);
+    let (code, _, errors) = run(
+        &heroku,
+        &["env", "--var", "OTHER", "--start-timeout", "500ms"],
+        &[],
+    );
+    assert_eq!(code, Some(75), "{errors}");
+    heroku.clear_faults();
+    heroku.fault(changeover::testing::heroku::Injection::from(Fault::Unavailable).times(1));
+    let (code, out, errors) = run(&heroku, &["env", "--var", "OTHER"], &[]);
+    assert_eq!(
+        (code, out.as_str()),
+        (Some(0), "export OTHER='1'\n"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn a_refused_token_is_final_at_the_second_time() {
+    let heroku = simulator(&[("A", "1")]);
+    let (code, _, errors) = run(
+        &heroku,
+        &["env", "--var", "A"],
+        &[("HEROKU_API_KEY", "HRKU-CANARY")],
+    );
+    assert_eq!(code, Some(78), "{errors}");
+    assert!(
+        errors.contains("refused the token from HEROKU_API_KEY"),
+        "{errors}"
+    );
+    assert!(!errors.contains("CANARY"), "{errors}");
+}
+
+#[test]
+fn always_means_a_login() {
+    let heroku = simulator(&[("DATABASE_URL", URL)]);
+    let arguments = ["env", "--check-login", "always", "--start-timeout", "500ms"];
+    let (code, out, errors) = run(&heroku, &arguments, &[]);
+    assert_eq!((code, out.as_str()), (Some(75), ""), "{errors}");
+    assert!(!errors.contains("CANARY"), "{errors}");
+    assert_eq!(run(&heroku, &["env"], &[]).0, Some(0));
+}
+
+#[test]
+fn check_reports_line_by_line() {
+    let heroku = simulator(&[("DATABASE_URL", URL)]);
+    let (code, out, errors) = run(&heroku, &["check"], &[]);
+    assert_eq!((code, errors.as_str()), (Some(0), ""), "{out}");
+    let marks: Vec<_> = out
+        .lines()
+        .map(|line| line.split("  ").next().unwrap_or(""))
+        .collect();
+    let expected = [
+        "✓ token",
+        "✓ app",
+        "✓ scope",
+        "✓ budget",
+        "✓ DATABASE_URL",
+        "– DATABASE_URL login",
+    ];
+    assert_eq!(marks, expected, "{out}");
+    assert!(!out.contains("CANARY"), "{out}");
+    let (code, out, _) = run(&heroku, &["check", "--app", "other"], &[]);
+    assert_eq!(code, Some(78), "{out}");
+    assert!(out.contains("✗ app"), "{out}");
+}
