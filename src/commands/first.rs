@@ -44,15 +44,22 @@ async fn first(client: &Client, config: &Config) -> Result<(Values, Values), Fai
     let mut last = None;
     match timeout(config.start_timeout, attempts(client, config, &mut last)).await {
         Ok(outcome) => outcome,
-        Err(_) => {
-            let time = telemetry::human(config.start_timeout);
-            Err(last.unwrap_or_else(|| {
-                Failure::NoAnswer(format!(
-                    "Heroku did not answer within {time}, so there is nothing to go on with: start again later, or \
-                     raise --start-timeout"
-                ))
-            }))
+        Err(_) => Err(give_up(last, config.start_timeout)),
+    }
+}
+
+/// What the last attempt met, and what to do when time itself is what was missing.
+fn give_up(last: Option<Failure>, start_timeout: Duration) -> Failure {
+    let time = telemetry::human(start_timeout);
+    let mend = format!(
+        "within {time}, so there is nothing to go on with: start again later, or raise --start-timeout"
+    );
+    match last {
+        Some(Failure::NoAnswer(text)) => {
+            Failure::NoAnswer(format!("{text}; no good answer came {mend}"))
         }
+        Some(failure) => failure,
+        None => Failure::NoAnswer(format!("no answer came from Heroku {mend}")),
     }
 }
 
@@ -105,18 +112,16 @@ async fn attempt(client: &Client, config: &Config) -> Result<(Values, Values), M
             let text = "Heroku answered 304 to a request without a tag, so no value is known";
             return Err(miss(Failure::NoAnswer(text.to_owned())));
         }
-        Err(error) => {
-            let retry_after = match &error {
-                FetchError::Unavailable { retry_after, .. } => *retry_after,
-                FetchError::NoToken(_)
-                | FetchError::TokenRefused { .. }
-                | FetchError::AppNotFound { .. } => None,
-            };
+        Err(FetchError::Unavailable {
+            detail,
+            retry_after,
+        }) => {
             return Err(Miss {
-                failure: Failure::Fetch(error),
+                failure: Failure::NoAnswer(format!("Heroku API not answering: {detail}")),
                 retry_after,
             });
         }
+        Err(error) => return Err(miss(Failure::Fetch(error))),
     };
     let (values, others) = judge(&config.source.app, snapshot).map_err(miss)?;
     if config.check_login == CheckLogin::Always {

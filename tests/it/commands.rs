@@ -96,6 +96,14 @@ fn what_is_missing_is_told_when_the_time_is_over() {
         &[],
     );
     assert_eq!(code, Some(75), "{errors}");
+    assert!(
+        errors.contains("WARN Heroku API not answering: 503 (HTML); trying again in 1 s"),
+        "{errors}"
+    );
+    assert!(
+        errors.ends_with("start again later, or raise --start-timeout\n"),
+        "{errors}"
+    );
     heroku.clear_faults();
     heroku.fault(changeover::testing::heroku::Injection::from(Fault::Unavailable).times(1));
     let (code, out, errors) = run(&heroku, &["env", "--var", "OTHER"], &[]);
