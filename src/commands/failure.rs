@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::config::UsageError;
 use crate::exit_code::ExitCode;
-use crate::heroku::{FetchError, SetupError};
+use crate::heroku::SetupError;
 use crate::process::identity::IdentityError;
 use crate::supervisor::event::SpawnError;
 
@@ -22,15 +22,9 @@ pub enum Failure {
     /// `--user` names nobody.
     #[error("{0}")]
     Identity(#[from] IdentityError),
-    /// There is no usable answer.
-    #[error("{0}")]
-    Fetch(#[from] FetchError),
-    /// Something that the configuration or the API holds cannot be used.
+    /// What was fetched cannot be used as asked.
     #[error("{0}")]
     Unusable(String),
-    /// No good answer in time.
-    #[error("{0}")]
-    NoAnswer(String),
     /// The program cannot be started.
     #[error("{}", program_sentence(.program, .error))]
     Program {
@@ -39,6 +33,9 @@ pub enum Failure {
         /// Why.
         error: SpawnError,
     },
+    /// No usable answer came; the log has told why.
+    #[error("exit code {}", .0.number())]
+    Told(ExitCode),
     /// The system refused what no supervisor can do without.
     #[error(
         "the system refused what changeover needs ({0}); nothing was started; see whether this machine is out of files or memory"
@@ -51,14 +48,9 @@ impl Failure {
     #[must_use]
     pub fn code(&self) -> ExitCode {
         match self {
+            Self::Told(code) => *code,
             Self::Usage(_) => ExitCode::Usage,
             Self::Setup(_) | Self::Identity(_) | Self::Unusable(_) => ExitCode::Config,
-            Self::Fetch(FetchError::Unavailable { .. }) | Self::NoAnswer(_) => ExitCode::NoAnswer,
-            Self::Fetch(
-                FetchError::NoToken(_)
-                | FetchError::TokenRefused { .. }
-                | FetchError::AppNotFound { .. },
-            ) => ExitCode::Config,
             Self::Program {
                 error: SpawnError::NotFound,
                 ..

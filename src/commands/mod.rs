@@ -42,7 +42,9 @@ pub fn main(
         .map_err(Failure::from)
         .and_then(|_| obey(cli, inherited, started_with));
     outcome.unwrap_or_else(|failure| {
-        tracing::error!("{failure}");
+        if !matches!(failure, Failure::Told(_)) {
+            tracing::error!("{failure}");
+        }
         failure.code()
     })
 }

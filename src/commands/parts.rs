@@ -1,6 +1,7 @@
 //! What several commands put together from a configuration: the client, the program.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use crate::config::{self, Config, Inherited};
@@ -73,4 +74,9 @@ pub(super) fn program(
             error,
         }),
     }
+}
+
+/// The seed of a core's jitter: that of std's hash maps is the system's randomness, without another crate.
+pub(super) fn seed() -> u64 {
+    RandomState::new().hash_one(0)
 }

@@ -1,7 +1,5 @@
 //! `changeover run`: from a configuration to a supervised life.
 
-use std::hash::{BuildHasher, RandomState};
-
 use crate::config::{CheckLogin, Config, Inherited, Run};
 use crate::exit_code::ExitCode;
 use crate::process::{self, Group};
@@ -34,8 +32,7 @@ pub(super) fn run(
         program,
         client,
         inherited: started_with,
-        // The seed of std's hash maps is the system's randomness, without another crate.
-        seed: RandomState::new().hash_one(0),
+        seed: parts::seed(),
     };
     Ok(runtime::supervise(setup)?)
 }
@@ -43,7 +40,7 @@ pub(super) fn run(
 fn core_config(config: &Config, run: Run) -> core::Config {
     core::Config {
         environment: config.environment.clone(),
-        mark: process::supervisor_mark(),
+        mark: Some(process::supervisor_mark()),
         watching: run
             .watch
             .interval

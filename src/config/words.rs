@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::credential::environment::is_own;
 use crate::credential::snapshot::Watched;
 use crate::supervisor::signal::Signal;
 
@@ -160,7 +161,7 @@ fn check_export(given: &Text, pattern: &str, name: &str) -> Result<(), UsageErro
             "write letters, digits and underscores, no digit first",
         ));
     }
-    if is_reserved(name) {
+    if is_own(name) {
         let why = format!("but {name} is changeover's own and is kept from the program");
         return Err(given.wrong(&why, "export it under another name"));
     }
@@ -210,20 +211,6 @@ pub(super) fn user(given: &Text) -> Result<User, UsageError> {
         name: name.to_owned(),
         group: group.map(str::to_owned),
     })
-}
-
-/// Names that the supervisor keeps from the child, or sets itself.
-fn is_reserved(name: &str) -> bool {
-    const OWN: [&str; 7] = [
-        "HEROKU_API_KEY",
-        "LISTEN_FDNAMES",
-        "LISTEN_FDS",
-        "LISTEN_PID",
-        "NOTIFY_SOCKET",
-        "WATCHDOG_PID",
-        "WATCHDOG_USEC",
-    ];
-    name.starts_with("CHANGEOVER_") || OWN.contains(&name)
 }
 
 fn is_variable_name(name: &str) -> bool {

@@ -88,7 +88,7 @@ impl EnvironmentSpec {
             variables.insert(exported.into(), Variable::Fetched(self.exported(value)));
         }
         if self.sslmode == SslPolicy::Env && values.values().any(names_no_sslmode) {
-            let require = || Variable::Inherited("require".into());
+            let require = || Variable::Fetched(Secret::from("require"));
             variables.entry("PGSSLMODE".into()).or_insert_with(require);
         }
         if let Some(mark) = mark {
@@ -170,7 +170,9 @@ impl fmt::Debug for Environment {
     }
 }
 
-fn is_own(name: &str) -> bool {
+/// Whether a name belongs to the supervisor: kept from the child, or set by the supervisor itself.
+#[must_use]
+pub fn is_own(name: &str) -> bool {
     OWN.contains(&name) || name.starts_with("CHANGEOVER_")
 }
 

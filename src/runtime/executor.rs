@@ -122,8 +122,7 @@ impl Executor {
     fn fetch(&mut self, fetch: FetchId, unless: Option<ETag>) {
         let (client, answers) = (Arc::clone(&self.client), self.answers.clone());
         let task = tokio::spawn(async move {
-            let answer = client.config_vars(unless.as_ref().map(|tag| &*tag.0)).await;
-            let outcome = fetched(answer);
+            let outcome = self::fetch(&client, unless).await;
             // The receiver lives as long as the executor; when both are gone nobody is left to tell.
             let _ = answers.send(Event::Fetched { fetch, outcome }).await;
         });
@@ -173,7 +172,11 @@ impl Executor {
     }
 }
 
-/// The client's answer in the core's words.
+/// One request, and its answer in the core's words.
+pub async fn fetch(client: &Client, unless: Option<ETag>) -> FetchOutcome {
+    fetched(client.config_vars(unless.as_ref().map(|tag| &*tag.0)).await)
+}
+
 fn fetched(answer: Result<Answer, FetchError>) -> FetchOutcome {
     let (kind, detail, retry_after) = match answer {
         Ok(Answer::Snapshot { snapshot, etag, .. }) => {

@@ -94,7 +94,7 @@ impl Life {
             seed,
         } = setup;
         let (sender, answers) = mpsc::channel(ANSWERS_MAX);
-        let mark = config.mark.clone();
+        let mark = config.mark.clone().unwrap_or_default();
         Ok(Self {
             clock: Clock::start(),
             children: ChildChanges::install()?,

@@ -404,7 +404,7 @@ fn config(settings: &str) -> Config {
             sslmode: SslPolicy::Env,
             scheme: None,
         },
-        mark: "m".to_owned(),
+        mark: Some("m".to_owned()),
         watching: Watching::Every(Duration::from_secs(60)),
         debounce: Duration::from_secs(1),
         splay: Duration::ZERO,
