@@ -179,3 +179,134 @@ pub fn is_own(name: &str) -> bool {
 fn names_no_sslmode(value: &Secret) -> bool {
     DatabaseUrl::parse(value.expose()).is_ok_and(|url| url.parameter("sslmode").is_none())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credential::snapshot::Watched;
+
+    const URL: &str = "postgres://u:p@h:5432/d";
+
+    fn spec(base: &[(&str, &str)]) -> EnvironmentSpec {
+        let owned = |(name, value): &(&str, &str)| (OsString::from(name), OsString::from(value));
+        let watched = Watched {
+            pattern: "DATABASE_URL".to_owned(),
+            export_as: None,
+        };
+        EnvironmentSpec {
+            base: base.iter().map(owned).collect(),
+            clear: false,
+            keep: Vec::new(),
+            unset: Vec::new(),
+            selection: Selection {
+                watched: vec![watched],
+                all_vars: false,
+            },
+            sslmode: SslPolicy::Env,
+            scheme: None,
+        }
+    }
+
+    fn built(spec: &EnvironmentSpec, url: &str) -> Vec<String> {
+        let values = Values::from([("DATABASE_URL".to_owned(), Secret::from(url))]);
+        let environment = spec.build(None, &values, &Values::new());
+        let shown = environment.iter();
+        shown
+            .map(|(name, value)| format!("{}={}", name.display(), value.display()))
+            .collect()
+    }
+
+    #[test]
+    fn the_fetched_value_wins_over_the_inherited_one_and_tls_is_asked_for_beside_it() {
+        let spec = spec(&[("DATABASE_URL", "stale"), ("PATH", "/bin")]);
+        let url = format!("DATABASE_URL={URL}");
+        assert_eq!(built(&spec, URL), [&url, "PATH=/bin", "PGSSLMODE=require"]);
+    }
+
+    #[test]
+    fn a_mode_that_anything_names_is_never_overwritten() {
+        let with_mode = format!("{URL}?sslmode=verify-full");
+        let url = format!("DATABASE_URL={with_mode}");
+        assert_eq!(built(&spec(&[]), &with_mode), [url]);
+        let inherited = spec(&[("PGSSLMODE", "disable")]);
+        let url = format!("DATABASE_URL={URL}");
+        assert_eq!(built(&inherited, URL), [&url, "PGSSLMODE=disable"]);
+        assert_eq!(built(&spec(&[]), "rediss://h"), ["DATABASE_URL=rediss://h"]);
+    }
+
+    #[test]
+    fn sslmode_and_scheme_change_the_url_only_when_asked() {
+        let mut spec = spec(&[]);
+        spec.sslmode = SslPolicy::Append(SslMode::Require);
+        spec.scheme = Some("postgresql".to_owned());
+        let expected = "DATABASE_URL=postgresql://u:p@h:5432/d?sslmode=require";
+        assert_eq!(built(&spec, URL), [expected]);
+        spec.sslmode = SslPolicy::Keep;
+        spec.scheme = None;
+        assert_eq!(built(&spec, URL), [format!("DATABASE_URL={URL}")]);
+    }
+
+    #[test]
+    fn what_is_the_supervisors_own_is_kept_back_unless_kept() {
+        let base = [
+            ("CHANGEOVER_APP", "a"),
+            ("HEROKU_API_KEY", "t"),
+            ("NOTIFY_SOCKET", "/n"),
+            ("USER", "me"),
+        ];
+        let mut spec = spec(&base);
+        spec.sslmode = SslPolicy::Keep;
+        let url = format!("DATABASE_URL={URL}");
+        assert_eq!(built(&spec, URL), [&url, "USER=me"]);
+        spec.keep = vec!["HEROKU_API_KEY".to_owned()];
+        spec.unset = vec!["USER".to_owned()];
+        assert_eq!(built(&spec, URL), [&url, "HEROKU_API_KEY=t"]);
+        spec.clear = true;
+        spec.keep = vec!["USER".to_owned()];
+        assert_eq!(built(&spec, URL), [&url, "USER=me"]);
+    }
+
+    #[test]
+    fn other_config_vars_come_along_but_never_as_our_own() {
+        let others = [
+            ("FOO", "1"),
+            ("HEROKU_API_KEY", "of the app"),
+            ("LISTEN_FDS", "1"),
+        ];
+        let others = others.map(|(name, value)| (name.to_owned(), Secret::from(value)));
+        let environment = spec(&[]).build(Some("m.i1"), &Values::new(), &Values::from(others));
+        let names: Vec<_> = environment
+            .iter()
+            .map(|(name, _)| name.to_owned())
+            .collect();
+        assert_eq!(names, [INSTANCE_MARK, "FOO"]);
+    }
+
+    #[test]
+    fn the_login_encrypts_as_the_childs_client_will() {
+        let mode = |base: &[(&str, &str)], url: &str| {
+            spec(base).login_sslmode(&DatabaseUrl::parse(url).unwrap())
+        };
+        assert_eq!(mode(&[], URL), Some(SslMode::Require));
+        assert_eq!(
+            mode(&[("PGSSLMODE", "disable")], URL),
+            Some(SslMode::Disable)
+        );
+        let own = format!("{URL}?sslmode=prefer");
+        assert_eq!(
+            mode(&[("PGSSLMODE", "disable")], &own),
+            Some(SslMode::Prefer)
+        );
+    }
+
+    #[test]
+    fn debug_shows_names_only() {
+        let values = Values::from([("DATABASE_URL".to_owned(), Secret::from(URL))]);
+        let environment = spec(&[("A", "CANARY")]).build(None, &values, &Values::new());
+        let shown = format!("{environment:?} {:?}", spec(&[("A", "CANARY")]));
+        assert!(
+            !shown.contains("CANARY") && !shown.contains("u:p"),
+            "{shown}"
+        );
+    }
+}

@@ -424,6 +424,7 @@ fn config(settings: &str) -> Config {
             "debounce" => config.debounce = seconds(value),
             "splay" => config.splay = seconds(value),
             "start-timeout" => config.start_timeout = seconds(value),
+            "interval" => config.watching = Watching::Every(seconds(value)),
             "no-watch" => config.watching = Watching::Once,
             "no-login" => config.logins = Logins::Never,
             "no-sweep" => config.leftovers = LeftoverPolicy::Leave,
