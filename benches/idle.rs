@@ -1,0 +1,146 @@
+//! What a supervisor costs while nothing happens: memory, and wake-ups between and around polls.
+//!
+//! `cargo bench --bench idle` (about 40 s). Memory is read from `smaps_rollup`, which only root may do: the supervisor is not
+//! dumpable.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use changeover::testing::heroku::{Options, Simulator};
+
+const CHANGEOVER: &str = env!("CARGO_BIN_EXE_changeover");
+const POLLS: usize = 10;
+
+fn main() -> Result<()> {
+    // Pages of a file that was just written count as dirty until they are on the disk.
+    File::open(CHANGEOVER)?.sync_all()?;
+    println!("binary_mib: {:.2}", mib(fs::metadata(CHANGEOVER)?.len()));
+    let simulator = Simulator::start(Options::default())?;
+
+    let quiet = Supervisor::start(&simulator, "60s")?;
+    quiet.print_memory()?;
+    let before = quiet.switches()?;
+    pause(Duration::from_secs(20));
+    println!(
+        "switches_between_polls_in_20_s: {}",
+        quiet.switches()? - before
+    );
+    drop(quiet);
+
+    let polling = Supervisor::start(&simulator, "1s")?;
+    let (begin, before) = (simulator.request_count(), polling.switches()?);
+    while simulator.request_count() < begin + POLLS {
+        pause(Duration::from_millis(50));
+    }
+    pause(Duration::from_millis(200));
+    let polls = simulator.request_count() - begin;
+    println!(
+        "switches_per_poll: {:.1}",
+        (polling.switches()? - before) / polls as f64
+    );
+    polling.print_cpu(polls)?;
+    Ok(())
+}
+
+/// A running `changeover run`, killed on drop.
+struct Supervisor(Child);
+
+impl Supervisor {
+    fn start(simulator: &Simulator, interval: &str) -> Result<Self> {
+        let mut child = Command::new(CHANGEOVER)
+            .args([
+                "run",
+                "-a",
+                "myapp",
+                "--api-url",
+                &simulator.url(),
+                "--interval",
+                interval,
+                "--",
+            ])
+            .args(["/bin/sleep", "1000"])
+            .env_clear()
+            .env("HEROKU_API_KEY", "HRKU-simulator")
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let log = child.stderr.take().context("stderr is piped")?;
+        let supervisor = Self(child);
+        let mut line = String::new();
+        BufReader::new(log).read_line(&mut line)?;
+        anyhow::ensure!(line.contains("started"), "the first line is {line}");
+        pause(Duration::from_millis(500));
+        Ok(supervisor)
+    }
+
+    fn file(&self, name: &str) -> Result<String> {
+        let path = format!("/proc/{}/{name}", self.0.id());
+        fs::read_to_string(&path).with_context(|| path)
+    }
+
+    fn print_memory(&self) -> Result<()> {
+        let Ok(rollup) = self.file("smaps_rollup") else {
+            println!("pss_mib: not readable (only for root)");
+            return Ok(());
+        };
+        for (field, name) in [
+            ("Rss", "rss_mib"),
+            ("Pss", "pss_mib"),
+            ("Private_Dirty", "private_dirty_mib"),
+        ] {
+            println!("{name}: {:.2}", number(&rollup, field)? / 1024.0);
+        }
+        Ok(())
+    }
+
+    /// Context switches of all threads since their start.
+    fn switches(&self) -> Result<f64> {
+        let mut sum = 0.0;
+        for task in fs::read_dir(format!("/proc/{}/task", self.0.id()))? {
+            let status = fs::read_to_string(task?.path().join("status"))?;
+            sum += number(&status, "voluntary_ctxt_switches")?;
+        }
+        Ok(sum)
+    }
+
+    fn print_cpu(&self, polls: usize) -> Result<()> {
+        let stat = self.file("schedstat")?;
+        let nanoseconds: f64 = stat.split(' ').next().unwrap_or_default().parse()?;
+        println!(
+            "cpu_ms_per_poll_start_included: {:.2}",
+            nanoseconds / 1e6 / polls as f64
+        );
+        Ok(())
+    }
+}
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn number(text: &str, field: &str) -> Result<f64> {
+    let line = text
+        .lines()
+        .find(|line| line.starts_with(field))
+        .with_context(|| format!("no {field}"))?;
+    let value = line
+        .split_whitespace()
+        .nth(1)
+        .with_context(|| format!("{line} has no value"))?;
+    Ok(value.parse()?)
+}
+
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / 1024.0 / 1024.0
+}
+
+#[expect(clippy::disallowed_methods, reason = "idleness is what is measured")]
+fn pause(time: Duration) {
+    std::thread::sleep(time);
+}
