@@ -278,7 +278,7 @@ pub struct Database {
     /// Scheme for postgres URLs, such as postgresql [default: keep]
     #[arg(long, value_name = "NAME")]
     pub scheme: Option<OsString>,
-    /// Try a new login first: auto, always or never [default: auto]
+    /// When a program failed, log in to see whether its credential died: auto, always or never [default: auto]
     #[arg(long, value_name = "WHEN")]
     pub check_login: Option<OsString>,
 }

@@ -8,6 +8,7 @@ mod cli;
 mod client;
 mod commands;
 mod heroku_cli;
+mod lives;
 mod login;
 mod process;
 mod raw_http;

@@ -382,7 +382,7 @@ fn password(url: &Secret) -> String {
         .to_owned()
 }
 
-fn selection() -> Selection {
+pub(super) fn selection() -> Selection {
     let watched = vec![Watched {
         pattern: "DATABASE_URL".to_owned(),
         export_as: None,
@@ -393,7 +393,7 @@ fn selection() -> Selection {
     }
 }
 
-fn config(settings: &str) -> Config {
+pub(super) fn config(settings: &str) -> Config {
     let mut config = Config {
         environment: EnvironmentSpec {
             base: BTreeMap::new(),
