@@ -1,4 +1,5 @@
-//! The simulated Heroku on a real PostgreSQL server: only when `CHANGEOVER_TEST_POSTGRES` is a superuser's URL of one.
+//! The simulated Heroku on a real PostgreSQL server: the one that `CHANGEOVER_TEST_POSTGRES` is a superuser's URL of, or
+//! one of its own.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use changeover::testing::heroku::{Options, RotationOrder, Simulator};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error, NoTls};
 
-use crate::skip::skipped;
+use crate::support::postgres::Postgres;
 
 /// Logs in; the connection lives on the test's runtime.
 async fn log_in(url: &str) -> Result<Client, Error> {
@@ -21,11 +22,8 @@ async fn refused(url: &str) -> bool {
 }
 
 fn server() -> Option<String> {
-    let url = std::env::var("CHANGEOVER_TEST_POSTGRES").ok();
-    if url.is_none() {
-        skipped("real rotations: CHANGEOVER_TEST_POSTGRES is not a superuser's URL");
-    }
-    url
+    let named = std::env::var("CHANGEOVER_TEST_POSTGRES").ok();
+    named.or_else(|| Postgres::without_tls().map(Postgres::superuser_url))
 }
 
 fn simulator(postgres: &str) -> Simulator {

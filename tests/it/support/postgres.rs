@@ -11,6 +11,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
+use crate::skip::skipped;
+
 const SUPERUSER: &str = "postgres";
 const PASSWORD: &str = "superuser-password";
 
@@ -39,20 +41,17 @@ impl Postgres {
     /// `None`, and a line that says so, where Postgres is not installed.
     pub(crate) fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<Postgres>> = OnceLock::new();
-        SHARED.get_or_init(|| Self::start(true)).as_ref()
+        or_skipped(SHARED.get_or_init(|| Self::start(true)).as_ref())
     }
 
     /// A server of its own without TLS.
     pub(crate) fn without_tls() -> Option<&'static Self> {
         static WITHOUT_TLS: OnceLock<Option<Postgres>> = OnceLock::new();
-        WITHOUT_TLS.get_or_init(|| Self::start(false)).as_ref()
+        or_skipped(WITHOUT_TLS.get_or_init(|| Self::start(false)).as_ref())
     }
 
     fn start(tls: bool) -> Option<Self> {
-        let Some(programs) = programs() else {
-            println!("SKIPPED: no Postgres server in PATH or /usr/lib/postgresql/*/bin");
-            return None;
-        };
+        let programs = programs()?;
         let identity = Identity::find();
         let directory = TempDir::with_prefix_in("pg", place()).unwrap();
         let password_file = directory.path().join("password");
@@ -165,6 +164,14 @@ impl Postgres {
             }))
         })
     }
+}
+
+/// Each test that goes without says so itself: `tests/run` counts the lines.
+fn or_skipped(server: Option<&'static Postgres>) -> Option<&'static Postgres> {
+    if server.is_none() {
+        skipped("Postgres: no server in PATH or /usr/lib/postgresql/*/bin");
+    }
+    server
 }
 
 /// Callable from a test that has a runtime of its own.
