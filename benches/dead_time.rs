@@ -1,14 +1,17 @@
 //! From the old child's end to the new one's first instruction: ours against a bare start, in turn in the same run.
 //!
 //! `cargo bench --bench dead_time -- [--rounds N] [--idle-ms N] [--ballast-mib N]`. Both moments are read by the child
-//! itself, which is this program again. Every row starts the same program with the same environment after the same
-//! idleness: a start after a second of quiet is slower than a warm one, whoever makes it.
+//! itself, which is this program again. Every row starts the same program after the same idleness (the child takes it
+//! between its TERM and its end): a start after a second of quiet is slower than a warm one, whoever makes it. `bare` waits
+//! and calls `posix_spawn`; `spawn` is our reaper and our start; `run` is the whole of `changeover run`, provoked by a
+//! rotation.
 
 use std::env;
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -20,16 +23,20 @@ use changeover::process::{
 };
 use changeover::runtime::signals::{ChildChanges, Signals};
 use changeover::supervisor::signal::Signal;
+use changeover::testing::heroku::{Options, Simulator};
 use nix::fcntl::OFlag;
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, posix_spawn};
-use nix::sys::signal::{SigSet, Signal as Number};
+use nix::sys::signal::{SigSet, Signal as Number, kill};
 use nix::sys::wait::waitpid;
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{Pid, dup, dup2_stdout, pipe2};
 
 fn main() -> Result<()> {
-    if env::args().nth(1).as_deref() == Some("child") {
-        return child();
+    let mut words = env::args().skip(1);
+    if words.next().as_deref() == Some("child") {
+        return child(Duration::from_millis(
+            words.next().context("how long")?.parse()?,
+        ));
     }
     let option = |name: &str, default: u64| -> Result<u64> {
         let at = env::args().position(|arg| arg == name);
@@ -47,12 +54,13 @@ fn main() -> Result<()> {
     let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
     dup2_stdout(&write)?;
     let mut bench = Bench {
-        idle,
         stamps: BufReader::new(File::from(read)),
     };
-    let mut rows: [(&str, Box<dyn Row>, Vec<f64>); 2] = [
-        ("bare", Box::new(Bare::new()?), Vec::new()),
-        ("spawn", Box::new(Spawn::new()?), Vec::new()),
+    let idle_ms = idle.as_millis().to_string();
+    let mut rows: [(&str, Box<dyn Row>, Vec<f64>); 3] = [
+        ("bare", Box::new(Bare::new(&idle_ms)?), Vec::new()),
+        ("spawn", Box::new(Spawn::new(&idle_ms)?), Vec::new()),
+        ("run", Box::new(Run::new(&idle_ms)?), Vec::new()),
     ];
     for _ in 0..rounds {
         for (_, row, measured) in &mut rows {
@@ -84,14 +92,15 @@ fn median(measured: &mut [f64]) -> f64 {
         .unwrap_or(f64::NAN)
 }
 
-/// The child: says when it began, waits for TERM, says when it ended.
-fn child() -> Result<()> {
+/// The child: says when it began, waits for TERM, does nothing for a while, says when it ended.
+fn child(idle: Duration) -> Result<()> {
     let began = clock_gettime(ClockId::CLOCK_MONOTONIC)?;
     let mut term = SigSet::empty();
     term.add(Number::SIGTERM);
     term.thread_block()?;
     writeln!(io::stdout(), "{}", Duration::from(began).as_nanos())?;
     term.wait()?;
+    sleep(idle);
     let ended = clock_gettime(ClockId::CLOCK_MONOTONIC)?;
     writeln!(io::stdout(), "{}", Duration::from(ended).as_nanos())?;
     Ok(())
@@ -99,37 +108,26 @@ fn child() -> Result<()> {
 
 /// One way of replacing a child that ends.
 trait Row {
-    /// Starts the first child; its process id.
-    fn start(&mut self) -> Result<u32>;
-    /// Waits until it has ended and starts the next at once.
-    fn replace(&mut self) -> Result<u32>;
-    /// Waits until that one has ended.
+    /// Starts the first child.
+    fn start(&mut self) -> Result<()>;
+    /// Makes it end (it takes its time), and has the next started at once.
+    fn replace(&mut self) -> Result<()>;
+    /// Ends the second child, and waits for that.
     fn finish(&mut self) -> Result<()>;
 }
 
 struct Bench {
-    idle: Duration,
     stamps: BufReader<File>,
 }
 
 impl Bench {
     /// One replacement, in microseconds.
     fn dead_time(&mut self, row: &mut dyn Row) -> Result<f64> {
-        let old = row.start()?;
+        row.start()?;
         self.stamp()?;
-        let idle = self.idle;
-        let stopper = thread::spawn(move || {
-            sleep(idle);
-            signal_process(old, Signal::TERM)
-        });
-        let new = row.replace()?;
+        row.replace()?;
         let (ended, began) = (self.stamp()?, self.stamp()?);
         ensure!(began > ended, "the new one began before the old one ended");
-        ensure!(
-            stopper.join().is_ok_and(|sent| sent.is_ok()),
-            "TERM was not sent"
-        );
-        signal_process(new, Signal::KILL)?;
         row.finish()?;
         Ok((began - ended) as f64 / 1000.0)
     }
@@ -152,12 +150,13 @@ fn sleep(duration: Duration) {
 /// The floor: a blocking wait, then `posix_spawn` (vfork and exec, nothing else).
 struct Bare {
     path: CString,
+    idle_ms: CString,
     environment: Vec<CString>,
     child: Pid,
 }
 
 impl Bare {
-    fn new() -> Result<Self> {
+    fn new(idle_ms: &str) -> Result<Self> {
         let path = CString::new(env::current_exe()?.as_os_str().as_bytes())?;
         let environment = environment();
         let joined = environment
@@ -166,6 +165,7 @@ impl Bare {
         let environment = joined.collect::<Result<_, _>>()?;
         Ok(Self {
             path,
+            idle_ms: CString::new(idle_ms)?,
             environment,
             child: Pid::from_raw(0),
         })
@@ -173,20 +173,22 @@ impl Bare {
 }
 
 impl Row for Bare {
-    fn start(&mut self) -> Result<u32> {
+    fn start(&mut self) -> Result<()> {
         let actions = PosixSpawnFileActions::init()?;
         let attributes = PosixSpawnAttr::init()?;
-        let args = [self.path.as_c_str(), c"child"];
+        let args = [self.path.as_c_str(), c"child", &self.idle_ms];
         self.child = posix_spawn(&*self.path, &actions, &attributes, &args, &self.environment)?;
-        Ok(self.child.as_raw().unsigned_abs())
+        Ok(())
     }
 
-    fn replace(&mut self) -> Result<u32> {
-        self.finish()?;
+    fn replace(&mut self) -> Result<()> {
+        kill(self.child, Number::SIGTERM)?;
+        waitpid(self.child, None)?;
         self.start()
     }
 
     fn finish(&mut self) -> Result<()> {
+        kill(self.child, Number::SIGKILL)?;
         waitpid(self.child, None)?;
         Ok(())
     }
@@ -202,7 +204,7 @@ struct Spawn {
 }
 
 impl Spawn {
-    fn new() -> Result<Self> {
+    fn new(idle_ms: &str) -> Result<Self> {
         let inherited = Inherited::record();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -211,7 +213,7 @@ impl Spawn {
         let (signals, children) = (Signals::install(&inherited)?, ChildChanges::install()?);
         drop(entered);
         let command = env::current_exe()?.into();
-        let args = vec!["child".into()];
+        let args = vec!["child".into(), idle_ms.into()];
         let group = Group::Own;
         let program = Program {
             command,
@@ -234,21 +236,8 @@ impl Spawn {
     }
 }
 
-impl Row for Spawn {
-    fn start(&mut self) -> Result<u32> {
-        let child = process::spawn(&mut self.prepared)
-            .ok()
-            .context("not started")?;
-        self.child = child.pid;
-        Ok(child.pid)
-    }
-
-    fn replace(&mut self) -> Result<u32> {
-        self.finish()?;
-        self.start()
-    }
-
-    fn finish(&mut self) -> Result<()> {
+impl Spawn {
+    fn wait(&mut self) -> Result<()> {
         let (children, child) = (&mut self.children, self.child);
         self.runtime.block_on(async {
             let mut changes = Vec::new();
@@ -260,6 +249,83 @@ impl Row for Spawn {
             }
             Ok(())
         })
+    }
+}
+
+impl Row for Spawn {
+    fn start(&mut self) -> Result<()> {
+        let child = process::spawn(&mut self.prepared)
+            .ok()
+            .context("not started")?;
+        self.child = child.pid;
+        Ok(())
+    }
+
+    fn replace(&mut self) -> Result<()> {
+        signal_process(self.child, Signal::TERM)?;
+        self.wait()?;
+        self.start()
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        signal_process(self.child, Signal::KILL)?;
+        self.wait()
+    }
+}
+
+/// The whole program, with a Heroku whose credential is rotated.
+struct Run {
+    simulator: Simulator,
+    idle_ms: String,
+    supervisor: Option<std::process::Child>,
+}
+
+impl Run {
+    fn new(idle_ms: &str) -> Result<Self> {
+        let simulator = Simulator::start(Options::default())?;
+        let idle_ms = idle_ms.to_owned();
+        Ok(Self {
+            simulator,
+            idle_ms,
+            supervisor: None,
+        })
+    }
+}
+
+impl Row for Run {
+    fn start(&mut self) -> Result<()> {
+        // The next poll after the change is seen comes later than the old child's end: that second is idle.
+        let options = [
+            "run",
+            "-q",
+            "-a",
+            "myapp",
+            "--interval",
+            "2s",
+            "--debounce",
+            "0s",
+        ];
+        let supervisor = Command::new(env!("CARGO_BIN_EXE_changeover"))
+            .args(options)
+            .args(["--api-url", &self.simulator.url(), "--"])
+            .arg(env::current_exe()?)
+            .args(["child", &self.idle_ms])
+            .env("HEROKU_API_KEY", "HRKU-simulator")
+            .spawn()?;
+        self.supervisor = Some(supervisor);
+        Ok(())
+    }
+
+    fn replace(&mut self) -> Result<()> {
+        Ok(self.simulator.rotate("default")?)
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        let mut supervisor = self.supervisor.take().context("none runs")?;
+        // Its child goes with it.
+        supervisor.kill()?;
+        supervisor.wait()?;
+        Ok(())
     }
 }
 
