@@ -35,7 +35,7 @@ Example:
 
 const EXEC_EXAMPLE: &str = "\
 Example:
-  changeover exec -a my-app -- psql";
+  changeover exec -a my-app -- sh -c 'exec psql \"$DATABASE_URL\"'";
 
 const ENV_EXAMPLE: &str = "\
 Example:
@@ -278,7 +278,7 @@ pub struct Database {
     /// Scheme for postgres URLs, such as postgresql [default: keep]
     #[arg(long, value_name = "NAME")]
     pub scheme: Option<OsString>,
-    /// When a program failed, log in to see whether its credential died: auto, always or never [default: auto]
+    /// Ask Postgres why the program failed, by logging in: auto, always or never [default: auto]
     #[arg(long, value_name = "WHEN")]
     pub check_login: Option<OsString>,
 }

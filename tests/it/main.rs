@@ -12,6 +12,7 @@ mod lives;
 mod login;
 mod process;
 mod raw_http;
+mod readme;
 mod scenarios;
 mod simulator;
 mod simulator_postgres;
