@@ -2,6 +2,7 @@
 //!
 //! clap never reads the environment: `config.rs` does, so that an empty variable is an unset one, errors say where
 //! a value came from, and neither help nor errors can show a value that was not typed.
+#![expect(rustdoc::bare_urls, reason = "clap shows these comments as they are")]
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -278,7 +279,7 @@ pub struct Database {
     /// Scheme for postgres URLs, such as postgresql [default: keep]
     #[arg(long, value_name = "NAME")]
     pub scheme: Option<OsString>,
-    /// Ask Postgres why the program failed, by logging in: auto, always or never [default: auto]
+    /// When a program failed, log in to see whether its credential died: auto, always or never [default: auto]
     #[arg(long, value_name = "WHEN")]
     pub check_login: Option<OsString>,
 }

@@ -1,5 +1,5 @@
-//! DECIDES: events in, actions out. Two machines side by side, [`change`](self::change) (what the child should run
-//! with) and [`service`](self::service) (what runs), fed by [`watch`](self::watch) (when to fetch).
+//! DECIDES: events in, actions out. Two machines side by side, `change` (what the child should run
+//! with) and `service` (what runs), fed by `watch` (when to fetch).
 //!
 //! **Invariant:** [`Supervisor::step`] is the only way state changes, and it reads nothing: no clock, no file, no socket, no
 //! environment, no randomness but its own seed. The same events at the same times give the same actions.
