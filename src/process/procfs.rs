@@ -44,7 +44,7 @@ pub(super) enum Ancestry {
     Ours(Vec<Process>),
     /// From somebody else.
     Stranger,
-    /// It, or a process in between, ended while we looked.
+    /// A process in between ended while we looked.
     Broken,
 }
 
@@ -52,7 +52,7 @@ pub(super) enum Ancestry {
 #[derive(Clone, Debug)]
 pub(super) struct Process {
     pub(super) pid: u32,
-    parent: u32,
+    pub(super) parent: u32,
     pub(super) start: StartTime,
     state: u8,
     threads: u32,
@@ -97,24 +97,24 @@ pub(super) fn pids() -> BTreeSet<u32> {
 }
 
 /// Follows the parents up to us, as far as `read` knows them.
-pub(super) fn ancestry(pid: u32, mut read: impl FnMut(u32) -> Option<Process>) -> Ancestry {
+pub(super) fn follow(process: &Process, mut read: impl FnMut(u32) -> Option<Process>) -> Ancestry {
     let own = process::id();
-    let mut line = Vec::new();
-    let mut next = pid;
-    while next != own {
-        let Some(process) = read(next) else {
-            return Ancestry::Broken;
-        };
-        if process.parent == 0 || line.len() == ANCESTORS_MAX {
+    if process.pid == own {
+        return Ancestry::Stranger;
+    }
+    let mut line = vec![process.clone()];
+    loop {
+        let parent = line[line.len() - 1].parent;
+        if parent == own {
+            return Ancestry::Ours(line);
+        }
+        if parent == 0 || line.len() == ANCESTORS_MAX {
             return Ancestry::Stranger;
         }
-        next = process.parent;
-        line.push(process);
-    }
-    if line.is_empty() {
-        Ancestry::Stranger
-    } else {
-        Ancestry::Ours(line)
+        match read(parent) {
+            Some(process) => line.push(process),
+            None => return Ancestry::Broken,
+        }
     }
 }
 

@@ -83,7 +83,9 @@ impl Inherited {
                 ignored |= bit(number);
             }
         }
-        set_disposition(libc::SIGCHLD, libc::SIG_DFL);
+        if ignored & bit(libc::SIGCHLD) != 0 {
+            set_disposition(libc::SIGCHLD, libc::SIG_DFL);
+        }
         Self { mask, ignored }
     }
 

@@ -12,15 +12,12 @@ use std::process;
 
 use crate::supervisor::signal::Signal;
 
-use super::procfs::{Ancestry, Process, StartTime, ancestry, pids, read_mark};
+use super::procfs::{Ancestry, Process, StartTime, follow, pids, read_mark};
 use super::spawn::{pidfd_open, pidfd_signal};
 
-/// Looks this often for processes that were forked while others were signalled.
-const SCANS_MAX: usize = 100;
-
-/// A scan that met no new member, while some process ended under its eyes, is repeated this often: that one may have
-/// been a member and have left a child too young for the list. On a busy machine it always is a stranger.
-const QUIET_SCANS_MAX: usize = 8;
+/// Looks this often for processes that were forked while others were signalled. No more: those that ended must be reaped
+/// in between, or the dead slow down the search for the living.
+const SCANS_MAX: usize = 16;
 
 /// Names this supervisor in its children's environments, where another one's children may live too. An instance's mark is
 /// this, a dot and the instance.
@@ -68,48 +65,50 @@ impl Tree {
         }
     }
 
-    /// The members that live. A zombie is none.
+    /// The members that live. A zombie is none; but where members die too quickly for us to be sure of the living, those
+    /// that died in the last look stand for the children that they may have left.
     #[must_use]
     pub fn members(&self) -> Vec<Member> {
-        let mut found = Vec::new();
-        for _ in 0..QUIET_SCANS_MAX {
+        let mut dead = BTreeSet::new();
+        let mut found = BTreeMap::new();
+        for _ in 0..SCANS_MAX {
             found.clear();
-            let whole = self.scan(|process| {
-                let (pid, name) = (process.pid, process.name.clone());
-                found.push(Member { pid, name });
+            let died = self.scan(&mut dead, |process| {
+                found.insert(process.pid, process.name.clone());
             });
-            if whole {
+            if died.is_empty() {
                 break;
             }
+            found.extend(died.into_iter().map(|process| (process.pid, process.name)));
         }
-        found.sort_by_key(|member| member.pid);
         found
+            .into_iter()
+            .map(|(pid, name)| Member { pid, name })
+            .collect()
     }
 
     /// Whether one process is a member, without a scan.
     #[must_use]
     pub fn contains(&self, pid: u32) -> bool {
-        match ancestry(pid, Process::read) {
-            Ancestry::Ours(line) => self.owns(&line, &mut read_mark, None),
-            Ancestry::Stranger | Ancestry::Broken => false,
+        match Process::read(pid).map(|process| follow(&process, Process::read)) {
+            Some(Ancestry::Ours(line)) => self.owns(&line, &mut read_mark, None),
+            Some(Ancestry::Stranger | Ancestry::Broken) | None => false,
         }
     }
 
     /// Sends a signal to every member, also to those that are forked meanwhile. A signal other than KILL is followed by
     /// CONT, or a stopped process would never see it.
     pub fn signal_all(&self, signal: Signal) -> Swept {
-        let mut seen = BTreeSet::new();
+        let (mut seen, mut dead) = (BTreeSet::new(), BTreeSet::new());
         let mut signalled = 0;
-        let mut quiet = 0;
         for _ in 0..SCANS_MAX {
             let before = seen.len();
-            let whole = self.scan(|process| {
+            let died = self.scan(&mut dead, |process| {
                 if seen.insert((process.pid, process.start)) && deliver(process, signal).is_ok() {
                     signalled += 1;
                 }
             });
-            quiet = if seen.len() == before { quiet + 1 } else { 0 };
-            if quiet == QUIET_SCANS_MAX || (quiet > 0 && whole) {
+            if seen.len() == before && died.is_empty() {
                 return Swept {
                     signalled,
                     settled: true,
@@ -123,8 +122,9 @@ impl Tree {
     }
 
     /// Shows each member once, as soon as it is found and the newest first: a process that forks and ends again and again
-    /// is met only by whoever is quick. `false`: a process ended while it was looked at, so a member may be missing.
-    fn scan(&self, mut member: impl FnMut(&Process)) -> bool {
+    /// is met only by whoever is quick. Returns which orphans have died since the earlier scans, which `dead` remembers:
+    /// each may have left a child that is younger than the list of processes.
+    fn scan(&self, dead: &mut BTreeSet<u32>, mut member: impl FnMut(&Process)) -> Vec<Process> {
         let mut processes = BTreeMap::new();
         let mut read = |pid| {
             processes
@@ -134,17 +134,29 @@ impl Tree {
         };
         let mut marks = BTreeMap::new();
         let mut mark_of = |pid| marks.entry(pid).or_insert_with(|| read_mark(pid)).clone();
-        let mut whole = true;
-        let mut unmarked = Vec::new();
+        let (mut died, mut unmarked) = (Vec::new(), Vec::new());
         let mut next: Option<StartTime> = None;
         for pid in pids().into_iter().rev() {
-            let line = match ancestry(pid, &mut read) {
-                Ancestry::Ours(line) => line,
-                Ancestry::Stranger => continue,
-                Ancestry::Broken => {
-                    whole = false;
-                    continue;
+            // Nobody but us reaps an orphan, and not now: the number still is the same dead process's.
+            if dead.contains(&pid) {
+                continue;
+            }
+            let Some(process) = read(pid) else { continue };
+            if process.is_zombie() {
+                let recent = process.parent == process::id() && process.start >= self.start;
+                if recent && dead.insert(pid) {
+                    died.push(process);
                 }
+                continue;
+            }
+            let mut ancestry = follow(&process, &mut read);
+            if matches!(ancestry, Ancestry::Broken) {
+                // A parent ended after the child was read; by now the child has another.
+                ancestry =
+                    Process::read(pid).map_or(ancestry, |process| follow(&process, Process::read));
+            }
+            let Ancestry::Ours(line) = ancestry else {
+                continue;
             };
             let process = &line[0];
             if mark_of(pid).is_some_and(|mark| self.is_sibling(&mark)) && process.start > self.start
@@ -163,7 +175,7 @@ impl Tree {
                 member(&line[0]);
             }
         }
-        whole
+        died
     }
 
     fn attribute(
