@@ -22,6 +22,16 @@ struct Known {
     instance: InstanceId,
     leader: Leader,
     tree: Tree,
+    sweep: Sweep,
+}
+
+/// The last thing that the core asked to be done to a whole tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sweep {
+    NotAsked,
+    Told,
+    /// KILL holds until the tree is empty: a chain of forks may outrun one pass, and its dead must be reaped in between.
+    Killing,
 }
 
 #[derive(Debug)]
@@ -55,6 +65,7 @@ impl Children {
             instance,
             leader: Leader::Lives(child),
             tree,
+            sweep: Sweep::NotAsked,
         });
     }
 
@@ -82,7 +93,16 @@ impl Children {
         signal: Signal,
         events: &mut VecDeque<Event>,
     ) {
-        if let Some(known) = self.find(instance) {
+        if let Some(known) = self
+            .known
+            .iter_mut()
+            .find(|known| known.instance == instance)
+        {
+            known.sweep = if signal == Signal::KILL {
+                Sweep::Killing
+            } else {
+                Sweep::Told
+            };
             known.tree.signal_all(signal);
         }
         self.reap(events);
@@ -101,6 +121,8 @@ impl Children {
                 events.push_back(Event::TreeEmpty {
                     instance: known.instance,
                 });
+            } else if known.sweep == Sweep::Killing {
+                known.tree.signal_all(Signal::KILL);
             }
             !empty
         });

@@ -274,7 +274,7 @@ impl World {
     }
 
     fn childs_event(&mut self) -> Event {
-        if let Some(instance) = self.leaving.take_if(|_| self.dice % 2 == 0) {
+        if let Some(instance) = self.leaving.take_if(|_| self.dice.is_multiple_of(2)) {
             return Event::TreeEmpty { instance };
         }
         let Some(instance) = self.live else {
