@@ -1,4 +1,4 @@
-//! The README, held against the program: its commands are run, its tables compared with `--help`, its codes with the enum.
+//! The README, held against the program: its commands are run, its tables compared with `--help` and the enum of codes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
