@@ -1,9 +1,10 @@
 //! The main job in half a minute, without an account: `cargo run --example quickstart`.
 //!
 //! A simulated Heroku runs inside this process. A supervisor runs a small program with the simulator's `DATABASE_URL`
-//! and lives through a rotation, an outage, a promotion and a dead token. Cargo builds no binary for an example, so this
-//! file plays all parts: without an argument it is the demonstration; with `changeover …` it is the supervisor, exactly
-//! as `src/main.rs`; with `child` it is the program.
+//! and lives through a rotation, an outage, a promotion and a dead token.
+//!
+//! Cargo builds no binary for an example, so this file plays all parts: without an argument it is the demonstration;
+//! with `changeover …` it is the supervisor, exactly as `src/main.rs`; with `child` it is the program.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, IsTerminal, Read, Write};

@@ -1,4 +1,4 @@
-//! The README, held against the program: its commands are run, its tables compared with `--help` and the enum of codes.
+//! The README, held against the program: its commands are run, its tables compared with `--help` and the enum.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
