@@ -1,10 +1,12 @@
-//! From the old child's end to the new one's first instruction: ours against a bare start, in turn in the same run.
+//! From the old child's end to the new one's first instruction: ours against a bare start, in turn
+//! in the same run.
 //!
-//! `cargo bench --bench dead_time -- [--rounds N] [--idle-ms N] [--ballast-mib N]`. Both moments are read by the child
-//! itself, which is this program again. Every row starts the same program after the same idleness (the child takes it
-//! between its TERM and its end): a start after a second of quiet is slower than a warm one, whoever makes it. `bare` waits
-//! and calls `posix_spawn`; `spawn` is our reaper and our start; `run` is the whole of `changeover run`, provoked by a
-//! rotation.
+//! `cargo bench --bench dead_time -- [--rounds N] [--idle-ms N] [--ballast-mib N]`. Both moments
+//! are read by the child itself, which is this program again. Every row starts the same program
+//! after the same idleness (the child takes it between its TERM and its end): a start after a
+//! second of quiet is slower than a warm one, whoever makes it. `bare` waits and calls
+//! `posix_spawn`; `spawn` is our reaper and our start; `run` is the whole of `changeover run`,
+//! provoked by a rotation.
 
 use std::env;
 use std::ffi::CString;
@@ -194,7 +196,8 @@ impl Row for Bare {
     }
 }
 
-/// Our parts as the supervisor puts them together: news of a child on the event loop, the reaper, a prepared start.
+/// Our parts as the supervisor puts them together: news of a child on the event loop, the reaper, a
+/// prepared start.
 struct Spawn {
     runtime: tokio::runtime::Runtime,
     prepared: Prepared,
@@ -294,7 +297,8 @@ impl Run {
 
 impl Row for Run {
     fn start(&mut self) -> Result<()> {
-        // The next poll after the change is seen comes later than the old child's end: that second is idle.
+        // The next poll after the change is seen comes later than the old child's end: that second
+        // is idle.
         let options = [
             "run",
             "-q",

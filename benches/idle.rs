@@ -1,7 +1,7 @@
 //! What a supervisor costs while nothing happens: memory, and wake-ups between and around polls.
 //!
-//! `cargo bench --bench idle` (about 40 s). Memory is read from `smaps_rollup`, which only root may do: the supervisor is not
-//! dumpable.
+//! `cargo bench --bench idle` (about 40 s). Memory is read from `smaps_rollup`, which only root may
+//! do: the supervisor is not dumpable.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};

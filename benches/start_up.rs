@@ -1,7 +1,8 @@
-//! How long `exec` and `run` take in all, against a simulator on loopback, beside the bare program that they start.
+//! How long `exec` and `run` take in all, against a simulator on loopback, beside the bare program
+//! that they start.
 //!
-//! `cargo bench --bench start_up -- [--rounds N]`. The rows take turns in each round, so that whatever else the machine does
-//! falls on all of them.
+//! `cargo bench --bench start_up -- [--rounds N]`. The rows take turns in each round, so that
+//! whatever else the machine does falls on all of them.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};

@@ -1,8 +1,9 @@
 //! A program to be supervised, well-behaved or not: for trying changeover out, and for its tests.
 //!
-//! `child polite` ends on TERM · `child slow MS` takes that long to end · `child deaf` only heeds KILL · `child forking`
-//! ends on TERM and leaves behind a deaf child, an orphan, a process in its own session, one without an environment and
-//! a zombie. Each line on stdout is a marker: `ready KIND pid=N` when it listens, `stopping KIND pid=N` when it heard.
+//! `child polite` ends on TERM · `child slow MS` takes that long to end · `child deaf` only heeds
+//! KILL · `child forking` ends on TERM and leaves behind a deaf child, an orphan, a process in its
+//! own session, one without an environment and a zombie. Each line on stdout is a marker: `ready
+//! KIND pid=N` when it listens, `stopping KIND pid=N` when it heard.
 
 use std::env;
 use std::process::{Child, Command, exit, id};

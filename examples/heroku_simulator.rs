@@ -1,5 +1,6 @@
-//! A Heroku on this machine: `cargo run --example heroku_simulator -- --listen 127.0.0.1:8080`, then
-//! `HEROKU_HOST=http://127.0.0.1:8080 HEROKU_DATA_HOST=127.0.0.1 HEROKU_API_KEY=HRKU-simulator heroku config -a myapp`.
+//! A Heroku on this machine: `cargo run --example heroku_simulator -- --listen 127.0.0.1:8080`,
+//! then `HEROKU_HOST=http://127.0.0.1:8080 HEROKU_DATA_HOST=127.0.0.1 HEROKU_API_KEY=HRKU-simulator
+//! heroku config -a myapp`.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -12,12 +13,14 @@ use signal_hook::iterator::Signals;
 
 /// Simulates the Heroku Platform API and the Postgres data API for one app, on one loopback port.
 ///
-/// The app has two databases: one attached as DATABASE and HEROKU_POSTGRESQL_AMBER, one as HEROKU_POSTGRESQL_COBALT.
-/// The real Heroku CLI works against it; set HEROKU_HOST, HEROKU_DATA_HOST=127.0.0.1 and HEROKU_API_KEY.
+/// The app has two databases: one attached as DATABASE and HEROKU_POSTGRESQL_AMBER, one as
+/// HEROKU_POSTGRESQL_COBALT. The real Heroku CLI works against it; set HEROKU_HOST,
+/// HEROKU_DATA_HOST=127.0.0.1 and HEROKU_API_KEY.
 ///
-/// While it runs: POST /simulator/faults {"fault":"503_html"}, DELETE /simulator/faults, POST /simulator/rotate, POST
-/// /simulator/promote {"attachment":"HEROKU_POSTGRESQL_COBALT"}, GET /simulator/requests; GET /simulator shows what
-/// there is, the names of all faults included. It ends on TERM and INT.
+/// While it runs: POST /simulator/faults {"fault":"503_html"}, DELETE /simulator/faults, POST
+/// /simulator/rotate, POST /simulator/promote {"attachment":"HEROKU_POSTGRESQL_COBALT"}, GET
+/// /simulator/requests; GET /simulator shows what there is, the names of all faults included. It
+/// ends on TERM and INT.
 #[derive(Parser)]
 struct Arguments {
     /// Where to listen, on a loopback address; port 0 takes a free one

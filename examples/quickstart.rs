@@ -1,10 +1,12 @@
 //! The main job in half a minute, without an account: `cargo run --example quickstart`.
 //!
-//! A simulated Heroku runs inside this process. A supervisor runs a small program with the simulator's `DATABASE_URL`
-//! and lives through a rotation, an outage, a promotion and a dead token.
+//! A simulated Heroku runs inside this process. A supervisor runs a small program with the
+//! simulator's `DATABASE_URL` and lives through a rotation, an outage, a promotion and a dead
+//! token.
 //!
-//! Cargo builds no binary for an example, so this file plays all parts: without an argument it is the demonstration;
-//! with `changeover …` it is the supervisor, exactly as `src/main.rs`; with `child` it is the program.
+//! Cargo builds no binary for an example, so this file plays all parts: without an argument it is
+//! the demonstration; with `changeover …` it is the supervisor, exactly as `src/main.rs`; with
+//! `child` it is the program.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
@@ -51,7 +53,7 @@ fn main() -> ExitCode {
     }
 }
 
-// ------------------------------------------------------------------------------------------------ the supervisor
+// -------- the supervisor ------------------------------------------------------------------
 
 /// `src/main.rs`, but that it ends with the demonstration.
 fn supervisor() -> ExitCode {
@@ -61,7 +63,7 @@ fn supervisor() -> ExitCode {
     changeover::commands::main(std::env::args_os().skip(1), &inherited, started_with).into()
 }
 
-// --------------------------------------------------------------------------------------------------- the program
+// -------- the program ---------------------------------------------------------------------
 
 /// Says who it is and which password it has, and ends when it is asked to.
 fn program(first_instruction: u64) -> ExitCode {
@@ -100,7 +102,8 @@ fn monotonic() -> u64 {
     u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }
 
-// --------------------------------------------------------------------------------------------- the demonstration
+// --------------------------------------------------------------------------------------------- the
+// demonstration
 
 fn demonstration() -> Result<()> {
     // Whatever outlives its parent becomes our child, so that the last step can see it.
@@ -224,7 +227,7 @@ fn leaves_nothing_behind(mut supervised: Supervised) -> Result<()> {
     Ok(())
 }
 
-// ------------------------------------------------------------------------------------------------ what it stands on
+// -------- what it stands on ---------------------------------------------------------------
 
 /// What the program said when it came up.
 struct Up {

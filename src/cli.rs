@@ -1,7 +1,8 @@
 //! clap types only: exactly what the user typed, as text. What it means is `config.rs`'s.
 //!
-//! clap never reads the environment: `config.rs` does, so that an empty variable is an unset one, errors say where
-//! a value came from, and neither help nor errors can show a value that was not typed.
+//! clap never reads the environment: `config.rs` does, so that an empty variable is an unset one,
+//! errors say where a value came from, and neither help nor errors can show a value that was not
+//! typed.
 #![expect(rustdoc::bare_urls, reason = "clap shows these comments as they are")]
 
 use std::ffi::OsString;
@@ -273,13 +274,15 @@ pub struct Crash {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Database")]
 pub struct Database {
-    /// env exports PGSSLMODE=require; require, verify-ca and verify-full go into the URL; keep adds nothing [default: env]
+    /// env exports PGSSLMODE=require; require, verify-ca and verify-full go into the URL; keep adds
+    /// nothing [default: env]
     #[arg(long, value_name = "MODE")]
     pub sslmode: Option<OsString>,
     /// Scheme for postgres URLs, such as postgresql [default: keep]
     #[arg(long, value_name = "NAME")]
     pub scheme: Option<OsString>,
-    /// When a program failed, log in to see whether its credential died: auto, always or never [default: auto]
+    /// When a program failed, log in to see whether its credential died: auto, always or never
+    /// [default: auto]
     #[arg(long, value_name = "WHEN")]
     pub check_login: Option<OsString>,
 }
@@ -333,7 +336,8 @@ impl Cli {
     /// Reads a command line.
     ///
     /// # Errors
-    /// When it makes no sense, and when it asks for help or the version: clap's error knows which, and its text.
+    /// When it makes no sense, and when it asks for help or the version: clap's error knows which,
+    /// and its text.
     pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         Self::try_parse_from(arguments).map_err(explain)
     }

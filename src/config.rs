@@ -23,7 +23,8 @@ pub use groups::unknown_variables;
 
 use given::Lookup;
 
-/// The default of every option that has one in text; `--help` shows the same (a test compares them).
+/// The default of every option that has one in text; `--help` shows the same (a test compares
+/// them).
 pub const DEFAULTS: [(&str, &str); 16] = [
     ("format", "shell"),
     ("var", "DATABASE_URL"),

@@ -15,7 +15,8 @@ pub enum ExitCode {
     NoAnswer,
     /// 75 (`EX_TEMPFAIL`): `--on-change exit` met a change.
     Changed,
-    /// 78 (`EX_CONFIG`): trying again will not help: no token, token refused, app not found, variable unusable.
+    /// 78 (`EX_CONFIG`): trying again will not help: no token, token refused, app not found,
+    /// variable unusable.
     Config,
     /// 125: the supervisor itself failed.
     Internal,

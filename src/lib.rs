@@ -1,13 +1,14 @@
-//! changeover runs a program with credentials fetched from Heroku, and keeps it running with credentials that work: it
-//! starts the child with a fresh `DATABASE_URL`, watches the Platform API, and when the credential changes it stops the
-//! child gracefully and starts it again with the new environment.
+//! changeover runs a program with credentials fetched from Heroku, and keeps it running with
+//! credentials that work: it starts the child with a fresh `DATABASE_URL`, watches the Platform
+//! API, and when the credential changes it stops the child gracefully and starts it again with the
+//! new environment.
 //!
 //! This page is the architecture. Read it once; then `ls src` is the map.
 //!
 //! # Bird's eye
 //!
 //! ```text
-//!  Heroku API ──poll──┐                                     ┌── prepare / spawn / signal / sweep ── child tree
+//!  Heroku API ──poll──┐                                     ┌── prepare, spawn, signal, sweep
 //!  child exited ──────┤        ┌───────────────────┐        │
 //!  signals ───────────┼─Event─▶│    supervisor     │─Action─┼── fetch (Heroku)   log in (Postgres)
 //!  a login's answer ──┤        │ (pure: decides)   │        │
@@ -15,11 +16,12 @@
 //!                                now ▲   ▼ deadline()
 //! ```
 //!
-//! Everything that happens is an [`Event`](supervisor::event::Event); everything the program can do is an
-//! [`Action`](supervisor::action::Action). [`Supervisor::step`](supervisor::Supervisor::step) turns one into the other, given
-//! `now`. The [`runtime`] loop waits for one event, steps, does what it is told, and sleeps until
-//! [`deadline`](supervisor::Supervisor::deadline). Two machines live side by side in the core: `change` decides *what the child
-//! should run with* (debounce, confirmation, splay), `service` decides *what runs* (one instance at a time, stop-first);
+//! Everything that happens is an [`Event`](supervisor::event::Event); everything the program can do
+//! is an [`Action`](supervisor::action::Action). [`Supervisor::step`](supervisor::Supervisor::step)
+//! turns one into the other, given `now`. The [`runtime`] loop waits for one event, steps, does
+//! what it is told, and sleeps until [`deadline`](supervisor::Supervisor::deadline). Two machines
+//! live side by side in the core: `change` decides *what the child should run with* (debounce,
+//! confirmation, splay), `service` decides *what runs* (one instance at a time, stop-first);
 //! `watch` decides when to fetch.
 //!
 //! # Code map
@@ -38,28 +40,32 @@
 //! | [`commands`] | `exec`, `env`, `check`: what is not supervising |
 //! | `testing` | the Heroku simulator (feature `testing`, never in the installed binary) |
 //!
-//! Who may import whom is a test: `tests/tidy.rs` holds the table, and its failures say where a thing belongs instead. Shells
-//! never import each other: an arrow between two of them becomes an event and an action.
+//! Who may import whom is a test: `tests/tidy.rs` holds the table, and its failures say where a
+//! thing belongs instead. Shells never import each other: an arrow between two of them becomes an
+//! event and an action.
 //!
 //! # Invariants
 //!
-//! **The child never suffers from the watcher.** No answer of the API, no outage and no bad value is an input of any
-//! transition that stops a child: `service` is told of failed fetches only to end a wait for a first answer or an inquiry
-//! after the child's own end.
+//! **The child never suffers from the watcher.** No answer of the API, no outage and no bad value
+//! is an input of any transition that stops a child: `service` is told of failed fetches only to
+//! end a wait for a first answer or an inquiry after the child's own end.
 //!
-//! **Only a value that differs is a change.** ETags, releases and other variables are deliberately absent from
-//! `supervisor/change.rs`. Missing, empty, null and malformed values keep the last good one.
+//! **Only a value that differs is a change.** ETags, releases and other variables are deliberately
+//! absent from `supervisor/change.rs`. Missing, empty, null and malformed values keep the last good
+//! one.
 //!
-//! **Nothing is stopped before its successor is known to be startable.** The environment is built and the program found
-//! (`Action::Prepare`) before the stop signal goes out. It is also why the dead time is short.
+//! **Nothing is stopped before its successor is known to be startable.** The environment is built
+//! and the program found (`Action::Prepare`) before the stop signal goes out. It is also why the
+//! dead time is short.
 //!
-//! **A late answer is never taken for its successor's.** Every process, fetch and login has an id; stale ones are dropped in
-//! one place each.
+//! **A late answer is never taken for its successor's.** Every process, fetch and login has an id;
+//! stale ones are dropped in one place each.
 //!
-//! **Nothing sleeps.** There is one wait, in the loop, until `deadline()`, which is computed from what the states hold.
+//! **Nothing sleeps.** There is one wait, in the loop, until `deadline()`, which is computed from
+//! what the states hold.
 //!
-//! **A secret has no way out.** [`Secret`](credential::Secret) has no `Display` and a `Debug` of stars; notices carry names and
-//! kinds, never values; the process is not dumpable.
+//! **A secret has no way out.** [`Secret`](credential::Secret) has no `Display` and a `Debug` of
+//! stars; notices carry names and kinds, never values; the process is not dumpable.
 //!
 //! # Where do I change …
 //!
@@ -77,14 +83,14 @@
 //!
 //! # Where this departs from the first design
 //!
-//! - `Action::Prepare` and `Event::Prepared` are new: they make "nothing is stopped before its successor is startable" and the
-//!   short dead time one mechanism, visible to the simulator.
-//! - The answer to a failed end is a phase of its own (`Asking`), so that TERM, a new revision and the 5 s limit each have
-//!   their one place.
-//! - `Fetch` carries the ETag instead of a flag: the tag travels with the snapshot that it stands for, so a 304 can never mean
-//!   an answer that the core has not seen.
-//! - `Exited` says whether anything of the tree is left: the reaper knows for nothing (`ECHILD`), and the common case
-//!   needs no second event.
+//! - `Action::Prepare` and `Event::Prepared` are new: they make "nothing is stopped before its
+//!   successor is startable" and the short dead time one mechanism, visible to the simulator.
+//! - The answer to a failed end is a phase of its own (`Asking`), so that TERM, a new revision and
+//!   the 5 s limit each have their one place.
+//! - `Fetch` carries the ETag instead of a flag: the tag travels with the snapshot that it stands
+//!   for, so a 304 can never mean an answer that the core has not seen.
+//! - `Exited` says whether anything of the tree is left: the reaper knows for nothing (`ECHILD`),
+//!   and the common case needs no second event.
 
 #[cfg(not(target_os = "linux"))]
 compile_error!(

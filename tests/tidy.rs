@@ -1,5 +1,5 @@
-//! The architecture as tests: who may import whom, who may read a clock, how long a file and a function may be. Each
-//! failure says where the thing belongs instead.
+//! The architecture as tests: who may import whom, who may read a clock, how long a file and a
+//! function may be. Each failure says where the thing belongs instead.
 #![expect(clippy::unwrap_used, reason = "a test that fails says where it did")]
 
 use std::fmt::Write as _;
@@ -17,8 +17,9 @@ struct Room {
     instead: &'static str,
 }
 
-/// The import table of the design. Additions to it: the core and the edges share `exit_code` (a plain enum), `config` speaks
-/// the core's plain types, and `runtime` renders what `credential` shows.
+/// The import table of the design. Additions to it: the core and the edges share `exit_code` (a
+/// plain enum), `config` speaks the core's plain types, and `runtime` renders what `credential`
+/// shows.
 const ROOMS: &[Room] = &[
     Room {
         name: "credential",
@@ -161,7 +162,7 @@ const OUTSIDE: &[&str] = &[
 
 const FILE_LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 60;
-const COLUMNS_MAX: usize = 120;
+const COLUMNS_MAX: usize = 100;
 
 #[test]
 fn every_import_is_in_the_table() {
@@ -287,7 +288,8 @@ fn files_and_functions_fit_the_reader() {
             );
         }
         for (number, line) in text.lines().enumerate() {
-            if line.chars().count() > COLUMNS_MAX && !line.contains("\"") {
+            let is_table = line.starts_with("//! |");
+            if line.chars().count() > COLUMNS_MAX && !line.contains('"') && !is_table {
                 complain(
                     &mut wrong,
                     &path,

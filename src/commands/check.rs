@@ -1,4 +1,5 @@
-//! `changeover check`: one line for each thing that must be right, and what to do about each that is not.
+//! `changeover check`: one line for each thing that must be right, and what to do about each that
+//! is not.
 
 use std::fmt;
 use std::io::Write as _;
@@ -40,7 +41,8 @@ enum Verdict {
     Unknown(String),
 }
 
-/// Looks at everything once and prints the report; the code is that of the first thing that is wrong.
+/// Looks at everything once and prints the report; the code is that of the first thing that is
+/// wrong.
 pub(super) fn check(config: &Config, inherited: &Inherited) -> Result<ExitCode, Failure> {
     let event_loop = runtime::event_loop()?;
     let report = event_loop.block_on(look(config, inherited));
@@ -145,9 +147,9 @@ impl Report {
 
     fn diagnosis(&mut self, diagnosis: &Diagnosis) {
         let scope = match diagnosis.oauth_scope.as_deref().map(phrase) {
-            Some(scope) if scope == "global" => Verdict::Good(
-                "global, which is more than needed: read-protected is enough".to_owned(),
-            ),
+            Some(scope) if scope == "global" => {
+                Verdict::Good("global, more than needed: read-protected is enough".to_owned())
+            }
             Some(scope) => Verdict::Good(scope),
             None => Verdict::Unknown("Heroku did not name it".to_owned()),
         };
@@ -288,7 +290,7 @@ mod tests {
                  ✓ DATABASE_URL        postgres://u:***@h:5432/d\n\
                  ✓ OTHER               usable\n\
                  ✓ app                 acme shows its config vars\n\
-                 ✓ scope               global, which is more than needed: read-protected is enough\n\
+                 ✓ scope               global, more than needed: read-protected is enough\n\
                  ✓ budget              4499 requests left to the account\n\
                  ✓ DATABASE_URL login  the database lets us in\n"
             )

@@ -1,4 +1,5 @@
-//! `changeover env`: the fetched variables in five formats, each read back exactly by its readers, or refused as a whole.
+//! `changeover env`: the fetched variables in five formats, each read back exactly by its readers,
+//! or refused as a whole.
 
 use std::io::Write as _;
 
@@ -43,7 +44,8 @@ pub(super) fn print(
     Ok(ExitCode::Success)
 }
 
-/// All variables in one text, or the first that cannot be written. The text holds secrets and is one itself.
+/// All variables in one text, or the first that cannot be written. The text holds secrets and is
+/// one itself.
 ///
 /// # Errors
 /// When a name or a value would not be read back exactly.
@@ -119,8 +121,9 @@ fn shell(value: &str) -> String {
 
 /// What the libraries of Ruby, node and Python all read as the same value.
 ///
-/// Between single quotes Ruby and node keep everything, Python turns `\\` and `\'` into one character and expands
-/// `${…}`, and node's pattern runs on past a `\'`. Between double quotes each treats `\`, `$` and `"` in its own way.
+/// Between single quotes Ruby and node keep everything, Python turns `\\` and `\'` into one
+/// character and expands `${…}`, and node's pattern runs on past a `\'`. Between double quotes each
+/// treats `\`, `$` and `"` in its own way.
 fn dotenv(value: &str) -> Result<String, Obstacle> {
     if value.contains('\r') {
         return Err((
@@ -159,8 +162,8 @@ fn docker(value: &str) -> Result<&str, Obstacle> {
     Ok(value)
 }
 
-/// Between double quotes systemd unescapes `\`, `"`, `` ` `` and `$`; a line break stands for itself. Other control
-/// characters make it drop the variable (`env_value_is_valid`).
+/// Between double quotes systemd unescapes `\`, `"`, `` ` `` and `$`; a line break stands for
+/// itself. Other control characters make it drop the variable (`env_value_is_valid`).
 fn systemd(value: &str) -> Result<String, Obstacle> {
     if value.contains(|c: char| c.is_ascii_control() && c != '\t' && c != '\n') {
         return Err((

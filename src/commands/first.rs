@@ -1,5 +1,6 @@
-//! The first usable answer, for commands that fetch once: the core's own start, up to the moment in which it would prepare a
-//! child. So `exec` and `env` wait, retry and give up exactly as `run` does.
+//! The first usable answer, for commands that fetch once: the core's own start, up to the moment in
+//! which it would prepare a child. So `exec` and `env` wait, retry and give up exactly as `run`
+//! does.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -58,7 +59,9 @@ async fn first(client: &Client, config: &Config) -> Result<Arc<Environment>, Fai
                 Action::Fetch { fetch, unless } => {
                     // The start deadline holds while a request is out, too.
                     tokio::select! {
-                        outcome = executor::fetch(client, unless) => events.push_back(Event::Fetched { fetch, outcome }),
+                        outcome = executor::fetch(client, unless) => {
+                            events.push_back(Event::Fetched { fetch, outcome });
+                        }
                         () = clock.until(core.deadline()) => {}
                     }
                 }

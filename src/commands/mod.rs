@@ -18,7 +18,8 @@ use crate::runtime::telemetry;
 
 use failure::Failure;
 
-/// The whole program, from its arguments to its exit code. `started_with` is recorded before anything else runs.
+/// The whole program, from its arguments to its exit code. `started_with` is recorded before
+/// anything else runs.
 pub fn main(
     arguments: impl Iterator<Item = OsString>,
     inherited: &Inherited,

@@ -36,7 +36,8 @@ pub(super) fn token_options(config: &Config) -> TokenOptions {
     TokenOptions { file, command }
 }
 
-/// What is started, once it is known to be startable: a command that does not exist is told before Heroku is asked.
+/// What is started, once it is known to be startable: a command that does not exist is told before
+/// Heroku is asked.
 pub(super) fn program(
     child: &config::Child,
     config: &Config,
@@ -76,7 +77,8 @@ pub(super) fn program(
     }
 }
 
-/// The seed of a core's jitter: that of std's hash maps is the system's randomness, without another crate.
+/// The seed of a core's jitter: that of std's hash maps is the system's randomness, without another
+/// crate.
 pub(super) fn seed() -> u64 {
     RandomState::new().hash_one(0)
 }

@@ -1,4 +1,5 @@
-//! Which value of an option counts, and how an error names it: typed wins over the environment, that over the default.
+//! Which value of an option counts, and how an error names it: typed wins over the environment,
+//! that over the default.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};

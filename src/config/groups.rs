@@ -1,4 +1,5 @@
-//! Each group of options, read and checked: what `cli.rs` calls by a name becomes what `config.rs` calls by it.
+//! Each group of options, read and checked: what `cli.rs` calls by a name becomes what `config.rs`
+//! calls by it.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -272,7 +273,8 @@ fn contradiction<T, U>(one: &Given<T>, other: &Given<U>) -> UsageError {
     ))
 }
 
-/// One sentence for each `CHANGEOVER_…` variable that means nothing: most often a slip that would go unseen.
+/// One sentence for each `CHANGEOVER_…` variable that means nothing: most often a slip that would
+/// go unseen.
 #[must_use]
 pub fn unknown_variables(inherited: &Inherited) -> Vec<String> {
     let known: Vec<String> = cli::options()
@@ -297,7 +299,8 @@ pub fn unknown_variables(inherited: &Inherited) -> Vec<String> {
         .collect()
 }
 
-/// Kubernetes' links to a service called "changeover", and what the supervisor itself gives its children.
+/// Kubernetes' links to a service called "changeover", and what the supervisor itself gives its
+/// children.
 fn is_foreign(name: &str) -> bool {
     ["SERVICE_", "PORT", "CONTROL"]
         .iter()

@@ -1,7 +1,9 @@
-//! A postgres URL: found apart, never rewritten beyond what was asked, shown only without its password.
+//! A postgres URL: found apart, never rewritten beyond what was asked, shown only without its
+//! password.
 //!
-//! The `url` crate refuses shapes that libpq accepts (several hosts) and re-encodes what it does accept, so the
-//! parts are byte ranges of the original text instead. Source of the grammar: PostgreSQL manual, 34.1.1.2.
+//! The `url` crate refuses shapes that libpq accepts (several hosts) and re-encodes what it does
+//! accept, so the parts are byte ranges of the original text instead. Source of the grammar:
+//! PostgreSQL manual, 34.1.1.2.
 
 use std::fmt;
 use std::ops::Range;
@@ -10,7 +12,8 @@ use thiserror::Error;
 
 use super::Secret;
 
-/// A parsed `postgres://` or `postgresql://` URL. `Debug` and [`DatabaseUrl::redacted`] hide the password.
+/// A parsed `postgres://` or `postgresql://` URL. `Debug` and [`DatabaseUrl::redacted`] hide the
+/// password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DatabaseUrl {
     text: Secret,
@@ -165,13 +168,15 @@ impl DatabaseUrl {
             .next_back()
     }
 
-    /// The encryption that the URL itself names. A mode that libpq does not know is `None`, as if not named.
+    /// The encryption that the URL itself names. A mode that libpq does not know is `None`, as if
+    /// not named.
     #[must_use]
     pub fn sslmode(&self) -> Option<SslMode> {
         self.parameter("sslmode").and_then(SslMode::from_name)
     }
 
-    /// The same URL, with `sslmode=` appended when it names none (as Heroku's page asks), and every other byte kept.
+    /// The same URL, with `sslmode=` appended when it names none (as Heroku's page asks), and every
+    /// other byte kept.
     #[must_use]
     pub fn with_sslmode(&self, mode: SslMode) -> Secret {
         if self.parameter("sslmode").is_some() {
@@ -187,7 +192,8 @@ impl DatabaseUrl {
         Secret::new(format!("{text}{joint}sslmode={}", mode.name()))
     }
 
-    /// The same URL under another scheme (`postgresql`, `postgresql+asyncpg`), every other byte kept.
+    /// The same URL under another scheme (`postgresql`, `postgresql+asyncpg`), every other byte
+    /// kept.
     #[must_use]
     pub fn with_scheme(text: &Secret, scheme: &str) -> Secret {
         match scheme_end(text.expose()) {
@@ -196,7 +202,8 @@ impl DatabaseUrl {
         }
     }
 
-    /// `postgres://user:***@host:port/db`, for people. The query is left out: it may hold a password too.
+    /// `postgres://user:***@host:port/db`, for people. The query is left out: it may hold a
+    /// password too.
     #[must_use]
     pub fn redacted(&self) -> String {
         let scheme = self.part(self.scheme.clone());

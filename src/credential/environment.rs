@@ -6,7 +6,8 @@ use std::fmt;
 
 use super::{DatabaseUrl, Secret, Selection, SslMode, Values};
 
-/// The variable that marks every process of an instance's tree, so that leftovers are told from strangers.
+/// The variable that marks every process of an instance's tree, so that leftovers are told from
+/// strangers.
 pub const INSTANCE_MARK: &str = "CHANGEOVER_INSTANCE";
 
 /// What belongs to the supervisor and is not handed on unless `--keep` names it.
@@ -29,7 +30,8 @@ pub struct EnvironmentSpec {
     pub clear: bool,
     /// `--keep NAME`: handed on whatever the other rules say.
     pub keep: Vec<String>,
-    /// `--unset NAME`: removed from the base; a watched variable of that name is exported all the same.
+    /// `--unset NAME`: removed from the base; a watched variable of that name is exported all the
+    /// same.
     pub unset: Vec<String>,
     /// Which config vars are exported, and as what.
     pub selection: Selection,
@@ -136,7 +138,8 @@ impl EnvironmentSpec {
 }
 
 impl Environment {
-    /// Every variable, sorted by name. The values are secrets: they go to `execve` or to the user who asked.
+    /// Every variable, sorted by name. The values are secrets: they go to `execve` or to the user
+    /// who asked.
     pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
         self.0.iter().map(|(name, variable)| {
             let value = match variable {
@@ -155,7 +158,8 @@ impl Environment {
             .map(|(_, value)| value)
     }
 
-    /// What was fetched or derived, without what was inherited: the part that `changeover env` prints.
+    /// What was fetched or derived, without what was inherited: the part that `changeover env`
+    /// prints.
     pub fn fetched(&self) -> impl Iterator<Item = (&str, &Secret)> {
         self.0.iter().filter_map(|(name, variable)| match variable {
             Variable::Inherited(_) => None,

@@ -1,6 +1,8 @@
-//! WHAT is watched: secrets, snapshots of an app's config vars, postgres URLs, and the environment built from them.
+//! WHAT is watched: secrets, snapshots of an app's config vars, postgres URLs, and the environment
+//! built from them.
 //!
-//! **Invariant:** pure. No clock, no I/O, no randomness: the same input gives the same output, always.
+//! **Invariant:** pure. No clock, no I/O, no randomness: the same input gives the same output,
+//! always.
 
 pub mod change;
 pub mod database_url;

@@ -1,4 +1,5 @@
-//! A stranger's text made fit for one phrase in a log: no secrets, nothing that steers a terminal, 256 bytes.
+//! A stranger's text made fit for one phrase in a log: no secrets, nothing that steers a terminal,
+//! 256 bytes.
 
 use std::fmt::Write;
 

@@ -1,4 +1,5 @@
-//! A value that is never shown: no `Display`, a `Debug` of stars, zeroed when the last copy is dropped.
+//! A value that is never shown: no `Display`, a `Debug` of stars, zeroed when the last copy is
+//! dropped.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,8 +8,9 @@ use zeroize::Zeroizing;
 
 /// A credential: a token, a config var's value, a password.
 ///
-/// Clones share one allocation, so that "the last copy" is a single moment. Two secrets are equal when their
-/// values are; the comparison is not constant-time, because both sides come from the same trusted place.
+/// Clones share one allocation, so that "the last copy" is a single moment. Two secrets are equal
+/// when their values are; the comparison is not constant-time, because both sides come from the
+/// same trusted place.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Arc<Zeroizing<String>>);
 
@@ -19,7 +21,8 @@ impl Secret {
         Self(Arc::new(Zeroizing::new(value)))
     }
 
-    /// The value itself. Whoever calls this decides where it goes: an environment, a header, a login; never a log.
+    /// The value itself. Whoever calls this decides where it goes: an environment, a header, a
+    /// login; never a log.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0

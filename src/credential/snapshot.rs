@@ -1,4 +1,5 @@
-//! One answer of the config-vars endpoint, reduced to what is watched: each variable good, or bad in a named way.
+//! One answer of the config-vars endpoint, reduced to what is watched: each variable good, or bad
+//! in a named way.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -37,7 +38,8 @@ pub enum RawValue {
     NotText,
 }
 
-/// Why a watched variable has no usable value. A fault is never a change: the last good value stays.
+/// Why a watched variable has no usable value. A fault is never a change: the last good value
+/// stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
     /// The app has no such config var (a promotion detaches `DATABASE` for a moment).
@@ -98,7 +100,8 @@ impl Selection {
         Snapshot { watched, others }
     }
 
-    /// The names without which no child is started: those watched by name. A pattern requires nothing.
+    /// The names without which no child is started: those watched by name. A pattern requires
+    /// nothing.
     pub fn required(&self) -> impl Iterator<Item = &str> {
         self.watched
             .iter()
@@ -123,7 +126,8 @@ impl Selection {
     }
 }
 
-/// A value is good when it is a string that an environment can hold, and a URL where its name promises one.
+/// A value is good when it is a string that an environment can hold, and a URL where its name
+/// promises one.
 fn judge(name: &str, raw: RawValue) -> Result<Secret, Fault> {
     let value = match raw {
         RawValue::Text(value) => value,

@@ -19,7 +19,8 @@ const HEROKUS_DOMAINS: [&str; 4] = [
     "herokudev.com",
 ];
 
-/// The API's base URL: https, or plain http to this machine. It holds no credentials, query or fragment.
+/// The API's base URL: https, or plain http to this machine. It holds no credentials, query or
+/// fragment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiUrl(Url);
 
@@ -46,8 +47,9 @@ impl ApiUrl {
         Self::checked(text).map_err(|fault| SetupError::api_url(OPTION, text, fault))
     }
 
-    /// As the Heroku CLI reads it, but with its domains matched on a dot boundary, and an error where the CLI falls
-    /// back to the default: a token sent to the wrong place is worse than a program that does not start.
+    /// As the Heroku CLI reads it, but with its domains matched on a dot boundary, and an error
+    /// where the CLI falls back to the default: a token sent to the wrong place is worse than a
+    /// program that does not start.
     fn from_heroku_host(value: &str) -> Result<Self, SetupError> {
         let refused = |fault| SetupError::api_url(VARIABLE, value, fault);
         let verbatim = value.starts_with("http://") || value.starts_with("https://");

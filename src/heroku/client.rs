@@ -113,9 +113,9 @@ impl Client {
         })
     }
 
-    /// Asks once; with `unless`, for an answer other than the one of that tag. It ends within 10 s, and a token that
-    /// has to be looked for may take 10 s more. When the token is refused, its source is read again: another token
-    /// there is tried at once.
+    /// Asks once; with `unless`, for an answer other than the one of that tag. It ends within 10 s,
+    /// and a token that has to be looked for may take 10 s more. When the token is refused, its
+    /// source is read again: another token there is tried at once.
     ///
     /// # Errors
     /// When there is no good answer; see [`FetchError`].
@@ -134,7 +134,8 @@ impl Client {
         }
     }
 
-    /// What there is to say about the file that the token is in: once for each file, `None` afterwards.
+    /// What there is to say about the file that the token is in: once for each file, `None`
+    /// afterwards.
     pub fn take_warning(&self) -> Option<String> {
         self.held().warning.take()
     }
@@ -208,7 +209,8 @@ impl Client {
         })
     }
 
-    /// The whole body, or the error that says why not. An answer that is dropped here closes its connection.
+    /// The whole body, or the error that says why not. An answer that is dropped here closes its
+    /// connection.
     async fn body(&self, answer: &mut Response, bytes_max: usize) -> Result<Body, FetchError> {
         let mut body = Body::default();
         loop {

@@ -81,7 +81,8 @@ async fn output(child: &mut Child) -> Result<Zeroizing<Vec<u8>>, String> {
     }
 }
 
-/// How it ended, unless somebody else was told. It has closed its output, so this takes a moment at most.
+/// How it ended, unless somebody else was told. It has closed its output, so this takes a moment at
+/// most.
 async fn ended(child: &mut Child) -> Option<ExitStatus> {
     let mut pause = Duration::from_millis(1);
     loop {

@@ -90,7 +90,8 @@ pub enum UrlFault {
     LoopbackWithoutScheme,
 }
 
-/// Why there is no usable answer. None of the texts holds a secret; what the API said is cut at 256 bytes.
+/// Why there is no usable answer. None of the texts holds a secret; what the API said is cut at 256
+/// bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum FetchError {
     /// No source has a token. Waiting may still bring one: a file that is written later.

@@ -1,12 +1,15 @@
 //! FETCHES: the Heroku Platform API. `reqwest` lives only here.
 //!
-//! One request at a time, for one thing: the app's config vars. When to ask, and what an answer means for the child,
-//! is decided elsewhere; here it is only found out, within 10 seconds and 1 MiB.
+//! One request at a time, for one thing: the app's config vars. When to ask, and what an answer
+//! means for the child, is decided elsewhere; here it is only found out, within 10 seconds and 1
+//! MiB.
 //!
-//! **Invariant:** the API token goes to the configured origin and nowhere else: no redirect is followed, plain http
-//! leads to a loopback address only, and no proxy stands before a loopback address.
+//! **Invariant:** the API token goes to the configured origin and nowhere else: no redirect is
+//! followed, plain http leads to a loopback address only, and no proxy stands before a loopback
+//! address.
 //!
-//! **Invariant:** the process's environment is handed in as [`Variables`]; nothing here reads it by itself.
+//! **Invariant:** the process's environment is handed in as [`Variables`]; nothing here reads it by
+//! itself.
 
 mod api_url;
 mod client;
@@ -30,7 +33,8 @@ pub use transport::Timeouts;
 /// The environment that the program was started with.
 pub type Variables = BTreeMap<OsString, OsString>;
 
-/// A variable that is set to something: an empty one counts as not set, as it does for the Heroku CLI.
+/// A variable that is set to something: an empty one counts as not set, as it does for the Heroku
+/// CLI.
 fn variable<'a>(variables: &'a Variables, name: &str) -> Option<&'a OsStr> {
     variables
         .get(OsStr::new(name))

@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 
 use crate::credential::{RawValue, Secret, phrase};
 
-/// The config vars, each value a [`Secret`] from the moment it is read; `None` when the body is no JSON object.
+/// The config vars, each value a [`Secret`] from the moment it is read; `None` when the body is no
+/// JSON object.
 ///
 /// What a JSON parser has to say about a body is not passed on: it may quote a value.
 pub(super) fn config_vars(body: &[u8]) -> Option<BTreeMap<String, RawValue>> {
@@ -105,7 +106,8 @@ impl Body {
     }
 }
 
-/// An error's body: JSON as the API's reference has it, the `error` key of old traces, or a page of HTML.
+/// An error's body: JSON as the API's reference has it, the `error` key of old traces, or a page of
+/// HTML.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Complaint {
     /// The error id, such as `rate_limit`.
@@ -156,8 +158,8 @@ impl Complaint {
     }
 }
 
-/// `Retry-After`, in seconds or as a date. A date is measured against the answer's own `Date`: no clock of ours, which
-/// may be wrong, has a say.
+/// `Retry-After`, in seconds or as a date. A date is measured against the answer's own `Date`: no
+/// clock of ours, which may be wrong, has a say.
 pub(super) fn retry_after(value: &str, date: Option<&str>) -> Option<Duration> {
     if let Ok(seconds) = value.trim().parse() {
         return Some(Duration::from_secs(seconds));

@@ -1,12 +1,13 @@
 //! The password of one machine in a netrc file, as the Heroku CLI leaves it there.
 //!
-//! The crates there are keep the *last* entry of a machine that is named twice, the Heroku CLI the first; and they keep
-//! every password of the file in memory. Hence these few lines.
+//! The crates there are keep the *last* entry of a machine that is named twice, the Heroku CLI the
+//! first; and they keep every password of the file in memory. Hence these few lines.
 
 use std::iter::Peekable;
 use std::str::CharIndices;
 
-/// The password of the first entry for `machine`. A `default` entry is not for us: it is no token of Heroku's.
+/// The password of the first entry for `machine`. A `default` entry is not for us: it is no token
+/// of Heroku's.
 pub(super) fn password<'a>(text: &'a str, machine: &str) -> Option<&'a str> {
     let mut words = Words::new(text);
     let mut ours = false;

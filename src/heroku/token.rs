@@ -1,4 +1,5 @@
-//! Where the API token comes from: what was named, else every place that the Heroku CLI looks at, in its order.
+//! Where the API token comes from: what was named, else every place that the Heroku CLI looks at,
+//! in its order.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -209,7 +210,8 @@ impl TokenSource {
         }
     }
 
-    /// The Heroku CLI 11 keeps the token of a desktop login in the keychain, under the account of `login.json`.
+    /// The Heroku CLI 11 keeps the token of a desktop login in the keychain, under the account of
+    /// `login.json`.
     async fn in_keychain(&self) -> Found {
         #[derive(Deserialize)]
         struct Login {

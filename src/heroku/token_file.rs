@@ -1,4 +1,5 @@
-//! Reads a small secret file, and says who else can: what others can write is refused, what they can read is told.
+//! Reads a small secret file, and says who else can: what others can write is refused, what they
+//! can read is told.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -90,7 +91,8 @@ fn read_into(mut file: impl Read, bytes: &mut Vec<u8>) -> io::Result<()> {
     }
 }
 
-/// Container runtimes and systemd lay secrets out readable, in memory, where only the container's own users are.
+/// Container runtimes and systemd lay secrets out readable, in memory, where only the container's
+/// own users are.
 fn readable_by_others(path: &Path, metadata: &Metadata) -> bool {
     metadata.mode() & READABLE_BY_OTHERS != 0
         && !path.starts_with("/run/secrets")
@@ -101,7 +103,8 @@ fn mountinfo() -> String {
     std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default()
 }
 
-/// Whether a device number is that of a tmpfs or ramfs. A line of mountinfo: `36 35 0:42 / /tmp rw shared:1 - tmpfs …`.
+/// Whether a device number is that of a tmpfs or ramfs. A line of mountinfo: `36 35 0:42 / /tmp rw
+/// shared:1 - tmpfs …`.
 fn is_in_memory(mountinfo: &str, device: u64) -> bool {
     let major = ((device >> 8) & 0xfff) | ((device >> 32) & !0xfff);
     let minor = (device & 0xff) | ((device >> 12) & !0xff);

@@ -1,7 +1,8 @@
-//! The HTTPS client: which certificates are trusted, which proxy is asked, what is given up and when.
+//! The HTTPS client: which certificates are trusted, which proxy is asked, what is given up and
+//! when.
 //!
-//! Tried and not kept: a connection that survives until the next poll. It wakes the process when the server closes it,
-//! holds a TLS session in memory, and saves 2 ms a minute.
+//! Tried and not kept: a connection that survives until the next poll. It wakes the process when
+//! the server closes it, holds a TLS session in memory, and saves 2 ms a minute.
 
 use std::error::Error;
 use std::io;
@@ -146,7 +147,8 @@ fn proxy(variables: &Variables) -> Result<Option<Proxy>, SetupError> {
     Ok(Some(proxy.no_proxy(exceptions.flatten())))
 }
 
-/// The first error that says what happened: what the system said, what TLS said, else the innermost.
+/// The first error that says what happened: what the system said, what TLS said, else the
+/// innermost.
 fn cause(error: &(dyn Error + 'static)) -> String {
     let mut innermost = error;
     let mut next = Some(error);

@@ -19,8 +19,8 @@ use super::tls::{self, Roots, Verify};
 /// How long a server that let us in may take to see us off.
 const FAREWELL_TIME_MAX: Duration = Duration::from_secs(1);
 
-/// What a URL may say beyond user, hosts and database. The rest is about pools, files and times that a single login has
-/// no use for, or that `tokio-postgres` does not know.
+/// What a URL may say beyond user, hosts and database. The rest is about pools, files and times
+/// that a single login has no use for, or that `tokio-postgres` does not know.
 const PARAMETERS: [&str; 8] = [
     "user",
     "password",
@@ -39,7 +39,8 @@ pub enum Login {
     Accepted,
     /// It knows the credential to be bad.
     Refused {
-        /// The SQLSTATE: 28P01 (password), 28000 (role or host not admitted) or 3D000 (no such database).
+        /// The SQLSTATE: 28P01 (password), 28000 (role or host not admitted) or 3D000 (no such
+        /// database).
         code: String,
     },
     /// It said nothing about the credential.
@@ -49,8 +50,9 @@ pub enum Login {
     },
 }
 
-/// Logs in once and says goodbye. `sslmode` counts where the URL names none; without either, the login is encrypted and
-/// nothing is verified. A server on this machine that has no TLS is tried in plain.
+/// Logs in once and says goodbye. `sslmode` counts where the URL names none; without either, the
+/// login is encrypted and nothing is verified. A server on this machine that has no TLS is tried in
+/// plain.
 pub async fn login(url: &Secret, sslmode: Option<SslMode>, time_max: Duration) -> Login {
     let plan = match plan(url, sslmode) {
         Ok(plan) => plan,
@@ -127,8 +129,8 @@ fn config(url: &DatabaseUrl) -> Result<Config, String> {
     Ok(config)
 }
 
-/// The URL with known parameters only, and with each `@` encoded but the one before the hosts: `tokio-postgres` takes
-/// the first one that it finds anywhere.
+/// The URL with known parameters only, and with each `@` encoded but the one before the hosts:
+/// `tokio-postgres` takes the first one that it finds anywhere.
 fn reduced(url: &str) -> String {
     let (base, query) = url.split_once('?').unwrap_or((url, ""));
     let parameters: Vec<&str> = query
@@ -217,7 +219,8 @@ async fn carry_out(plan: Plan) -> Login {
         let said_no = matches!(answer, Login::Refused { .. });
         match &next {
             Login::Refused { code } if code != "28000" => return next,
-            // 28000 may be about the encryption: the other way is tried too, and a refusal stays one.
+            // 28000 may be about the encryption: the other way is tried too, and a refusal stays
+            // one.
             Login::Accepted | Login::Refused { .. } => answer = next,
             Login::Unreachable { .. } if said_no => {}
             Login::Unreachable { .. } => answer = next,
@@ -252,8 +255,8 @@ fn judge(error: &Error, encryption: Encryption) -> Login {
     Login::unreachable(&format!("{code} {}", refusal.message()))
 }
 
-/// `no pg_hba.conf entry for host …, no encryption`: a server that insists on TLS, asked without. The words differ
-/// between languages and versions, the file's name does not.
+/// `no pg_hba.conf entry for host …, no encryption`: a server that insists on TLS, asked without.
+/// The words differ between languages and versions, the file's name does not.
 fn is_about_encryption(refusal: &DbError) -> bool {
     refusal.code().code() == "28000" && refusal.message().contains("pg_hba.conf")
 }

@@ -1,7 +1,7 @@
 //! LOGS IN to Postgres. `tokio-postgres` lives only here.
 //!
-//! **Invariant:** a credential is called refused only when the server knows it and says no. A network, a full server or
-//! a certificate says nothing about a credential.
+//! **Invariant:** a credential is called refused only when the server knows it and says no. A
+//! network, a full server or a certificate says nothing about a credential.
 
 mod login;
 mod tls;

@@ -65,8 +65,9 @@ fn webpki(
         .map_err(|error| Error::General(format!("sslrootcert: {error}")))
 }
 
-/// Takes every certificate, even those that webpki cannot read (version 1, as `openssl x509 -req` makes them).
-/// Its signatures are not checked either: they prove the possession of a key that nobody vouches for.
+/// Takes every certificate, even those that webpki cannot read (version 1, as `openssl x509 -req`
+/// makes them). Its signatures are not checked either: they prove the possession of a key that
+/// nobody vouches for.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 

@@ -35,8 +35,8 @@ pub enum IdentityError {
     Unreadable(Errno),
 }
 
-/// Reads `user`, `user:group`, `1000` or `1000:1000`. A group that is named is the only one; without it the user has all
-/// the groups that the database gives.
+/// Reads `user`, `user:group`, `1000` or `1000:1000`. A group that is named is the only one;
+/// without it the user has all the groups that the database gives.
 ///
 /// # Errors
 /// When the database does not have what is named.
@@ -64,8 +64,8 @@ pub fn lookup_identity(text: &str) -> Result<Identity, IdentityError> {
     })
 }
 
-/// Whether this process already is that user, so that nothing needs to change (and a supervisor without privileges
-/// need not fail at it).
+/// Whether this process already is that user, so that nothing needs to change (and a supervisor
+/// without privileges need not fail at it).
 pub(super) fn is_current(identity: &Identity) -> bool {
     let mut wanted = identity.groups.clone();
     let mut have: Vec<u32> = unistd::getgroups()

@@ -1,12 +1,14 @@
 //! The OPERATING SYSTEM: processes, signals, terminals. `nix` and `libc` live only here.
 //!
-//! **Invariant:** nothing here decides. A program is prepared, started, signalled, reaped and looked up in `/proc`
-//! when the executor says so.
+//! **Invariant:** nothing here decides. A program is prepared, started, signalled, reaped and
+//! looked up in `/proc` when the executor says so.
 //!
-//! **Invariant:** `unsafe` is in `spawn.rs` alone, together with the few system calls that `nix` cannot express.
+//! **Invariant:** `unsafe` is in `spawn.rs` alone, together with the few system calls that `nix`
+//! cannot express.
 //!
-//! **Invariant:** whatever is started here is reaped by `reaper.rs` and by nothing else. `std::process` and
-//! `tokio::process` are absent on purpose: one `waitid` for everybody would take their statuses away.
+//! **Invariant:** whatever is started here is reaped by `reaper.rs` and by nothing else.
+//! `std::process` and `tokio::process` are absent on purpose: one `waitid` for everybody would take
+//! their statuses away.
 
 use std::io;
 use std::time::Duration;
@@ -31,8 +33,9 @@ pub use stderr::Stderr;
 pub use terminal::{Terminal, has_controlling_terminal};
 pub use tree::{Member, Swept, Tree, supervisor_mark};
 
-/// Keeps the supervisor's memory, which holds secrets, from core files and from other processes of the same user.
-/// The child is as dumpable as it would be without us, and its core limit is not touched.
+/// Keeps the supervisor's memory, which holds secrets, from core files and from other processes of
+/// the same user. The child is as dumpable as it would be without us, and its core limit is not
+/// touched.
 ///
 /// # Errors
 /// When the system refuses.

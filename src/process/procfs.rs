@@ -17,7 +17,8 @@ const ENVIRON_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 const NAME_BYTES_MAX: usize = 64;
 
-/// The moment at which a process started, in the kernel's ticks since boot: with its id, a name that is never used twice.
+/// The moment at which a process started, in the kernel's ticks since boot: with its id, a name
+/// that is never used twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StartTime(u64);
 
@@ -82,7 +83,8 @@ impl Process {
         })
     }
 
-    /// Ended and not yet reaped. A program whose first thread alone has ended looks the same but for its other threads.
+    /// Ended and not yet reaped. A program whose first thread alone has ended looks the same but
+    /// for its other threads.
     pub(super) fn is_zombie(&self) -> bool {
         matches!(self.state, b'Z' | b'X') && self.threads <= 1
     }

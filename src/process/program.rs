@@ -51,10 +51,11 @@ pub enum Group {
     Shared,
 }
 
-/// A program that needs nothing but the start itself. It holds the credentials, wiped on drop; `Debug` shows the path.
+/// A program that needs nothing but the start itself. It holds the credentials, wiped on drop;
+/// `Debug` shows the path.
 ///
-/// It stays on the thread that made it (the raw pointers see to that), because a child's parent-death signal comes when
-/// the *thread* that started it ends.
+/// It stays on the thread that made it (the raw pointers see to that), because a child's
+/// parent-death signal comes when the *thread* that started it ends.
 pub struct Prepared {
     pub(super) path: CString,
     pub(super) argv: CStrings,
@@ -66,7 +67,8 @@ pub struct Prepared {
     pub(super) stack: Vec<u8>,
 }
 
-/// Finds the program and builds everything that `spawn` and `exec` hand to the kernel, so that they allocate nothing.
+/// Finds the program and builds everything that `spawn` and `exec` hand to the kernel, so that they
+/// allocate nothing.
 ///
 /// # Errors
 /// When the command is not there, is not executable, or a text holds a NUL byte.
@@ -235,7 +237,8 @@ fn check(program: &Program, path: &Path) -> Result<(), SpawnError> {
     if !metadata.is_file() {
         return not_executable(format!("{} is not a file", seen.display()));
     }
-    // With another identity only the kernel can say, at the start; without any x bit it is certain already.
+    // With another identity only the kernel can say, at the start; without any x bit it is certain
+    // already.
     let other = program
         .identity
         .as_ref()

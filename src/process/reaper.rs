@@ -1,7 +1,8 @@
 //! The one reaper of everything: collects each child's end, stop and continuation, ours or adopted.
 //!
-//! Statuses are taken as they come (never WNOWAIT: that shows the same zombie each time, and a leader held back hides
-//! all later ones). The last answer also is the cheap proof that nothing is left: no child, no tree.
+//! Statuses are taken as they come (never WNOWAIT: that shows the same zombie each time, and a
+//! leader held back hides all later ones). The last answer also is the cheap proof that nothing is
+//! left: no child, no tree.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -54,10 +55,12 @@ pub fn collect(changes: &mut Vec<(u32, Change)>) -> Children {
 
 /// Opens a descriptor that becomes readable when a child changed: empty it, then `collect`.
 ///
-/// A descriptor and no handler: nothing is interrupted, and thousands of ends between two looks cost one wake-up.
-/// Measured from one child's end to the next one's start it is as quick as a pidfd on the event loop (and also tells of
-/// orphans), and 70 to 100 µs quicker than a handler that writes to a pipe. For that SIGCHLD is blocked on this thread and all that it starts: call it before any other thread exists, and before the
-/// first start of a child. The descriptor does not block.
+/// A descriptor and no handler: nothing is interrupted, and thousands of ends between two looks
+/// cost one wake-up. Measured from one child's end to the next one's start it is as quick as a
+/// pidfd on the event loop (and also tells of orphans), and 70 to 100 µs quicker than a handler
+/// that writes to a pipe. For that SIGCHLD is blocked on this thread and all that it starts: call
+/// it before any other thread exists, and before the first start of a child. The descriptor does
+/// not block.
 ///
 /// # Errors
 /// When the system refuses.

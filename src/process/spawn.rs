@@ -1,12 +1,15 @@
-//! Starts a program, and holds the few other system calls that `nix` cannot express: all of the crate's `unsafe`.
+//! Starts a program, and holds the few other system calls that `nix` cannot express: all of the
+//! crate's `unsafe`.
 //!
-//! The start is `clone(CLONE_VM | CLONE_VFORK)` on a stack of its own, as in `posix_spawn`, which cannot set a
-//! parent-death signal. Nothing is copied, so a large supervisor starts a child as quickly as a small one. Until
-//! `execve` the child lives in the supervisor's memory: it makes system calls and nothing else.
+//! The start is `clone(CLONE_VM | CLONE_VFORK)` on a stack of its own, as in `posix_spawn`, which
+//! cannot set a parent-death signal. Nothing is copied, so a large supervisor starts a child as
+//! quickly as a small one. Until `execve` the child lives in the supervisor's memory: it makes
+//! system calls and nothing else.
 //!
-//! Tried and lost: `std::process::Command` with `pre_exec` (a real fork: twice the dead time, 80 times with 512 MiB),
-//! a child parked before the stop (no gain, and it copies page tables). `clone3` with `CLONE_CLEAR_SIGHAND` saves the
-//! 62 `sigaction` calls, some microseconds, for assembly on each architecture and a fallback where seccomp forbids it.
+//! Tried and lost: `std::process::Command` with `pre_exec` (a real fork: twice the dead time, 80
+//! times with 512 MiB), a child parked before the stop (no gain, and it copies page tables).
+//! `clone3` with `CLONE_CLEAR_SIGHAND` saves the 62 `sigaction` calls, some microseconds, for
+//! assembly on each architecture and a fallback where seccomp forbids it.
 #![expect(
     unsafe_code,
     reason = "clone, and system calls that nix has no safe form of"
@@ -60,15 +63,17 @@ extern "C" fn record_pipe() {
     );
 }
 
-// SAFETY: the loader calls what `.init_array` lists once, before `main`, on the only thread. `record_pipe` takes no
-// argument (those that glibc passes are left in their registers), makes one system call and cannot unwind.
+// SAFETY: the loader calls what `.init_array` lists once, before `main`, on the only thread.
+// `record_pipe` takes no argument (those that glibc passes are left in their registers), makes one
+// system call and cannot unwind.
 #[used]
 #[unsafe(link_section = ".init_array")]
 static RECORD_PIPE: extern "C" fn() = record_pipe;
 
 impl Inherited {
-    /// Records what the supervisor was started with, then clears the way for the supervisor itself: nothing blocked, and
-    /// SIGCHLD not ignored (or the kernel would throw away every status). The first thing in `main`, before any thread.
+    /// Records what the supervisor was started with, then clears the way for the supervisor itself:
+    /// nothing blocked, and SIGCHLD not ignored (or the kernel would throw away every status). The
+    /// first thing in `main`, before any thread.
     #[must_use]
     pub fn record() -> Self {
         let mask = set_mask(0);
@@ -130,14 +135,34 @@ struct Start<'a> {
     step: AtomicI32,
 }
 
-/// Starts the program. To be called on the main thread: the child is killed when the calling thread ends.
+impl Start<'_> {
+    /// Why there is no program; what was left of the attempt is reaped.
+    fn failure(&self, pid: libc::pid_t, cloned: Errno) -> Option<SpawnError> {
+        let errno = Errno::from_raw(self.errno.load(Ordering::Relaxed));
+        if pid < 0 {
+            let detail = format!("no new process: {}", cloned.desc());
+            return Some(SpawnError::Failed { detail });
+        }
+        if errno == Errno::from_raw(0) {
+            return None;
+        }
+        // SAFETY: a null status pointer is allowed; `pid` is our child and not yet reaped.
+        unsafe { libc::waitpid(pid, ptr::null_mut(), 0) };
+        let step = self.step.load(Ordering::Relaxed);
+        Some(explain(self.prepared, step, errno))
+    }
+}
+
+/// Starts the program. To be called on the main thread: the child is killed when the calling thread
+/// ends.
 ///
 /// # Errors
 /// When there is no process; what was left of the attempt is reaped here.
 pub fn spawn(prepared: &mut Prepared) -> Result<Child, SpawnError> {
     let stack = prepared.stack.as_mut_ptr_range().end;
     let top = stack.map_addr(|address| address & !15);
-    // Another identity makes the memory that both still share dumpable as a set-user-id program's is.
+    // Another identity makes the memory that both still share dumpable as a set-user-id program's
+    // is.
     let dumpable = prepared
         .identity
         .as_ref()
@@ -152,10 +177,11 @@ pub fn spawn(prepared: &mut Prepared) -> Result<Child, SpawnError> {
     let mask = set_mask(u64::MAX);
     let mut pidfd: c_int = -1;
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
-    // SAFETY: `run_child` runs on the prepared stack, of which `top` is the aligned end and which nothing else uses. The
-    // parent is suspended until the child has called `execve` or `_exit`, so `start`, the stack and all that they
-    // point to outlive the child's stay in this memory. Every signal is blocked, so no handler of ours runs in the
-    // child. `pidfd` is where CLONE_PIDFD stores the descriptor.
+    // SAFETY: `run_child` runs on the prepared stack, of which `top` is the aligned end and which
+    // nothing else uses. The parent is suspended until the child has called `execve` or `_exit`, so
+    // `start`, the stack and all that they point to outlive the child's stay in this memory. Every
+    // signal is blocked, so no handler of ours runs in the child. `pidfd` is where CLONE_PIDFD
+    // stores the descriptor.
     let pid = unsafe {
         libc::clone(
             run_child,
@@ -169,18 +195,7 @@ pub fn spawn(prepared: &mut Prepared) -> Result<Child, SpawnError> {
     if let Some(dumpable) = dumpable {
         let _ = prctl::set_dumpable(dumpable);
     }
-    let errno = Errno::from_raw(start.errno.load(Ordering::Relaxed));
-    let failed = if pid < 0 {
-        Some(SpawnError::Failed {
-            detail: format!("no new process: {}", cloned.desc()),
-        })
-    } else if errno != Errno::from_raw(0) {
-        // SAFETY: a null status pointer is allowed; `pid` is our child and not yet reaped.
-        unsafe { libc::waitpid(pid, ptr::null_mut(), 0) };
-        Some(explain(prepared, start.step.load(Ordering::Relaxed), errno))
-    } else {
-        None
-    };
+    let failed = start.failure(pid, cloned);
     set_mask(mask);
     // SAFETY: the kernel has just opened this descriptor for us, and nobody else knows of it.
     let pidfd = (pid > 0).then(|| unsafe { OwnedFd::from_raw_fd(pidfd) });
@@ -195,8 +210,9 @@ pub fn spawn(prepared: &mut Prepared) -> Result<Child, SpawnError> {
     }
 }
 
-/// Becomes the program, with the signal state that we were started with. Returns only when that failed, and then the
-/// signal state is the program's, not ours: the only thing left to do is to say so and exit.
+/// Becomes the program, with the signal state that we were started with. Returns only when that
+/// failed, and then the signal state is the program's, not ours: the only thing left to do is to
+/// say so and exit.
 pub fn exec(prepared: &Prepared) -> SpawnError {
     set_mask(u64::MAX);
     prepared.inherited.restore_dispositions();
@@ -207,8 +223,8 @@ pub fn exec(prepared: &Prepared) -> SpawnError {
 
 /// The child's life before it is the program.
 extern "C" fn run_child(start: *mut c_void) -> c_int {
-    // SAFETY: `spawn` passes a `Start` that lives until this process has left its memory; both sides only read it, but
-    // for its atomics.
+    // SAFETY: `spawn` passes a `Start` that lives until this process has left its memory; both
+    // sides only read it, but for its atomics.
     let start = unsafe { &*start.cast::<Start<'_>>() };
     start.prepared.inherited.restore_dispositions();
     let step = become_program(start.prepared, Some(start.parent));
@@ -218,11 +234,13 @@ extern "C" fn run_child(start: *mut c_void) -> c_int {
     unsafe { libc::_exit(127) }
 }
 
-/// System calls up to `execve`. Returns the step that failed, with the reason in `errno`. `parent`: as its child.
+/// System calls up to `execve`. Returns the step that failed, with the reason in `errno`. `parent`:
+/// as its child.
 fn become_program(prepared: &Prepared, parent: Option<libc::pid_t>) -> Step {
-    // SAFETY: every pointer comes from `prepared`, which outlives the call, and points to what the call
-    // expects: NUL-terminated strings, null-terminated arrays, `groups.len()` ids. The identity is set by the bare system
-    // calls, because libc's functions would change every thread of the *parent*, whose memory this is.
+    // SAFETY: every pointer comes from `prepared`, which outlives the call, and points to what the
+    // call expects: NUL-terminated strings, null-terminated arrays, `groups.len()` ids. The
+    // identity is set by the bare system calls, because libc's functions would change every thread
+    // of the *parent*, whose memory this is.
     unsafe {
         if parent.is_some() && prepared.group == Group::Own && libc::setpgid(0, 0) != 0 {
             return Step::Group;
@@ -240,7 +258,8 @@ fn become_program(prepared: &Prepared, parent: Option<libc::pid_t>) -> Step {
             return Step::Directory;
         }
         if let Some(parent) = parent {
-            // After the identity, which clears it; then once more: a parent that died before will send nothing.
+            // After the identity, which clears it; then once more: a parent that died before will
+            // send nothing.
             if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) != 0 {
                 return Step::ParentDeath;
             }
@@ -304,7 +323,8 @@ fn kill(target: i32, signal: Signal) -> io::Result<()> {
     Ok(())
 }
 
-/// A descriptor for a process: signals sent through it never reach a later process of the same number.
+/// A descriptor for a process: signals sent through it never reach a later process of the same
+/// number.
 pub(super) fn pidfd_open(pid: u32) -> io::Result<File> {
     // SAFETY: it takes numbers only. The kernel sets close-on-exec.
     let fd = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
@@ -330,8 +350,8 @@ pub(super) fn pidfd_signal(pidfd: &File, signal: Signal) -> io::Result<()> {
     Ok(())
 }
 
-/// Takes the next change of any child, without waiting. `None`: children, but nothing new. (nix's form loses the process
-/// when a real-time signal ended it.)
+/// Takes the next change of any child, without waiting. `None`: children, but nothing new. (nix's
+/// form loses the process when a real-time signal ended it.)
 pub(super) fn wait_any() -> Result<Option<(u32, Change)>, Errno> {
     let options = libc::WEXITED | libc::WSTOPPED | libc::WCONTINUED | libc::WNOHANG;
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
@@ -354,7 +374,8 @@ fn bit(number: i32) -> u64 {
     1u64.checked_shl(number.unsigned_abs() - 1).unwrap_or(0)
 }
 
-/// Sets the calling thread's mask by the bare system call (libc's never blocks its own two signals).
+/// Sets the calling thread's mask by the bare system call (libc's never blocks its own two
+/// signals).
 fn set_mask(mask: u64) -> u64 {
     let mut old = 0u64;
     // SAFETY: both pointers are to a signal set as the kernel knows it, of the size that is passed.
@@ -371,10 +392,12 @@ fn set_mask(mask: u64) -> u64 {
     old
 }
 
-/// A signal's action as the kernel lays it out: the handler, then flags, restorer and mask, here always zero.
+/// A signal's action as the kernel lays it out: the handler, then flags, restorer and mask, here
+/// always zero.
 type Action = [libc::sighandler_t; 4];
 
-/// `None` for no such signal. By the bare system call, like its counterpart: libc's hides two signals of its own.
+/// `None` for no such signal. By the bare system call, like its counterpart: libc's hides two
+/// signals of its own.
 fn disposition(number: i32) -> Option<libc::sighandler_t> {
     let mut action: Action = [0; 4];
     let (new, old) = (ptr::null::<Action>(), &raw mut action);
@@ -387,6 +410,7 @@ fn disposition(number: i32) -> Option<libc::sighandler_t> {
 fn set_disposition(number: i32, handler: libc::sighandler_t) {
     let action: Action = [handler, 0, 0, 0];
     let (new, old) = (&raw const action, ptr::null_mut::<Action>());
-    // SAFETY: `new` is a whole action, and its handler is SIG_DFL or SIG_IGN: no code that the kernel would call.
+    // SAFETY: `new` is a whole action, and its handler is SIG_DFL or SIG_IGN: no code that the
+    // kernel would call.
     unsafe { libc::syscall(libc::SYS_rt_sigaction, number, new, old, MASK_BYTES) };
 }

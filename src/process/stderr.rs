@@ -8,12 +8,14 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// A pipe that `poll` calls writable takes this much without blocking (`PIPE_BUF`).
 const CHUNK: usize = 4096;
-/// How long a reader may keep us waiting before a line is given up; the next lines do not wait at all.
+/// How long a reader may keep us waiting before a line is given up; the next lines do not wait at
+/// all.
 const PATIENCE_MS: u16 = 100;
 
 /// Lines for stderr, and a count of those that nobody took.
 ///
-/// The descriptor is shared with the child, so it cannot be made non-blocking: each write is asked for first.
+/// The descriptor is shared with the child, so it cannot be made non-blocking: each write is asked
+/// for first.
 #[derive(Debug, Default)]
 pub struct Stderr {
     stalled: AtomicBool,

@@ -37,8 +37,9 @@ impl Terminal {
         })
     }
 
-    /// Puts back what an instance may have left behind: raw mode, no echo, a foreground group that is gone. Only where we
-    /// are in the foreground, or were and nobody is now: otherwise the terminal is the shell's to arrange.
+    /// Puts back what an instance may have left behind: raw mode, no echo, a foreground group that
+    /// is gone. Only where we are in the foreground, or were and nobody is now: otherwise the
+    /// terminal is the shell's to arrange.
     pub fn restore(&self) {
         // A background process that changes its terminal is stopped by TTOU, unless it blocks it.
         let mut ttou = SigSet::empty();

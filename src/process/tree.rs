@@ -1,8 +1,10 @@
-//! What an instance left behind: which processes in `/proc` belong to it, and signalling all of them.
+//! What an instance left behind: which processes in `/proc` belong to it, and signalling all of
+//! them.
 //!
-//! As a subreaper we are the parent of every orphan below us, so whatever belongs to an instance descends from us. Which
-//! instance it belongs to is told by the nearest ancestor (or itself) that carries a mark in its environment; where no
-//! environment can be read or all were cleared, by the times at which it and its ancestors started.
+//! As a subreaper we are the parent of every orphan below us, so whatever belongs to an instance
+//! descends from us. Which instance it belongs to is told by the nearest ancestor (or itself) that
+//! carries a mark in its environment; where no environment can be read or all were cleared, by the
+//! times at which it and its ancestors started.
 //!
 //! A scan costs about a millisecond: only when `collect` says that children are left.
 
@@ -15,12 +17,12 @@ use crate::supervisor::signal::Signal;
 use super::procfs::{Ancestry, Process, StartTime, follow, pids, read_mark};
 use super::spawn::{pidfd_open, pidfd_signal};
 
-/// Looks this often for processes that were forked while others were signalled. No more: those that ended must be reaped
-/// in between, or the dead slow down the search for the living.
+/// Looks this often for processes that were forked while others were signalled. No more: those that
+/// ended must be reaped in between, or the dead slow down the search for the living.
 const SCANS_MAX: usize = 16;
 
-/// Names this supervisor in its children's environments, where another one's children may live too. An instance's mark is
-/// this, a dot and the instance.
+/// Names this supervisor in its children's environments, where another one's children may live too.
+/// An instance's mark is this, a dot and the instance.
 #[must_use]
 pub fn supervisor_mark() -> String {
     let pid = process::id();
@@ -65,8 +67,9 @@ impl Tree {
         }
     }
 
-    /// The members that live. A zombie is none; but where members die too quickly for us to be sure of the living, those
-    /// that died in the last look stand for the children that they may have left.
+    /// The members that live. A zombie is none; but where members die too quickly for us to be sure
+    /// of the living, those that died in the last look stand for the children that they may have
+    /// left.
     #[must_use]
     pub fn members(&self) -> Vec<Member> {
         let mut dead = BTreeSet::new();
@@ -96,8 +99,8 @@ impl Tree {
         }
     }
 
-    /// Sends a signal to every member, also to those that are forked meanwhile. A signal other than KILL is followed by
-    /// CONT, or a stopped process would never see it.
+    /// Sends a signal to every member, also to those that are forked meanwhile. A signal other than
+    /// KILL is followed by CONT, or a stopped process would never see it.
     pub fn signal_all(&self, signal: Signal) -> Swept {
         let (mut seen, mut dead) = (BTreeSet::new(), BTreeSet::new());
         let mut signalled = 0;
@@ -121,9 +124,10 @@ impl Tree {
         }
     }
 
-    /// Shows each member once, as soon as it is found and the newest first: a process that forks and ends again and again
-    /// is met only by whoever is quick. Returns which orphans have died since the earlier scans, which `dead` remembers:
-    /// each may have left a child that is younger than the list of processes.
+    /// Shows each member once, as soon as it is found and the newest first: a process that forks
+    /// and ends again and again is met only by whoever is quick. Returns which orphans have died
+    /// since the earlier scans, which `dead` remembers: each may have left a child that is younger
+    /// than the list of processes.
     fn scan(&self, dead: &mut BTreeSet<u32>, mut member: impl FnMut(&Process)) -> Vec<Process> {
         let mut processes = BTreeMap::new();
         let mut read = |pid| {
@@ -137,7 +141,8 @@ impl Tree {
         let (mut died, mut unmarked) = (Vec::new(), Vec::new());
         let mut next: Option<StartTime> = None;
         for pid in pids().into_iter().rev() {
-            // Nobody but us reaps an orphan, and not now: the number still is the same dead process's.
+            // Nobody but us reaps an orphan, and not now: the number still is the same dead
+            // process's.
             if dead.contains(&pid) {
                 continue;
             }
@@ -193,7 +198,8 @@ impl Tree {
             match mark_of(ancestor.pid) {
                 Some(mark) if mark == self.mark => return Attribution::Ours,
                 Some(mark) if self.is_sibling(&mark) => return Attribution::Foreign,
-                // Unmarked, or by another supervisor below us, or by one above us before our child had its own.
+                // Unmarked, or by another supervisor below us, or by one above us before our child
+                // had its own.
                 Some(_) | None => {}
             }
         }
@@ -239,8 +245,8 @@ enum Attribution {
     Foreign,
 }
 
-/// Signals this process, never a later one with its number: the descriptor holds the process, then its start is read
-/// once more.
+/// Signals this process, never a later one with its number: the descriptor holds the process, then
+/// its start is read once more.
 fn deliver(process: &Process, signal: Signal) -> io::Result<()> {
     const STOPS: [Signal; 4] = [Signal(19), Signal(20), Signal(21), Signal(22)];
     let pidfd = pidfd_open(process.pid)?;

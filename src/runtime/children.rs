@@ -1,4 +1,5 @@
-//! The processes behind the core's instances: who lives, who left something behind, and the one reaper's news about them.
+//! The processes behind the core's instances: who lives, who left something behind, and the one
+//! reaper's news about them.
 
 use std::collections::VecDeque;
 
@@ -30,7 +31,8 @@ struct Known {
 enum Sweep {
     NotAsked,
     Told,
-    /// KILL holds until the tree is empty: a chain of forks may outrun one pass, and its dead must be reaped in between.
+    /// KILL holds until the tree is empty: a chain of forks may outrun one pass, and its dead must
+    /// be reaped in between.
     Killing,
 }
 

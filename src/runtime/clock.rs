@@ -7,7 +7,8 @@ use tokio::time::Instant;
 use crate::process::time_since_boot;
 use crate::supervisor::time::Time;
 
-/// A name lookup's thread ends this long after its answer, so that none of them wakes up while nothing happens.
+/// A name lookup's thread ends this long after its answer, so that none of them wakes up while
+/// nothing happens.
 pub const LOOKUP_THREAD: Duration = Duration::from_millis(10);
 
 /// The boot clock is ahead of the monotonic one by this much more than before: the machine slept.

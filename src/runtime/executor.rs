@@ -48,7 +48,8 @@ pub enum Told {
 }
 
 impl Executor {
-    /// Hands that have nothing to do yet. `mark` names this supervisor in its children's environments.
+    /// Hands that have nothing to do yet. `mark` names this supervisor in its children's
+    /// environments.
     #[must_use]
     pub fn new(
         program: Program,
@@ -123,7 +124,8 @@ impl Executor {
         let (client, answers) = (Arc::clone(&self.client), self.answers.clone());
         let task = tokio::spawn(async move {
             let outcome = self::fetch(&client, unless).await;
-            // The receiver lives as long as the executor; when both are gone nobody is left to tell.
+            // The receiver lives as long as the executor; when both are gone nobody is left to
+            // tell.
             let _ = answers.send(Event::Fetched { fetch, outcome }).await;
         });
         remember(&mut self.fetches, fetch, &task);

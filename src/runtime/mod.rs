@@ -1,7 +1,7 @@
 //! CONNECTS: the only caller of `step()`, the only `select!`.
 //!
-//! One turn: wait for one event, step, do what the core says in its order, and only then write the log: people's lines
-//! never stand between an old child's end and the new one's start.
+//! One turn: wait for one event, step, do what the core says in its order, and only then write the
+//! log: people's lines never stand between an old child's end and the new one's start.
 
 mod children;
 pub mod clock;
@@ -26,7 +26,8 @@ use executor::{Executor, Told};
 use signals::{ChildChanges, Signals};
 use telemetry::Context;
 
-/// Answers on their way to the core: at most one fetch and one login per watched variable are out at a time.
+/// Answers on their way to the core: at most one fetch and one login per watched variable are out
+/// at a time.
 const ANSWERS_MAX: usize = 64;
 
 /// Everything that supervising needs, already validated.
@@ -45,8 +46,8 @@ pub struct Setup {
     pub seed: u64,
 }
 
-/// Supervises until the end, on the calling thread: it must be the main one, because a child's parent-death signal comes when
-/// the *thread* that started it ends.
+/// Supervises until the end, on the calling thread: it must be the main one, because a child's
+/// parent-death signal comes when the *thread* that started it ends.
 ///
 /// # Errors
 /// When the system refuses what no supervisor can do without: an event loop, signal handlers.
@@ -122,8 +123,8 @@ impl Life {
         }
     }
 
-    /// Waits for one thing to happen. What already happened to children comes first: an end that is known cannot be overtaken
-    /// by a stop signal.
+    /// Waits for one thing to happen. What already happened to children comes first: an end that is
+    /// known cannot be overtaken by a stop signal.
     async fn wait(&mut self) -> io::Result<()> {
         let deadline = self.core.deadline();
         tokio::select! {

@@ -33,7 +33,8 @@ const UNLESS_IGNORED: [i32; 14] = [
     30, // PWR
 ];
 
-/// The signals that reach the supervisor, but for those about children. Nothing wakes while none comes.
+/// The signals that reach the supervisor, but for those about children. Nothing wakes while none
+/// comes.
 #[derive(Debug)]
 pub struct Signals {
     delivery: SignalDelivery<UnixStream, WithOrigin>,
@@ -61,7 +62,8 @@ pub enum Sender {
 }
 
 impl Signals {
-    /// Installs the handlers, in a runtime. Before the first start of a child, and before its program is prepared.
+    /// Installs the handlers, in a runtime. Before the first start of a child, and before its
+    /// program is prepared.
     ///
     /// # Errors
     /// When the system refuses.
@@ -128,7 +130,8 @@ impl Received {
 pub struct ChildChanges(pipe::Receiver);
 
 impl ChildChanges {
-    /// Begins to listen, in a runtime. Before any other thread exists and before the first start of a child.
+    /// Begins to listen, in a runtime. Before any other thread exists and before the first start of
+    /// a child.
     ///
     /// # Errors
     /// When the system refuses.

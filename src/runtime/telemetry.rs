@@ -1,4 +1,5 @@
-//! Logs: on stderr only, one line per fact, in the form that its reader expects (a person, journald, a machine).
+//! Logs: on stderr only, one line per fact, in the form that its reader expects (a person,
+//! journald, a machine).
 
 mod lines;
 mod wording;
@@ -84,7 +85,8 @@ impl Write for Line {
     }
 }
 
-/// systemd names the device and inode of the stream that it gave us; behind a redirection stderr is another one.
+/// systemd names the device and inode of the stream that it gave us; behind a redirection stderr is
+/// another one.
 fn is_journal(inherited: &Inherited) -> bool {
     let named = inherited.get(std::ffi::OsStr::new("JOURNAL_STREAM"));
     let Some((device, inode)) = named.and_then(|name| name.to_str()?.split_once(':')) else {

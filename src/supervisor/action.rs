@@ -39,8 +39,8 @@ pub enum Action {
         /// Which attempt.
         login: LoginId,
     },
-    /// Find the program and lay out its start in memory; answered by `Prepared` or `SpawnFailed`. Only the newest
-    /// preparation counts.
+    /// Find the program and lay out its start in memory; answered by `Prepared` or `SpawnFailed`.
+    /// Only the newest preparation counts.
     Prepare {
         /// Names the instance.
         instance: InstanceId,
@@ -61,8 +61,8 @@ pub enum Action {
         /// To whom.
         scope: Scope,
     },
-    /// Send a signal to every process of the instance's tree that is left, the leader too; a signal other than KILL
-    /// is followed by CONT.
+    /// Send a signal to every process of the instance's tree that is left, the leader too; a signal
+    /// other than KILL is followed by CONT.
     Sweep {
         /// Which instance.
         instance: InstanceId,

@@ -1,7 +1,8 @@
 //! WHAT the child should run with: from a first difference to a desired revision.
 //!
-//! **Invariant:** only a value that differs is a change. Not an ETag, not a release, not a missing, empty or malformed
-//! value: each variable keeps its last good value until a good one differs from it.
+//! **Invariant:** only a value that differs is a change. Not an ETag, not a release, not a missing,
+//! empty or malformed value: each variable keeps its last good value until a good one differs from
+//! it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +14,8 @@ use super::notice::{Child, Notice};
 use super::time::{Duration, Time};
 use super::turn::{Turn, Want};
 
-/// Another different value begins the quiet time again, this often; then the newest value is taken as it is.
+/// Another different value begins the quiet time again, this often; then the newest value is taken
+/// as it is.
 const RENEWALS_MAX: u32 = 5;
 
 /// Yields the desired revision.
@@ -175,8 +177,8 @@ impl Change {
         }
     }
 
-    /// Each variable for itself: a good value advances, a bad one keeps the last good one, one that a pattern no
-    /// longer matches stays.
+    /// Each variable for itself: a good value advances, a bad one keeps the last good one, one that
+    /// a pattern no longer matches stays.
     fn merged(&self, snapshot: &Snapshot) -> Values {
         let mut values = self
             .desired
@@ -191,7 +193,8 @@ impl Change {
         values
     }
 
-    /// Whether a variable that is being considered has no usable value in this answer: it neither confirms nor withdraws.
+    /// Whether a variable that is being considered has no usable value in this answer: it neither
+    /// confirms nor withdraws.
     fn is_blind_to_candidate(&self, snapshot: &Snapshot) -> bool {
         self.candidate().is_some_and(|candidate| {
             let mut changed = self.difference(&candidate.values).into_iter();
@@ -345,7 +348,8 @@ impl Change {
             .collect()
     }
 
-    /// One line when a variable becomes unusable (or unusable in another way), one when it is good again.
+    /// One line when a variable becomes unusable (or unusable in another way), one when it is good
+    /// again.
     fn note_faults(&mut self, turn: &mut Turn<'_>, snapshot: &Snapshot, protect: Protect) {
         let running = match protect {
             Protect::Child(child) => Some(child),

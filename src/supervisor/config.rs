@@ -11,7 +11,8 @@ use super::time::Duration;
 pub struct Config {
     /// How the child's environment is built, and which config vars matter.
     pub environment: EnvironmentSpec,
-    /// Unique to this supervisor: `CHANGEOVER_INSTANCE` is this and the instance's id. `None`: children are not marked.
+    /// Unique to this supervisor: `CHANGEOVER_INSTANCE` is this and the instance's id. `None`:
+    /// children are not marked.
     pub mark: Option<String>,
     /// Whether the API is asked again after the first good answer.
     pub watching: Watching,

@@ -106,7 +106,8 @@ pub struct ETag(pub Arc<str>);
 pub struct FetchFailure {
     /// What it means for the next step.
     pub kind: FailureKind,
-    /// One phrase for people: `503 (HTML)`, `connection refused`. Never a secret, at most 256 bytes.
+    /// One phrase for people: `503 (HTML)`, `connection refused`. Never a secret, at most 256
+    /// bytes.
     pub detail: String,
     /// How long the server asked us to stay away.
     pub retry_after: Option<Duration>,

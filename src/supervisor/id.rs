@@ -37,6 +37,7 @@ id! {
     LoginId, "l"
 }
 id! {
-    /// A version of the watched values, counted from 1 in each supervisor; an older value again is a new number.
+    /// A version of the watched values, counted from 1 in each supervisor; an older value again is
+    /// a new number.
     Revision, ""
 }

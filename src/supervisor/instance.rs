@@ -157,8 +157,9 @@ impl Instance {
         }
     }
 
-    /// An INT or QUIT reached the child, from us or from the terminal: an end soon after it is what the person wanted.
-    /// The second INT while stopping kills; a QUIT never does (it may be a thread dump of a child that hangs).
+    /// An INT or QUIT reached the child, from us or from the terminal: an end soon after it is what
+    /// the person wanted. The second INT while stopping kills; a QUIT never does (it may be a
+    /// thread dump of a child that hangs).
     pub(super) fn interrupted(&mut self, turn: &mut Turn<'_>, signal: Signal) {
         let now = turn.now;
         match &mut self.state {

@@ -80,7 +80,8 @@ impl Launch {
         turn.act(Action::Spawn { instance: self.id });
     }
 
-    /// What to begin the next try with, should this one fail. A first start is `None`: there is no next try.
+    /// What to begin the next try with, should this one fail. A first start is `None`: there is no
+    /// next try.
     pub(super) fn again(&self) -> Option<Instead> {
         match self.why {
             Why::First => None,

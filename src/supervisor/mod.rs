@@ -1,13 +1,15 @@
 //! DECIDES: events in, actions out. Two machines side by side, `change` (what the child should run
 //! with) and `service` (what runs), fed by `watch` (when to fetch).
 //!
-//! **Invariant:** [`Supervisor::step`] is the only way state changes, and it reads nothing: no clock, no file, no socket, no
-//! environment, no randomness but its own seed. The same events at the same times give the same actions.
+//! **Invariant:** [`Supervisor::step`] is the only way state changes, and it reads nothing: no
+//! clock, no file, no socket, no environment, no randomness but its own seed. The same events at
+//! the same times give the same actions.
 //!
-//! **Invariant:** [`Supervisor::deadline`] is computed from what the states hold, never stored; after a step it lies in
-//! the future.
+//! **Invariant:** [`Supervisor::deadline`] is computed from what the states hold, never stored;
+//! after a step it lies in the future.
 
 pub mod action;
+mod api;
 mod change;
 pub mod config;
 mod crash;
@@ -60,7 +62,8 @@ struct Machines<'a> {
 }
 
 impl Supervisor {
-    /// A supervisor at `Time::ZERO`; its first deadline is there too. The seed draws every jitter of its life.
+    /// A supervisor at `Time::ZERO`; its first deadline is there too. The seed draws every jitter
+    /// of its life.
     #[must_use]
     pub fn new(config: Config, seed: u64) -> Self {
         let service = Service::new(config.start_timeout);
@@ -196,7 +199,8 @@ impl Machines<'_> {
         }
     }
 
-    /// Does what is due. Each round moves at least one deadline into the future, so the bound is never met.
+    /// Does what is due. Each round moves at least one deadline into the future, so the bound is
+    /// never met.
     fn run_deadlines(&mut self, turn: &mut Turn<'_>) {
         for _ in 0..16 {
             if matches!(self.service.phase, Phase::Done) {

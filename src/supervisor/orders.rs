@@ -31,7 +31,8 @@ impl Service {
         self.phase = wind_down(turn, phase, Signal::TERM);
     }
 
-    /// INT and QUIT belong to the child, if there is one: it may end, or dump its threads, or go on.
+    /// INT and QUIT belong to the child, if there is one: it may end, or dump its threads, or go
+    /// on.
     fn interrupt(&mut self, turn: &mut Turn<'_>, signal: Signal, origin: Origin) {
         self.phase = match self.take() {
             Phase::Running { mut instance } => {
@@ -101,7 +102,8 @@ fn interrupt_child(turn: &mut Turn<'_>, child: &mut Instance, signal: Signal, or
     child.interrupted(turn, signal);
 }
 
-/// Starts nothing more: stops what lives, and exits with its code; with nothing alive, with the signal's.
+/// Starts nothing more: stops what lives, and exits with its code; with nothing alive, with the
+/// signal's.
 fn wind_down(turn: &mut Turn<'_>, phase: Phase, signal: Signal) -> Phase {
     let own_code = ExitCode::Signal(u8::try_from(signal.0).unwrap_or_default());
     match phase {

@@ -22,7 +22,8 @@ pub(super) enum Phase {
     Running { instance: Instance },
     /// The child lives untouched while its successor is prepared.
     Preparing { old: Instance, next: Launch },
-    /// The child lives untouched; its successor could not be prepared and is tried again at `until`.
+    /// The child lives untouched; its successor could not be prepared and is tried again at
+    /// `until`.
     Postponed {
         old: Instance,
         again: Instead,

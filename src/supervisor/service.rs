@@ -1,7 +1,8 @@
 //! WHAT runs: from the desired revision to instances, one at a time.
 //!
-//! **Invariant:** a child is stopped for a change, a person's wish, or nothing. No answer of the API, good or bad, stops
-//! one by itself; that is why no method here takes a fetch's failure while a child lives.
+//! **Invariant:** a child is stopped for a change, a person's wish, or nothing. No answer of the
+//! API, good or bad, stops one by itself; that is why no method here takes a fetch's failure while
+//! a child lives.
 
 use crate::credential::Fault;
 
@@ -65,7 +66,8 @@ impl Service {
         };
     }
 
-    /// No usable answer. Before the first child it may be the end; later it is never the child's business.
+    /// No usable answer. Before the first child it may be the end; later it is never the child's
+    /// business.
     pub(super) fn on_fetch_failed(
         &mut self,
         turn: &mut Turn<'_>,

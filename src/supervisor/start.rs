@@ -40,7 +40,8 @@ impl Start {
         self.seen = Seen::Faults(faults);
     }
 
-    /// No usable answer. Without a token, or when the second answer in a row refuses us, waiting is no use.
+    /// No usable answer. Without a token, or when the second answer in a row refuses us, waiting is
+    /// no use.
     pub(super) fn on_failure(
         &mut self,
         turn: &mut Turn<'_>,

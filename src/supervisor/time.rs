@@ -5,7 +5,8 @@ use core::ops::{Add, Sub};
 
 pub use core::time::Duration;
 
-/// Time since the supervisor began, on a monotonic clock that stands still while the machine sleeps.
+/// Time since the supervisor began, on a monotonic clock that stands still while the machine
+/// sleeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time(Duration);
 

@@ -19,8 +19,8 @@ use super::turn::{Turn, Want};
 /// A start that failed in mid-life is tried again after 1 s, doubling, up to this.
 const RESPAWN_MAX: Duration = Duration::from_secs(60);
 
-/// A new revision, while a child lives and nobody told it to stop. One that a person interrupted may be ending: it is
-/// left alone until the interrupt is history.
+/// A new revision, while a child lives and nobody told it to stop. One that a person interrupted
+/// may be ending: it is left alone until the interrupt is history.
 pub(super) fn apply(
     turn: &mut Turn<'_>,
     mut old: Instance,

@@ -1,15 +1,17 @@
-//! WHEN to fetch: the interval, backoff after failures, evidence that brings a fetch forward, and bursts.
+//! WHEN to fetch: the interval, backoff after failures, evidence that brings a fetch forward, and
+//! bursts.
 
 use std::sync::Arc;
 
 use crate::credential::Snapshot;
 
 use super::action::Action;
+use super::api::Api;
 use super::config::Watching;
 use super::crash::backoff;
 use super::event::{ETag, FailureKind, FetchFailure, FetchOutcome};
 use super::id::FetchId;
-use super::notice::{Child, Notice};
+use super::notice::Child;
 use super::time::{Duration, Time};
 use super::turn::Turn;
 
@@ -25,8 +27,6 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
 const BURST: Duration = Duration::from_secs(60);
 /// After a burst that found nothing there is no other for this long.
 const BURST_PAUSE: Duration = Duration::from_secs(600);
-/// A failing API is told about again after this long.
-const HEARTBEAT: Duration = Duration::from_secs(900);
 
 /// Decides when to fetch, and tells when the API begins and ceases to fail.
 #[derive(Debug)]
@@ -75,18 +75,6 @@ enum Begun {
     Before,
 }
 
-/// What the last answers say of the API.
-#[derive(Debug)]
-enum Api {
-    Answering,
-    Failing {
-        since: Time,
-        attempts: u32,
-        last: FetchFailure,
-        told_at: Time,
-    },
-}
-
 /// A request's end, as the rest of the core sees it.
 #[derive(Debug)]
 pub(super) struct Answer {
@@ -117,7 +105,8 @@ impl Watch {
         self.state = State::Off;
     }
 
-    /// Evidence: only a fetch that starts from now on answers it. It is unconditional, and as soon as may be.
+    /// Evidence: only a fetch that starts from now on answers it. It is unconditional, and as soon
+    /// as may be.
     pub(super) fn ask(&mut self, turn: &mut Turn<'_>) {
         match self.state {
             State::Off => {}
@@ -139,13 +128,15 @@ impl Watch {
         }
     }
 
-    /// Evidence of a dying credential: its successor may come late, so the fetch is followed by a burst.
+    /// Evidence of a dying credential: its successor may come late, so the fetch is followed by a
+    /// burst.
     pub(super) fn ask_often(&mut self, turn: &mut Turn<'_>) {
         self.begin_burst(turn);
         self.ask(turn);
     }
 
-    /// The last answer was unusable where it matters: a burst from here, without another fetch right now.
+    /// The last answer was unusable where it matters: a burst from here, without another fetch
+    /// right now.
     pub(super) fn look_often(&mut self, turn: &mut Turn<'_>) {
         if let (Begun::Now, State::Waiting { not_before, .. }) =
             (self.begin_burst(turn), &self.state)
@@ -188,7 +179,12 @@ impl Watch {
             Ok(_) => turn.now,
             Err(failure) => turn.now + failure.retry_after.unwrap_or_default().min(RETRY_AFTER_MAX),
         };
-        self.tell(turn, result.as_ref().err(), running);
+        match &result {
+            Ok(_) => self.api.answered(turn),
+            // Without a token at the start it is over: the end of the start tells of it.
+            Err(failure) if failure.kind == FailureKind::NoToken && self.latest.is_none() => {}
+            Err(failure) => self.api.failed(turn, failure, running),
+        }
         if again {
             self.state = State::Waiting {
                 at: not_before,
@@ -210,10 +206,8 @@ impl Watch {
             return;
         }
         let tag = self.latest.as_ref().and_then(|latest| latest.etag.clone());
-        let routine = matches!(
-            (&self.burst, &self.api),
-            (Burst::Ready | Burst::Spent { .. }, Api::Answering)
-        );
+        let calm = matches!(self.burst, Burst::Ready | Burst::Spent { .. });
+        let routine = calm && self.api.failures() == 0;
         let unless = tag.filter(|_| routine && self.conditional_polls + 1 < UNCONDITIONAL_EVERY);
         self.fetch(turn, unless);
     }
@@ -282,85 +276,11 @@ impl Watch {
             }
             self.burst = Burst::Spent { since };
         }
-        let pause = match (&self.api, turn.config.watching) {
-            (Api::Failing { attempts, .. }, _) => {
-                backoff(*attempts, Duration::from_secs(1), BACKOFF_MAX)
-            }
-            (Api::Answering, Watching::Every(interval)) => interval,
-            (Api::Answering, Watching::Once) => Duration::from_secs(60),
+        let pause = match (self.api.failures(), turn.config.watching) {
+            (0, Watching::Every(interval)) => interval,
+            (0, Watching::Once) => Duration::from_secs(60),
+            (failures, _) => backoff(failures, Duration::from_secs(1), BACKOFF_MAX),
         };
         turn.now + turn.rng.jittered(pause)
-    }
-
-    /// One line when the API begins to fail, one when it answers again, a heartbeat in between.
-    fn tell(
-        &mut self,
-        turn: &mut Turn<'_>,
-        failure: Option<&FetchFailure>,
-        running: Option<Child>,
-    ) {
-        let now = turn.now;
-        if failure.is_some_and(|failure| failure.kind == FailureKind::NoToken)
-            && self.latest.is_none()
-        {
-            return; // It ends the start, which tells of it.
-        }
-        match (&mut self.api, failure) {
-            (Api::Answering, None) => {}
-            (Api::Answering, Some(failure)) => {
-                turn.announce(Notice::FetchFailing {
-                    failure: failure.clone(),
-                    running,
-                });
-                self.api = Api::Failing {
-                    since: now,
-                    attempts: 1,
-                    last: failure.clone(),
-                    told_at: now,
-                };
-            }
-            (
-                Api::Failing {
-                    since, attempts, ..
-                },
-                None,
-            ) => {
-                let lasted = now.since(*since);
-                turn.announce(Notice::FetchRecovered {
-                    lasted,
-                    attempts: *attempts,
-                });
-                self.api = Api::Answering;
-            }
-            (
-                Api::Failing {
-                    since,
-                    attempts,
-                    last,
-                    told_at,
-                },
-                Some(failure),
-            ) => {
-                *attempts = attempts.saturating_add(1);
-                if last.kind != failure.kind {
-                    turn.announce(Notice::FetchFailing {
-                        failure: failure.clone(),
-                        running,
-                    });
-                    *told_at = now;
-                } else if now.since(*told_at) >= HEARTBEAT {
-                    let (failure, lasted, attempts) =
-                        (failure.clone(), now.since(*since), *attempts);
-                    turn.announce(Notice::FetchStillFailing {
-                        failure,
-                        lasted,
-                        attempts,
-                        running,
-                    });
-                    *told_at = now;
-                }
-                *last = failure.clone();
-            }
-        }
     }
 }

@@ -1,4 +1,5 @@
-//! The binary as a user meets it: help, usage errors, the environment instead of options, logs that nobody reads.
+//! The binary as a user meets it: help, usage errors, the environment instead of options, logs that
+//! nobody reads.
 
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};

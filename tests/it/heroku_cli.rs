@@ -1,4 +1,5 @@
-//! The real Heroku CLI against the simulator: only when `CHANGEOVER_TEST_HEROKU_CLI` names its binary.
+//! The real Heroku CLI against the simulator: only when `CHANGEOVER_TEST_HEROKU_CLI` names its
+//! binary.
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -1,6 +1,8 @@
-//! Thousands of random lives of the core: whatever comes in whatever order, a few things always hold.
+//! Thousands of random lives of the core: whatever comes in whatever order, a few things always
+//! hold.
 //!
-//! The world here is a handful of dice; it answers what the core asks, late or badly. A failure prints its seed.
+//! The world here is a handful of dice; it answers what the core asks, late or badly. A failure
+//! prints its seed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

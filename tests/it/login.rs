@@ -1,4 +1,5 @@
-//! Logins at a real Postgres: what is accepted, what is refused, and what says nothing about a credential.
+//! Logins at a real Postgres: what is accepted, what is refused, and what says nothing about a
+//! credential.
 
 use std::time::Duration;
 

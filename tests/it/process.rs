@@ -1,4 +1,5 @@
-//! The operating-system shells, each test in a process of its own: reaping and adopting orphans are process-wide.
+//! The operating-system shells, each test in a process of its own: reaping and adopting orphans are
+//! process-wide.
 
 mod kit;
 mod refusals;

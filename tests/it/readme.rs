@@ -1,4 +1,5 @@
-//! The README, held against the program: its commands are run, its tables compared with `--help` and the enum.
+//! The README, held against the program: its commands are run, its tables compared with `--help`
+//! and the enum.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -54,7 +55,8 @@ const STAND_INS: [(&str, &str); 5] = [
     ("tests/run", r#"exec "$ROOT/tests/run" --help"#),
 ];
 
-/// A directory in which the README's commands work: `./serve`, `tests/run`, and the stand-ins in PATH.
+/// A directory in which the README's commands work: `./serve`, `tests/run`, and the stand-ins in
+/// PATH.
 fn workplace() -> TempDir {
     let place = tempfile::tempdir().unwrap();
     fs::create_dir_all(place.path().join("bin")).unwrap();
@@ -125,7 +127,8 @@ fn blocks(language: &str) -> Vec<&'static str> {
     README.match_indices(&opening).map(block).collect()
 }
 
-/// A line without what differs from run to run: the time in front, numbers, units, the kind of change.
+/// A line without what differs from run to run: the time in front, numbers, units, the kind of
+/// change.
 fn shape(line: &str) -> String {
     let (_, fact) = line.trim().split_once("Z ").unwrap_or_default();
     let word = |word: &str| {
@@ -175,7 +178,8 @@ fn the_idea_in_bash_is_bash() {
     }
 }
 
-/// Container and unit files cannot be run here; their command lines and variables are read as changeover reads them.
+/// Container and unit files cannot be run here; their command lines and variables are read as
+/// changeover reads them.
 #[test]
 fn what_stands_in_files_is_understood() {
     let read = |words: Vec<String>| {

@@ -1,8 +1,9 @@
-//! Golden scenarios: each `tests/scenarios/*.txt` tells a story, and what the core does in it, event by event.
+//! Golden scenarios: each `tests/scenarios/*.txt` tells a story, and what the core does in it,
+//! event by event.
 //!
-//! A line `@+SECONDS EVENT` moves the clock (doing everything that falls due on the way) and hands the event in;
-//! `@fetch` stands for "0.1 s after the next request went out". The indented lines are what the core did. `UPDATE=1`
-//! writes them anew: read the diff.
+//! A line `@+SECONDS EVENT` moves the clock (doing everything that falls due on the way) and hands
+//! the event in; `@fetch` stands for "0.1 s after the next request went out". The indented lines
+//! are what the core did. `UPDATE=1` writes them anew: read the diff.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! The simulated Heroku on a real PostgreSQL server: the one that `CHANGEOVER_TEST_POSTGRES` is a superuser's URL of,
-//! or one of its own.
+//! The simulated Heroku on a real PostgreSQL server: the one that `CHANGEOVER_TEST_POSTGRES` is a
+//! superuser's URL of, or one of its own.
 
 use std::time::Duration;
 

@@ -26,7 +26,9 @@ const ASKING: &str =
 pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
     match notice {
         Notice::Started { child, dead_time, change } => info(started(*child, *dead_time, *change)),
-        Notice::StartFailed { error: why, retry_in, running } => error(start_failed(why, *retry_in, *running)),
+        Notice::StartFailed { error: why, retry_in, running } => {
+            error(start_failed(why, *retry_in, *running))
+        }
         Notice::Settling { changed, debounce } => debug(settling(changed, *debounce)),
         Notice::ChangeWithdrawn => debug("the difference is gone again: nothing to do".to_owned()),
         Notice::Changed { changed, from, to } => info(format!("{} (revision {from}→{to})", differences(changed, "changed"))),
@@ -46,7 +48,9 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
             failing(failure, *running, Some((*lasted, *attempts)))
         }
         Notice::FetchRecovered { lasted, attempts } => info(recovered(*lasted, *attempts)),
-        Notice::BadValue { name, fault, running } => warn(bad_value(context, name, *fault, *running)),
+        Notice::BadValue { name, fault, running } => {
+            warn(bad_value(context, name, *fault, *running))
+        }
         Notice::GoodValue { name } => info(format!("{} is usable again", phrase(name))),
         Notice::StartGaveUp { reason } => error(gave_up(context, reason)),
         Notice::SignalDropped { signal } => warn(format!("{signal} dropped: it is meant for a program, and none runs")),
@@ -56,7 +60,8 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
     }
 }
 
-/// A duration as people say it: `1.3 ms`, `38 ms`, `3.4 s`, `2 min 5 s`, `3 h 20 min`, `2 d 4 h`. Rounded down.
+/// A duration as people say it: `1.3 ms`, `38 ms`, `3.4 s`, `2 min 5 s`, `3 h 20 min`, `2 d 4 h`.
+/// Rounded down.
 #[must_use]
 pub fn human(duration: Duration) -> String {
     let seconds = duration.as_secs();

@@ -234,25 +234,29 @@ fn a_failed_child_and_its_credential() {
 }
 
 #[test]
+fn an_api_that_asks_for_rest() {
+    let mut throttled = failure(FailureKind::Unavailable, "429");
+    throttled.retry_after = Some(seconds(30));
+    all_tell(vec![(
+        Notice::FetchFailing {
+            failure: throttled,
+            running: None,
+        },
+        "W Heroku API not answering: 429. Nothing runs yet; retrying (it asks for 30 s of rest)",
+    )]);
+}
+
+#[test]
 fn an_api_that_does_not_answer() {
     let failing = |kind, detail, running| Notice::FetchFailing {
         failure: failure(kind, detail),
         running,
     };
-    let mut throttled = failure(FailureKind::Unavailable, "429");
-    throttled.retry_after = Some(seconds(30));
     let running = Some(child(4242, 3));
     all_tell(vec![
         (
             failing(FailureKind::Unavailable, "503 (HTML)", running),
             "W Heroku API not answering: 503 (HTML). pid 4242 untouched on revision 3; retrying",
-        ),
-        (
-            Notice::FetchFailing {
-                failure: throttled,
-                running: None,
-            },
-            "W Heroku API not answering: 429. Nothing runs yet; retrying (it asks for 30 s of rest)",
         ),
         (
             failing(

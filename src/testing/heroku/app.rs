@@ -1,4 +1,5 @@
-//! The pretend app: its config vars, add-on attachments and releases, and the rules that keep the three in step.
+//! The pretend app: its config vars, add-on attachments and releases, and the rules that keep the
+//! three in step.
 
 use serde_json::{Map, Value, json};
 
@@ -19,8 +20,8 @@ pub(super) struct App {
 }
 
 impl App {
-    /// An app with two databases: the first attached as `DATABASE` and `HEROKU_POSTGRESQL_AMBER`, the second as
-    /// `HEROKU_POSTGRESQL_COBALT`. `urls` are theirs; `config` is added as it is.
+    /// An app with two databases: the first attached as `DATABASE` and `HEROKU_POSTGRESQL_AMBER`,
+    /// the second as `HEROKU_POSTGRESQL_COBALT`. `urls` are theirs; `config` is added as it is.
     pub(super) fn new(
         name: &str,
         urls: [String; 2],
@@ -102,7 +103,8 @@ impl App {
             .collect()
     }
 
-    /// The attachments that a name may mean: an attachment's name, id or config var, or else an add-on.
+    /// The attachments that a name may mean: an attachment's name, id or config var, or else an
+    /// add-on.
     pub(super) fn resolve(&self, name: &str) -> Result<Vec<&Attachment>, Problem> {
         let exact: Vec<_> = self
             .attachments
@@ -141,8 +143,9 @@ impl App {
         })
     }
 
-    /// Merges, as `PATCH config-vars` does: `null` removes. What changed becomes one release for what was set and
-    /// one for what was removed. A postgres URL given to an attachment's variable becomes its database's own.
+    /// Merges, as `PATCH config-vars` does: `null` removes. What changed becomes one release for
+    /// what was set and one for what was removed. A postgres URL given to an attachment's variable
+    /// becomes its database's own.
     pub(super) fn merge_config(&mut self, changes: &Map<String, Value>) {
         let (mut set, mut removed) = (Vec::new(), Vec::new());
         for (key, value) in changes {
@@ -203,7 +206,8 @@ impl App {
         }
     }
 
-    /// Gives a credential another URL, and every config var that shows it: one release by the add-on.
+    /// Gives a credential another URL, and every config var that shows it: one release by the
+    /// add-on.
     pub(super) fn update_credential(&mut self, addon_id: &str, name: &str, url: String) {
         let Ok(database) = self.database_mut(addon_id) else {
             return;

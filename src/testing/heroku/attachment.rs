@@ -1,6 +1,7 @@
 //! The tie between an add-on and a config var.
 
-/// The name under which an add-on's URL is in the config vars: `DATABASE` stands for `DATABASE_URL`.
+/// The name under which an add-on's URL is in the config vars: `DATABASE` stands for
+/// `DATABASE_URL`.
 #[derive(Clone)]
 pub(super) struct Attachment {
     pub(super) id: String,
@@ -24,7 +25,8 @@ impl Attachment {
         named.map_or("default", |(_kind, name)| name)
     }
 
-    /// Whether a user's word means this one: its name, its id or its config var, with or without `app::` before.
+    /// Whether a user's word means this one: its name, its id or its config var, with or without
+    /// `app::` before.
     pub(super) fn answers_to(&self, name: &str) -> bool {
         let name = name.rsplit("::").next().unwrap_or(name);
         self.id == name

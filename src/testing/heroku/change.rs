@@ -37,8 +37,8 @@ struct Rotation {
     number: u64,
 }
 
-/// Rotates one credential of an add-on, or all of them. Returns after the first step; the second follows by itself
-/// after the rotation delay (at once when that is zero).
+/// Rotates one credential of an add-on, or all of them. Returns after the first step; the second
+/// follows by itself after the rotation delay (at once when that is zero).
 pub(super) async fn rotate(
     shared: &Arc<Shared>,
     addon: &str,
@@ -142,8 +142,8 @@ pub(super) enum Gap {
     InBackground,
 }
 
-/// Attaches an add-on. One that already has the wanted name is detached first, and the promotion gap lies between.
-/// `None` when the attachment is yet to come.
+/// Attaches an add-on. One that already has the wanted name is detached first, and the promotion
+/// gap lies between. `None` when the attachment is yet to come.
 pub(super) async fn attach(
     shared: &Arc<Shared>,
     wanted: Wanted,

@@ -76,7 +76,8 @@ impl Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         if self.check().is_err() {
-            // Closing with SO_LINGER 0 sends RST in place of FIN. When that fails, the client sees a plain end.
+            // Closing with SO_LINGER 0 sends RST in place of FIN. When that fails, the client sees
+            // a plain end.
             let _ = self.tcp.set_zero_linger();
         }
     }

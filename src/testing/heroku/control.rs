@@ -1,4 +1,5 @@
-//! The controls over HTTP, under `/simulator`: what [`super::Simulator`] offers to Rust, for everything else.
+//! The controls over HTTP, under `/simulator`: what [`super::Simulator`] offers to Rust, for
+//! everything else.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,8 +66,9 @@ async fn overview(State(shared): Sim) -> Json<Value> {
     }))
 }
 
-/// `{"fault": "503_html", "times": 3, "retry_after": 5, "delay_ms": 100, "key": "DATABASE_URL", "location": URL,
-/// "everywhere": true, "then": true}`; only `fault` is needed. `then` queues it behind the present ones.
+/// `{"fault": "503_html", "times": 3, "retry_after": 5, "delay_ms": 100, "key": "DATABASE_URL",
+/// "location": URL, "everywhere": true, "then": true}`; only `fault` is needed. `then` queues it
+/// behind the present ones.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FaultOrder {
@@ -151,8 +153,8 @@ async fn promote(State(shared): Sim, body: Bytes) -> Answer {
     Ok(done())
 }
 
-/// `{"rotation_order": "connections_first", "rotation_delay_ms": 5000, "promotion_gap_ms": 300}`; what is left out
-/// stays.
+/// `{"rotation_order": "connections_first", "rotation_delay_ms": 5000, "promotion_gap_ms": 300}`;
+/// what is left out stays.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PaceOrder {

@@ -1,4 +1,5 @@
-//! The private API of Heroku Postgres, as far as the Heroku CLI uses it: information, credentials, rotation.
+//! The private API of Heroku Postgres, as far as the Heroku CLI uses it: information, credentials,
+//! rotation.
 
 use std::sync::Arc;
 

@@ -204,7 +204,8 @@ pub enum RotationOrder {
     ConnectionsFirst,
     /// Password and config var change together; connections are reset after the delay.
     ConfigFirst,
-    /// The config var changes; the server takes the new password, and resets connections, after the delay.
+    /// The config var changes; the server takes the new password, and resets connections, after the
+    /// delay.
     ConfigBeforePassword,
 }
 

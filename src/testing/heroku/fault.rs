@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use axum::http::Method;
 
-/// One way for the API to misbehave. Each has a stable name ([`Fault::name`]), the same in Rust, on the command
-/// line and over HTTP.
+/// One way for the API to misbehave. Each has a stable name ([`Fault::name`]), the same in Rust, on
+/// the command line and over HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
     /// 401 `unauthorized`: the token is refused.
@@ -57,7 +57,8 @@ pub enum Fault {
     Hang,
     /// 302 to another host.
     Redirect,
-    /// 304 to a conditional request although the value changed. Unconditional requests are answered truly.
+    /// 304 to a conditional request although the value changed. Unconditional requests are answered
+    /// truly.
     FalseNotModified,
 }
 
@@ -158,8 +159,8 @@ impl FromStr for Fault {
     }
 }
 
-/// A fault with its details: how often, how late, on which variable. `Injection::from(fault)` lasts until the faults
-/// are cleared and hits `GET /apps/…/config-vars` only.
+/// A fault with its details: how often, how late, on which variable. `Injection::from(fault)` lasts
+/// until the faults are cleared and hits `GET /apps/…/config-vars` only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Injection {
     pub(super) fault: Fault,

@@ -1,4 +1,5 @@
-//! What every API request passes: the log, the budget, the faults, the token, and the headers of every answer.
+//! What every API request passes: the log, the budget, the faults, the token, and the headers of
+//! every answer.
 
 use std::sync::Arc;
 
@@ -165,8 +166,8 @@ fn check_scope(token: &Token, call: &Call) -> Result<(), Problem> {
     Err(Problem::forbidden(message))
 }
 
-/// Gives a good answer to a GET its ETag, and turns it into 304 when the client has that already. Lists that came
-/// in part (206) have none.
+/// Gives a good answer to a GET its ETag, and turns it into 304 when the client has that already.
+/// Lists that came in part (206) have none.
 async fn conditional(call: &Call, response: Response) -> Response {
     if call.method != Method::GET || response.status() != StatusCode::OK {
         return response;

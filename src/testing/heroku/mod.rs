@@ -1,8 +1,9 @@
-//! A Heroku that runs inside the process: the Platform API and the Postgres data API on one loopback port.
+//! A Heroku that runs inside the process: the Platform API and the Postgres data API on one
+//! loopback port.
 //!
-//! The real Heroku CLI works against it (`tests/it/heroku_cli.rs` shows that), and every fault that a client must
-//! survive can be switched on while it runs ([`Fault`]). It is controlled from Rust through [`Simulator`], or from
-//! anywhere over HTTP:
+//! The real Heroku CLI works against it (`tests/it/heroku_cli.rs` shows that), and every fault that
+//! a client must survive can be switched on while it runs ([`Fault`]). It is controlled from Rust
+//! through [`Simulator`], or from anywhere over HTTP:
 //!
 //! | call | body |
 //! |---|---|
@@ -18,9 +19,9 @@
 //! | `POST /simulator/rate-limit` | `{"remaining":10}` |
 //! | `GET /simulator/requests` | the newest 1000 requests, and counts |
 //!
-//! Where it knowingly differs from Heroku: `PATCH config-vars` may overwrite an attachment's variable (Heroku
-//! answers 422), webhooks are registered but nothing is ever delivered, and a 304 costs a call of the budget, which
-//! nobody has confirmed.
+//! Where it knowingly differs from Heroku: `PATCH config-vars` may overwrite an attachment's
+//! variable (Heroku answers 422), webhooks are registered but nothing is ever delivered, and a 304
+//! costs a call of the budget, which nobody has confirmed.
 
 mod account;
 mod app;
@@ -69,8 +70,8 @@ pub struct Options {
     pub app: String,
     /// The token that is accepted.
     pub token: String,
-    /// Config vars beside those of the databases. A postgres URL for `DATABASE_URL` becomes the first database's,
-    /// one for `HEROKU_POSTGRESQL_COBALT_URL` the second's.
+    /// Config vars beside those of the databases. A postgres URL for `DATABASE_URL` becomes the
+    /// first database's, one for `HEROKU_POSTGRESQL_COBALT_URL` the second's.
     pub config: Vec<(String, String)>,
     /// A superuser's URL of a real server, which then gets real roles and databases.
     pub postgres: Option<String>,
@@ -89,8 +90,8 @@ impl Default for Options {
     }
 }
 
-/// A running simulator, on a thread of its own. Dropping it stops it: connections break, and what it created on a
-/// real server goes.
+/// A running simulator, on a thread of its own. Dropping it stops it: connections break, and what
+/// it created on a real server goes.
 pub struct Simulator {
     shared: Arc<Shared>,
     address: SocketAddr,
@@ -159,8 +160,8 @@ impl Simulator {
             .map(str::to_owned)
     }
 
-    /// Rotates a credential (`default`, `ro_user`) of the database that is `DATABASE`. Returns after the first
-    /// step; see [`Simulator::set_rotation`].
+    /// Rotates a credential (`default`, `ro_user`) of the database that is `DATABASE`. Returns
+    /// after the first step; see [`Simulator::set_rotation`].
     pub fn rotate(&self, credential: &str) -> io::Result<()> {
         let (shared, credential) = (Arc::clone(&self.shared), credential.to_owned());
         self.run(async move {
@@ -169,8 +170,8 @@ impl Simulator {
         })
     }
 
-    /// Makes the database behind an attachment the app's `DATABASE`. Returns while `DATABASE_URL` is missing, unless
-    /// the gap ([`Simulator::set_promotion_gap`]) is zero.
+    /// Makes the database behind an attachment the app's `DATABASE`. Returns while `DATABASE_URL`
+    /// is missing, unless the gap ([`Simulator::set_promotion_gap`]) is zero.
     pub fn promote(&self, attachment: &str) -> io::Result<()> {
         let (shared, attachment) = (Arc::clone(&self.shared), attachment.to_owned());
         self.run(async move { change::promote(&shared, &attachment, Gap::InBackground).await })
@@ -194,7 +195,8 @@ impl Simulator {
         self.shared.state().tokens = Tokens::only(token);
     }
 
-    /// Switches a fault on, in place of all others. A [`Fault`] lasts; see [`Injection`] for the details.
+    /// Switches a fault on, in place of all others. A [`Fault`] lasts; see [`Injection`] for the
+    /// details.
     pub fn fault(&self, fault: impl Into<Injection>) {
         self.shared.state().faults.replace(fault.into());
     }

@@ -89,8 +89,8 @@ async fn patch_config_vars(State(shared): Sim, body: Bytes) -> Answer {
     Ok(Json(state.app.config.clone().into()))
 }
 
-/// Newest or oldest first, in part when the client's `Range` says so. Both of the CLI's spellings are understood:
-/// `version ..; order=desc,max=1` and `version ..; max=1, order=desc`.
+/// Newest or oldest first, in part when the client's `Range` says so. Both of the CLI's spellings
+/// are understood: `version ..; order=desc,max=1` and `version ..; max=1, order=desc`.
 async fn releases(State(shared): Sim, headers: HeaderMap) -> Response {
     let range = headers
         .get(header::RANGE)
@@ -267,7 +267,8 @@ fn reference<'a>(body: &'a Value, field: &str) -> &'a str {
         .unwrap_or_default()
 }
 
-/// Answers when the attachment is there, as the CLI's user expects; the gap of a promotion lies before.
+/// Answers when the attachment is there, as the CLI's user expects; the gap of a promotion lies
+/// before.
 async fn attach(State(shared): Sim, body: Bytes) -> Result<(StatusCode, Json<Value>), Problem> {
     let body = parse(&body)?;
     let text = |field: &str| body[field].as_str().map(str::to_owned);

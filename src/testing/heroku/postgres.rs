@@ -9,7 +9,8 @@ use tokio_postgres::{Client, Config, NoTls};
 use super::database::{self, UrlParts};
 use super::made_up;
 
-/// The server, reached as its superuser over one connection: logging in costs more than all that is done here.
+/// The server, reached as its superuser over one connection: logging in costs more than all that is
+/// done here.
 pub(super) struct Server {
     config: Config,
     host: String,

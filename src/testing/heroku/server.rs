@@ -1,4 +1,5 @@
-//! The simulator's own thread: it builds the app, serves both APIs and the controls, and cleans up at the end.
+//! The simulator's own thread: it builds the app, serves both APIs and the controls, and cleans up
+//! at the end.
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,4 +1,5 @@
-//! What the tests of the operating-system shells share: a process for each, programs to run, markers to wait for.
+//! What the tests of the operating-system shells share: a process for each, programs to run,
+//! markers to wait for.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -30,8 +31,8 @@ pub(crate) const LIBCS_OWN: u64 = 3 << 31;
 
 const ROLE: &str = "PROCESS_TEST_ROLE";
 
-/// Runs the test's body in a new process, with SIGCHLD blocked on every thread as in the supervisor. `under` are more
-/// options of env(1), which sets up what the process inherits.
+/// Runs the test's body in a new process, with SIGCHLD blocked on every thread as in the
+/// supervisor. `under` are more options of env(1), which sets up what the process inherits.
 pub(crate) fn alone_under(name: &str, under: &[&str], body: impl FnOnce()) {
     if env::var(ROLE).is_ok_and(|role| role == name) {
         return body();
@@ -223,7 +224,8 @@ impl Reaper {
     }
 }
 
-/// Runs a program that ends by itself and returns what it wrote to the file that its last argument names.
+/// Runs a program that ends by itself and returns what it wrote to the file that its last argument
+/// names.
 pub(crate) fn written_by(mut program: Program, environment: &Environment) -> Vec<u8> {
     let directory = tempfile::tempdir().unwrap();
     let open_to_all = std::os::unix::fs::PermissionsExt::from_mode(0o777);

@@ -210,7 +210,8 @@ alone!(another_identity, {
     );
 });
 
-/// The supervisor of the next test: it starts a child that never ends, says so, and waits to be killed.
+/// The supervisor of the next test: it starts a child that never ends, says so, and waits to be
+/// killed.
 #[test]
 fn doomed_supervisor() {
     let (Ok(path), Ok(uid)) = (env::var("MARKERS"), env::var("CHILD_UID")) else {

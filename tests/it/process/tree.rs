@@ -21,7 +21,8 @@ use super::kit::{Markers, Reaper, alone, executable, shell, start};
 const KILLED: Ended = Ended::Signal(Signal::KILL);
 const TERMED: Ended = Ended::Signal(Signal::TERM);
 
-/// One of each kind of process that outlives a leader. `exec` keeps the shell's id, so `$$` names what stays.
+/// One of each kind of process that outlives a leader. `exec` keeps the shell's id, so `$$` names
+/// what stays.
 const LEFTOVERS: &str = r#"
 say='echo "$1 $$" > "$2"; shift 2; exec "$@"'
 sh -c "$say" sh polite "$1" sleep infinity &
@@ -137,7 +138,8 @@ alone!(a_fork_storm_ends, {
     let program = shell(script, &[storm.to_str().unwrap(), &markers.path]);
     let (child, tree) = instance(1, &program);
     markers.pids(1);
-    // One call signals every member that it meets; the supervisor calls again while the tree is not empty.
+    // One call signals every member that it meets; the supervisor calls again while the tree is not
+    // empty.
     let mut calls = 0;
     while !pids(&tree).is_empty() {
         tree.signal_all(Signal::KILL);

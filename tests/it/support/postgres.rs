@@ -1,4 +1,5 @@
-//! A real Postgres for tests: a cluster of its own in a temporary directory, gone when the test process is.
+//! A real Postgres for tests: a cluster of its own in a temporary directory, gone when the test
+//! process is.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -19,7 +20,8 @@ const PASSWORD: &str = "superuser-password";
 /// The role that a login without TLS is a member of.
 const PLAIN: &str = "plain";
 
-/// Runs the server until standard input ends, which it does when the test process is gone, however that came about.
+/// Runs the server until standard input ends, which it does when the test process is gone, however
+/// that came about.
 const WATCHER: &str = r#"
 "$1" -D "$2/data" >"$2/log" 2>&1 </dev/null &
 read -r _
@@ -215,7 +217,8 @@ impl Identity {
         )
     }
 
-    /// A command in a process group of its own: a Ctrl-C meant for the tests must not end the watcher first.
+    /// A command in a process group of its own: a Ctrl-C meant for the tests must not end the
+    /// watcher first.
     fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program.as_ref());
         command.process_group(0);

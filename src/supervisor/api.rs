@@ -1,0 +1,91 @@
+//! Whether the API answers, and when people are told: one line when it begins to fail, one when it
+//! answers again, a heartbeat in between.
+
+use super::event::FetchFailure;
+use super::notice::{Child, Notice};
+use super::time::{Duration, Time};
+use super::turn::Turn;
+
+/// A failing API is told about again after this long.
+const HEARTBEAT: Duration = Duration::from_secs(900);
+
+/// What the last answers say of the API.
+#[derive(Debug)]
+pub(super) enum Api {
+    /// The last request was answered well.
+    Answering,
+    /// None has been since `since`.
+    Failing(Failing),
+}
+
+#[derive(Debug)]
+pub(super) struct Failing {
+    since: Time,
+    attempts: u32,
+    last: FetchFailure,
+    told_at: Time,
+}
+
+impl Api {
+    /// How many requests failed in a row.
+    pub(super) fn failures(&self) -> u32 {
+        match self {
+            Self::Answering => 0,
+            Self::Failing(failing) => failing.attempts,
+        }
+    }
+
+    pub(super) fn answered(&mut self, turn: &mut Turn<'_>) {
+        if let Self::Failing(Failing {
+            since, attempts, ..
+        }) = *self
+        {
+            let lasted = turn.now.since(since);
+            turn.announce(Notice::FetchRecovered { lasted, attempts });
+            *self = Self::Answering;
+        }
+    }
+
+    pub(super) fn failed(
+        &mut self,
+        turn: &mut Turn<'_>,
+        failure: &FetchFailure,
+        running: Option<Child>,
+    ) {
+        match self {
+            Self::Failing(failing) => failing.again(turn, failure, running),
+            Self::Answering => {
+                let (now, failure) = (turn.now, failure.clone());
+                *self = Self::Failing(Failing {
+                    since: now,
+                    attempts: 1,
+                    last: failure.clone(),
+                    told_at: now,
+                });
+                turn.announce(Notice::FetchFailing { failure, running });
+            }
+        }
+    }
+}
+
+impl Failing {
+    fn again(&mut self, turn: &mut Turn<'_>, failure: &FetchFailure, running: Option<Child>) {
+        self.attempts = self.attempts.saturating_add(1);
+        let is_news = self.last.kind != failure.kind;
+        self.last = failure.clone();
+        let failure = failure.clone();
+        if is_news {
+            turn.announce(Notice::FetchFailing { failure, running });
+        } else if turn.now.since(self.told_at) >= HEARTBEAT {
+            turn.announce(Notice::FetchStillFailing {
+                failure,
+                lasted: turn.now.since(self.since),
+                attempts: self.attempts,
+                running,
+            });
+        } else {
+            return;
+        }
+        self.told_at = turn.now;
+    }
+}
