@@ -8,18 +8,17 @@ use changeover::testing::heroku::{Fault, Options, Simulator};
 
 use crate::skip::skipped;
 
-const TOKEN: &str = "HRKU-goodtoken";
 const OLD_URL: &str = "postgres://u1:p1@ec2-1.compute-1.amazonaws.com:5432/d1";
 
 /// The CLI, pointed at a simulator, with a home of its own.
-struct Cli<'a> {
+pub(crate) struct Cli<'a> {
     binary: PathBuf,
     home: tempfile::TempDir,
     simulator: &'a Simulator,
 }
 
 /// What a command left.
-struct Ran {
+pub(crate) struct Ran {
     command: String,
     code: Option<i32>,
     stdout: String,
@@ -35,7 +34,7 @@ impl Cli<'_> {
             .env("HOME", self.home.path())
             .env("HEROKU_HOST", self.simulator.url())
             .env("HEROKU_DATA_HOST", "127.0.0.1")
-            .env("HEROKU_API_KEY", TOKEN)
+            .env("HEROKU_API_KEY", Options::default().token)
             .env("DISABLE_TELEMETRY", "true")
             .output()
             .unwrap();
@@ -48,7 +47,7 @@ impl Cli<'_> {
     }
 
     /// Runs a command that must end well; what it says.
-    fn good(&self, command: &str) -> Ran {
+    pub(crate) fn good(&self, command: &str) -> Ran {
         self.run(command).ends_with(0)
     }
 }
@@ -94,21 +93,27 @@ impl Ran {
 
 /// A simulator and the CLI's path, or `None` after saying why the test is skipped.
 fn setting() -> Option<(Simulator, PathBuf)> {
-    let Some(binary) = std::env::var_os("CHANGEOVER_TEST_HEROKU_CLI") else {
-        skipped("the Heroku CLI: CHANGEOVER_TEST_HEROKU_CLI does not name its binary");
-        return None;
-    };
+    let binary = binary()?;
     let config = [("DATABASE_URL", OLD_URL), ("FOO", "it's a \"test\"")];
     let config = config.map(|(key, value)| (key.to_owned(), value.to_owned()));
     let options = Options {
-        token: TOKEN.to_owned(),
         config: config.to_vec(),
         ..Options::default()
     };
-    Some((Simulator::start(options).unwrap(), binary.into()))
+    Some((Simulator::start(options).unwrap(), binary))
 }
 
-fn cli(simulator: &Simulator, binary: PathBuf) -> Cli<'_> {
+/// The CLI's path, or `None` after saying why the test is skipped.
+pub(crate) fn binary() -> Option<PathBuf> {
+    let binary = std::env::var_os("CHANGEOVER_TEST_HEROKU_CLI");
+    if binary.is_none() {
+        skipped("the Heroku CLI: CHANGEOVER_TEST_HEROKU_CLI does not name its binary");
+    }
+    binary.map(PathBuf::from)
+}
+
+/// The CLI at work on this simulator.
+pub(crate) fn cli(simulator: &Simulator, binary: PathBuf) -> Cli<'_> {
     Cli {
         binary,
         home: tempfile::tempdir().unwrap(),

@@ -4,6 +4,7 @@
     reason = "a helper that panics is a test that fails"
 )]
 
+mod child;
 mod cli;
 mod client;
 mod commands;
@@ -13,6 +14,7 @@ mod login;
 mod process;
 mod raw_http;
 mod readme;
+mod rotation;
 mod scenarios;
 mod simulator;
 mod simulator_postgres;

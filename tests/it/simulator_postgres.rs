@@ -1,9 +1,8 @@
-//! The simulated Heroku on a real PostgreSQL server: the one that `CHANGEOVER_TEST_POSTGRES` is a
-//! superuser's URL of, or one of its own.
+//! The simulated Heroku on a real PostgreSQL server.
 
 use std::time::Duration;
 
-use changeover::testing::heroku::{Options, RotationOrder, Simulator};
+use changeover::testing::heroku::RotationOrder;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error, NoTls};
 
@@ -21,23 +20,12 @@ async fn refused(url: &str) -> bool {
     error.is_some_and(|error| error.code() == Some(&SqlState::INVALID_PASSWORD))
 }
 
-fn server() -> Option<String> {
-    let named = std::env::var("CHANGEOVER_TEST_POSTGRES").ok();
-    named.or_else(|| Postgres::without_tls().map(Postgres::superuser_url))
-}
-
-fn simulator(postgres: &str) -> Simulator {
-    let options = Options {
-        postgres: Some(postgres.to_owned()),
-        ..Options::default()
-    };
-    Simulator::start(options).unwrap()
-}
-
 #[tokio::test]
 async fn a_rotation_refuses_the_old_password_and_ends_connections() {
-    let Some(postgres) = server() else { return };
-    let simulator = simulator(&postgres);
+    let Some(server) = Postgres::shared() else {
+        return;
+    };
+    let simulator = server.simulator();
     let old = simulator.config_var("DATABASE_URL").unwrap();
     let client = log_in(&old).await.unwrap();
     client
@@ -54,7 +42,7 @@ async fn a_rotation_refuses_the_old_password_and_ends_connections() {
         .unwrap();
     log_in(&other).await.unwrap();
     drop(simulator);
-    let superuser = log_in(&postgres).await.unwrap();
+    let superuser = log_in(&server.superuser_url()).await.unwrap();
     let user = new["postgres://".len()..].split(':').next().unwrap();
     let left = superuser
         .query("SELECT 1 FROM pg_roles WHERE rolname = $1", &[&user])
@@ -65,8 +53,10 @@ async fn a_rotation_refuses_the_old_password_and_ends_connections() {
 
 #[tokio::test]
 async fn the_order_of_a_rotation_can_be_chosen() {
-    let Some(postgres) = server() else { return };
-    let simulator = simulator(&postgres);
+    let Some(server) = Postgres::shared() else {
+        return;
+    };
+    let simulator = server.simulator();
     let hour = Duration::from_secs(3600);
     let current = || simulator.config_var("DATABASE_URL").unwrap();
 

@@ -6,6 +6,8 @@ use std::path::Path;
 
 pub(crate) mod canned;
 pub(crate) mod postgres;
+pub(crate) mod supervised;
+pub(crate) mod world;
 
 /// Writes a file with this mode, whatever the umask is.
 pub(crate) fn write(path: &Path, mode: u32, text: &str) {

@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use changeover::testing::heroku::{Options, Simulator};
 use tempfile::TempDir;
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
@@ -112,6 +113,21 @@ impl Postgres {
         ));
         self.sql(&format!("CREATE DATABASE {name} OWNER {name}"));
         self.url(name, &format!("password-of-{name}"), name)
+    }
+
+    /// A simulator whose databases are real ones here. Their users may log in with and without TLS.
+    pub(crate) fn simulator(&self) -> Simulator {
+        let options = Options {
+            postgres: Some(self.superuser_url()),
+            ..Options::default()
+        };
+        let simulator = Simulator::start(options).unwrap();
+        let config = simulator.config();
+        for url in config.values().filter_map(|value| value.as_str()) {
+            let user = url.split(['/', ':']).nth(3).unwrap();
+            self.sql(&format!("GRANT {PLAIN} TO {user}"));
+        }
+        simulator
     }
 
     /// Runs a statement as the administrator.
