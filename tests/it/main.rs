@@ -8,6 +8,7 @@ mod child;
 mod cli;
 mod client;
 mod commands;
+mod faults;
 mod heroku_cli;
 mod lives;
 mod login;
