@@ -5,6 +5,7 @@
 )]
 
 mod child;
+mod children;
 mod cli;
 mod client;
 mod commands;
@@ -21,4 +22,5 @@ mod simulator;
 mod simulator_postgres;
 mod skip;
 mod support;
+mod terminate;
 mod token;

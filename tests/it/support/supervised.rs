@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio, id};
+use std::process::{Child, Command, ExitStatus, Stdio, id};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -90,18 +90,35 @@ impl Supervise {
         self
     }
 
-    /// A directory that lives as long as the test.
+    /// The test's own directory, which is `$HOME`.
     pub(crate) fn home(&self) -> PathBuf {
         self.home.path().to_owned()
     }
 
-    /// Starts it with a shell's script as the child. `$HOME` is the test's own directory.
+    /// Starts it with a shell's script as the child.
     pub(crate) fn script(self, script: &str) -> Supervised {
         self.program(&["sh", "-c", script])
     }
 
     /// Starts it.
     pub(crate) fn program(self, program: &[&str]) -> Supervised {
+        let mut command = self.command(program);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        Supervised {
+            out: Lines::of(process.stdout.take().unwrap()),
+            log: Lines::of(process.stderr.take().unwrap()),
+            process,
+            mark: self.mark,
+            home: self.home,
+        }
+    }
+
+    /// What would be started, for a test that wants it otherwise and looks after it by itself.
+    pub(crate) fn command(&self, program: &[&str]) -> Command {
         // A session of its own: no terminal, whoever runs the tests.
         let mut command = Command::new("setsid");
         command
@@ -114,19 +131,8 @@ impl Supervise {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.home.path())
             .env(MARK, &self.mark)
-            .envs(self.environment)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut process = command.spawn().unwrap();
-        Supervised {
-            out: Lines::of(process.stdout.take().unwrap()),
-            log: Lines::of(process.stderr.take().unwrap()),
-            stdin: process.stdin.take(),
-            process,
-            mark: self.mark,
-            home: self.home,
-        }
+            .envs(self.environment.iter().cloned());
+        command
     }
 }
 
@@ -135,7 +141,6 @@ pub(crate) struct Supervised {
     process: Child,
     out: Lines,
     log: Lines,
-    stdin: Option<ChildStdin>,
     mark: String,
     home: TempDir,
 }
@@ -171,11 +176,6 @@ impl Supervised {
     /// The test's own directory, which is `$HOME`.
     pub(crate) fn home(&self) -> PathBuf {
         self.home.path().to_owned()
-    }
-
-    /// Standard input, once.
-    pub(crate) fn stdin(&mut self) -> ChildStdin {
-        self.stdin.take().unwrap()
     }
 
     /// Sends the supervisor a signal.
