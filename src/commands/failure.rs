@@ -5,6 +5,7 @@ use std::io;
 use thiserror::Error;
 
 use crate::config::UsageError;
+use crate::credential::phrase;
 use crate::exit_code::ExitCode;
 use crate::heroku::SetupError;
 use crate::process::identity::IdentityError;
@@ -68,7 +69,9 @@ impl Failure {
     }
 }
 
+/// Who forgets `env` writes a variable's value where the program belongs: it may be a URL with a password.
 fn program_sentence(program: &str, error: &SpawnError) -> String {
+    let program = phrase(program);
     match error {
         SpawnError::NotFound => {
             format!(
