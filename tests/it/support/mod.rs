@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+pub(crate) mod canary;
 pub(crate) mod canned;
 pub(crate) mod postgres;
 pub(crate) mod supervised;

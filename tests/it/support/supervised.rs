@@ -13,7 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use super::world::{eventually, kill_everything};
+use super::world::{eventually, kill_everything, processes_with};
 
 /// Nothing takes this long; a test that waits longer has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -81,6 +81,12 @@ impl Supervise {
     /// More options, apart by spaces.
     pub(crate) fn options(mut self, options: &str) -> Self {
         self.options.extend(options.split(' ').map(OsString::from));
+        self
+    }
+
+    /// These options and no others.
+    pub(crate) fn only_options(mut self, options: &[&str]) -> Self {
+        self.options = options.iter().map(OsString::from).collect();
         self
     }
 
@@ -171,6 +177,14 @@ impl Supervised {
     /// The supervisor's own process id.
     pub(crate) fn pid(&self) -> u32 {
         self.process.id()
+    }
+
+    /// The supervisor, and everything below it.
+    pub(crate) fn processes(&self) -> Vec<u32> {
+        let mut all = processes_with(&format!("{MARK}={}", self.mark));
+        // It may be hidden from all but root.
+        all.push(self.pid());
+        all
     }
 
     /// The test's own directory, which is `$HOME`.
