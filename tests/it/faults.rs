@@ -123,11 +123,11 @@ fn late_answers_and_false_304s_delay_a_change_and_no_more() {
         let simulator = simulator();
         let mut run = Supervise::on(&simulator).options(QUICK).script(CHILD);
         let child = started(&mut run);
-        let late = Duration::from_secs(2);
-        simulator.fault(match fault {
-            Fault::Late => Injection::from(fault).delay(late),
-            other => other.into(),
-        });
+        let mut injection = Injection::from(fault);
+        if fault == Fault::Late {
+            injection = injection.delay(Duration::from_secs(2));
+        }
+        simulator.fault(injection);
         wait_for_faults(&simulator, 3);
         assert!(child.lives(), "{fault}: {}", run.told());
         simulator.set_config("DATABASE_URL", Some(&url(2)));
