@@ -69,7 +69,8 @@ impl Failure {
     }
 }
 
-/// Who forgets `env` writes a variable's value where the program belongs: it may be a URL with a password.
+/// Who forgets `env` writes a variable's value where the program belongs: it may be a URL with a
+/// password.
 fn program_sentence(program: &str, error: &SpawnError) -> String {
     let program = phrase(program);
     match error {

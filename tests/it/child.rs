@@ -1,4 +1,5 @@
-//! Programs that tests have supervised: this test binary itself, in another role. They need no other target to be built.
+//! Programs that tests have supervised: this test binary itself, in another role. They need no
+//! other target to be built.
 
 use std::env;
 use std::process::exit;
@@ -24,8 +25,8 @@ fn command(role: &str) -> [String; 6] {
     ]
 }
 
-/// A database client: logs in once with `DATABASE_URL`, says `connected user=NAME`, and stays connected. It ends with 0 on
-/// TERM, and with 1 when its connection is lost or refused.
+/// A database client: logs in once with `DATABASE_URL`, says `connected user=NAME`, and stays
+/// connected. It ends with 0 on TERM, and with 1 when its connection is lost or refused.
 pub(crate) fn client() -> [String; 6] {
     command("postgres")
 }

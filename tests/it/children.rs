@@ -1,4 +1,5 @@
-//! Real process trees: what a restart, a stop or a kill leaves behind, and what passes through untouched.
+//! Real process trees: what a restart, a stop or a kill leaves behind, and what passes through
+//! untouched.
 
 use std::io::{Read, Write};
 use std::process::Stdio;
@@ -8,9 +9,9 @@ use nix::sys::signal::Signal;
 use crate::support::supervised::{QUICK, Supervise, Supervised, simulator, url};
 use crate::support::world::{Process, eventually, zombies_of};
 
-/// A leader that ends on TERM and whose whole family does not: one deaf, one orphaned, one orphaned in a session of its
-/// own, one without the environment, one deaf and stopped, and a zombie that nobody waits for. All but the zombie and the
-/// leader say their own numbers.
+/// A leader that ends on TERM and whose whole family does not: one deaf, one orphaned, one orphaned
+/// in a session of its own, one without the environment, one deaf and stopped, and a zombie that
+/// nobody waits for. All but the zombie and the leader say their own numbers.
 const FAMILY: &str = r#"
 trap 'exit 0' TERM
 cat >"$HOME/deaf" <<'END'

@@ -1,7 +1,8 @@
-//! Every fault of the API, at the start and at run time: what is started, what is left alone, what arrives afterwards.
+//! Every fault of the API, at the start and at run time: what is started, what is left alone, what
+//! arrives afterwards.
 //!
-//! Each fault has its own simulator and supervisor, on its own thread: failed requests back off for seconds, and a hang
-//! lasts ten.
+//! Each fault has its own simulator and supervisor, on its own thread: failed requests back off for
+//! seconds, and a hang lasts ten.
 
 use std::time::Duration;
 

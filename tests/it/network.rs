@@ -1,4 +1,5 @@
-//! Where requests go: never through a proxy to this machine, never to a host that only looks like Heroku's.
+//! Where requests go: never through a proxy to this machine, never to a host that only looks like
+//! Heroku's.
 
 use std::io::ErrorKind;
 use std::net::TcpListener;

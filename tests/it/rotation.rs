@@ -1,5 +1,5 @@
-//! Credentials that really change, on a real Postgres under real clients: rotations and promotions, from the first reset
-//! to the next login.
+//! Credentials that really change, on a real Postgres under real clients: rotations and promotions,
+//! from the first reset to the next login.
 
 use std::time::Duration;
 
@@ -16,7 +16,8 @@ use crate::support::world::{Process, eventually};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// As Heroku does it: the connections are reset first, and nothing says when the config var follows.
+/// As Heroku does it: the connections are reset first, and nothing says when the config var
+/// follows.
 const LATE: Duration = Duration::from_secs(5);
 
 fn log_in(url: &str) -> Login {

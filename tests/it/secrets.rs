@@ -1,5 +1,5 @@
-//! No secret in a log, an error, a command line or an environment where it does not belong: canaries, looked for in
-//! every spelling, and proven to have been used.
+//! No secret in a log, an error, a command line or an environment where it does not belong:
+//! canaries, looked for in every spelling, and proven to have been used.
 
 use std::fs;
 use std::process::{Command, Stdio};

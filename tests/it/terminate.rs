@@ -76,7 +76,8 @@ fn while_the_first_child_starts() {
         let simulator = simulator();
         let script = r#"echo "ready pid=$$"; exec sleep 1000"#;
         let mut run = supervise(&simulator).script(script);
-        // The answer is on its way: the signal meets the fetch, the start, or the child's first steps.
+        // The answer is on its way: the signal meets the fetch, the start, or the child's first
+        // steps.
         eventually("the answer is given", || {
             let requests = simulator.requests();
             requests.iter().any(|one| one.status == Some(200))

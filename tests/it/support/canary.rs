@@ -1,4 +1,5 @@
-//! A secret that is looked for wherever it must not be, in every spelling that software gives a text by itself.
+//! A secret that is looked for wherever it must not be, in every spelling that software gives a
+//! text by itself.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -65,7 +66,8 @@ fn hex(text: &str) -> String {
     text.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The characters that the secret alone decides, in the base64 of a text where so many bytes stand before it (modulo 3).
+/// The characters that the secret alone decides, in the base64 of a text where so many bytes stand
+/// before it (modulo 3).
 fn base64_within(secret: &str, before: usize) -> String {
     let text = [vec![0; before], secret.as_bytes().to_vec()].concat();
     let encoded = STANDARD_NO_PAD.encode(&text);

@@ -1,4 +1,5 @@
-//! The real program with real children, seen from outside: their lines, its log, its end. Nothing outlives a test.
+//! The real program with real children, seen from outside: their lines, its log, its end. Nothing
+//! outlives a test.
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};

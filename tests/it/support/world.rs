@@ -1,4 +1,5 @@
-//! What tests see of the system around them: processes by number and start time, and waiting for something to be so.
+//! What tests see of the system around them: processes by number and start time, and waiting for
+//! something to be so.
 
 use std::fs;
 use std::time::Duration;
@@ -91,7 +92,8 @@ pub(crate) fn processes_with(variable: &str) -> Vec<u32> {
     pids().into_iter().filter(has_it).collect()
 }
 
-/// Kills all processes with this variable in their environment, and those that they start meanwhile.
+/// Kills all processes with this variable in their environment, and those that they start
+/// meanwhile.
 pub(crate) fn kill_everything(variable: &str) {
     for _ in 0..100 {
         let found = processes_with(variable);
