@@ -40,7 +40,6 @@ enum State {
     Stopping {
         motion: Motion,
         step: usize,
-        since: Time,
         until: Time,
         interrupted: Option<Time>,
     },
@@ -121,7 +120,7 @@ impl Instance {
     /// Begins the stop sequence; one that has begun goes on as it is.
     pub(super) fn stop(&mut self, turn: &mut Turn<'_>) {
         if let State::Live { motion, .. } = self.state {
-            self.stop_step(turn, 0, motion, turn.now, None);
+            self.stop_step(turn, 0, motion, None);
         }
     }
 
@@ -249,14 +248,13 @@ impl Instance {
             State::Stopping {
                 step,
                 motion,
-                since,
                 interrupted,
                 ..
             } => {
                 if step + 1 < turn.config.stop.0.len() {
-                    self.stop_step(turn, step + 1, motion, since, interrupted);
+                    self.stop_step(turn, step + 1, motion, interrupted);
                 } else {
-                    let after = turn.now.since(since);
+                    let after = turn.config.stop.timeout();
                     turn.announce(Notice::Killing {
                         pid: self.pid,
                         after,
@@ -291,7 +289,6 @@ impl Instance {
         turn: &mut Turn<'_>,
         step: usize,
         motion: Motion,
-        since: Time,
         interrupted: Option<Time>,
     ) {
         let Some(&wanted) = turn.config.stop.0.get(step) else {
@@ -310,7 +307,6 @@ impl Instance {
         self.state = State::Stopping {
             motion,
             step,
-            since,
             until: turn.now + wanted.wait,
             interrupted,
         };
