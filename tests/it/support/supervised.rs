@@ -216,7 +216,7 @@ impl Supervised {
         self.exit_code()
     }
 
-    /// Waits for the supervisor's end, and until all that was said is read.
+    /// Waits for the supervisor's end, and reads all that was said.
     pub(crate) fn status(&mut self) -> ExitStatus {
         let mut status = None;
         let Self { process, .. } = self;
@@ -224,6 +224,10 @@ impl Supervised {
             status = process.try_wait().unwrap();
             status.is_some()
         });
+        // Whoever outlives it may hold its streams open.
+        if processes_with(&format!("{MARK}={}", self.mark)).is_empty() {
+            eventually("all is read", || self.out.ended() && self.log.ended());
+        }
         status.unwrap()
     }
 
@@ -280,6 +284,10 @@ impl Lines {
 
     fn all(&self) -> Vec<String> {
         self.read.0.lock().unwrap().lines.clone()
+    }
+
+    fn ended(&self) -> bool {
+        self.read.0.lock().unwrap().ended
     }
 
     fn next(&mut self, part: &str) -> Option<String> {
