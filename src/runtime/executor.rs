@@ -85,7 +85,13 @@ impl Executor {
             Action::Prepare {
                 instance,
                 environment,
-            } => events.push_back(self.prepare(instance, &environment)),
+            } => {
+                let event = self.prepare(instance, &environment);
+                // A job that has just ended well is not stopped and started again for a change: its
+                // end is told before the preparation, after which the old child may be touched.
+                self.children.reap(events);
+                events.push_back(event);
+            }
             Action::Spawn { instance } => events.push_back(self.spawn(instance)),
             Action::Signal {
                 instance,
