@@ -17,6 +17,8 @@ use super::turn::{Turn, Want};
 /// Another different value begins the quiet time again, this often; then the newest value is taken
 /// as it is.
 const RENEWALS_MAX: u32 = 5;
+/// A variable that is being considered may be missing for this long before the change is dropped.
+const GAP_MAX: Duration = Duration::from_secs(60);
 
 /// Yields the desired revision.
 #[derive(Debug)]
@@ -109,17 +111,18 @@ impl Change {
     ) -> Verdict {
         self.note_faults(turn, snapshot, protect);
         let values = self.merged(snapshot);
-        if matches!(protect, Protect::Child(_)) && self.is_blind_to_candidate(snapshot) {
-            self.look_again(turn, started_at);
-            return Verdict::Unchanged;
-        }
         let Some(desired) = &mut self.desired else {
             return self.adopt_first(turn, snapshot, values);
         };
         if *desired.others != snapshot.others {
             desired.others = Arc::new(snapshot.others.clone());
         }
-        if *desired.values == values {
+        if matches!(protect, Protect::Child(_)) && self.saw_only_a_gap(turn.now, snapshot, &values)
+        {
+            self.look_again(turn, started_at);
+            return Verdict::Unchanged;
+        }
+        if self.is_desired(&values) {
             self.withdraw(turn);
             return Verdict::Unchanged;
         }
@@ -193,13 +196,29 @@ impl Change {
         values
     }
 
-    /// Whether a variable that is being considered has no usable value in this answer: it neither
-    /// confirms nor withdraws.
-    fn is_blind_to_candidate(&self, snapshot: &Snapshot) -> bool {
-        self.candidate().is_some_and(|candidate| {
-            let mut changed = self.difference(&candidate.values).into_iter();
-            changed.any(|(name, _)| !matches!(snapshot.watched.get(&name), Some(Ok(_))))
-        })
+    fn is_desired(&self, values: &Values) -> bool {
+        self.desired
+            .as_ref()
+            .is_some_and(|desired| *desired.values == *values)
+    }
+
+    /// Whether an answer differs from what is being considered only in that a variable has no
+    /// usable value right now (the gap of a promotion): that neither confirms nor withdraws. Once
+    /// anything else differs, or after a minute, the gap is no longer waited out.
+    fn saw_only_a_gap(&self, now: Time, snapshot: &Snapshot, values: &Values) -> bool {
+        let (Some(candidate), Some(desired)) = (self.candidate(), &self.desired) else {
+            return false;
+        };
+        let is_gap = |name: &String| !matches!(snapshot.watched.get(name), Some(Ok(_)));
+        let mut seen = values.clone();
+        for (name, value) in &candidate.values {
+            // What only a pattern watches, and is gone again, was never promised.
+            if is_gap(name) && desired.values.contains_key(name) {
+                seen.insert(name.clone(), value.clone());
+            }
+        }
+        let waited = now.since(candidate.seen_at);
+        seen == candidate.values && *values != candidate.values && waited < GAP_MAX
     }
 
     fn look_again(&mut self, turn: &mut Turn<'_>, started_at: Time) {

@@ -46,7 +46,11 @@ enum State {
     /// KILL went to the whole tree while the leader lived.
     Killed { give_up: Time },
     /// The leader ended; what it left was told to stop.
-    Sweeping { end: End, kill: Time },
+    Sweeping {
+        end: End,
+        kill: Time,
+        interrupted: Option<Time>,
+    },
     /// What the leader left was killed.
     SweepKilled { end: End, give_up: Time },
     /// Nothing of it is left, or nothing that could be ended.
@@ -167,6 +171,10 @@ impl Instance {
             State::Stopping {
                 interrupted: first @ None,
                 ..
+            }
+            | State::Sweeping {
+                interrupted: first @ None,
+                ..
             } => *first = Some(now),
             State::Stopping { .. } | State::Sweeping { .. } => {
                 turn.announce(Notice::KillRequested);
@@ -202,6 +210,13 @@ impl Instance {
         if !self.lives() {
             return;
         }
+        let interrupted = match self.state {
+            State::Live { interrupted, .. } | State::Stopping { interrupted, .. } => interrupted,
+            State::Killed { .. }
+            | State::Sweeping { .. }
+            | State::SweepKilled { .. }
+            | State::Gone { .. } => None,
+        };
         let end = End {
             ended,
             at: turn.now,
@@ -229,6 +244,7 @@ impl Instance {
                 State::Sweeping {
                     end,
                     kill: turn.now + SWEEP,
+                    interrupted,
                 }
             }
         };

@@ -16,6 +16,8 @@ impl Service {
         match signal {
             Signal::TERM => self.terminate(turn),
             Signal::INT | Signal::QUIT => self.interrupt(turn, signal, origin),
+            // The terminal hung up: it reached the child already, and nobody is there to want more.
+            Signal::HUP if origin == Origin::Terminal => self.interrupt(turn, signal, origin),
             other => self.hand_on(turn, other, origin),
         }
     }
@@ -60,10 +62,8 @@ impl Service {
                 exit,
             } => {
                 interrupt_child(turn, &mut instance, signal, origin);
-                Phase::ShuttingDown {
-                    last: Last::Ending(instance),
-                    exit,
-                }
+                let last = Last::Ending(instance);
+                wind_down(turn, Phase::ShuttingDown { last, exit }, signal)
             }
             childless @ (Phase::Waiting(_)
             | Phase::Starting { .. }
@@ -132,6 +132,14 @@ fn wind_down(turn: &mut Turn<'_>, phase: Phase, signal: Signal) -> Phase {
         Phase::AwaitingCredential { failed, .. } => {
             shut_down(turn, failed, ExitWith::Fixed(own_code))
         }
-        phase @ (Phase::ShuttingDown { .. } | Phase::Done) => phase,
+        // A stop that a person asks for is no longer one that asks for a new start.
+        Phase::ShuttingDown { last, exit } => match exit {
+            ExitWith::Fixed(ExitCode::Changed) => Phase::ShuttingDown {
+                last,
+                exit: ExitWith::ChildsCode,
+            },
+            ExitWith::Fixed(_) | ExitWith::ChildsCode => Phase::ShuttingDown { last, exit },
+        },
+        Phase::Done => Phase::Done,
     }
 }

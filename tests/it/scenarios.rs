@@ -100,6 +100,7 @@ fn play(script: &str) -> String {
 /// The core, and a world that answers preparations and spawns at once.
 struct Stage {
     core: Supervisor,
+    selection: Selection,
     now: Time,
     log: String,
     fetch: Option<FetchId>,
@@ -112,9 +113,10 @@ struct Stage {
 
 impl Stage {
     fn new(settings: &str) -> Self {
-        let core = Supervisor::new(config(settings), 1);
+        let config = config(settings);
         Self {
-            core,
+            selection: config.environment.selection.clone(),
+            core: Supervisor::new(config, 1),
             now: Time::ZERO,
             log: String::new(),
             fetch: None,
@@ -255,7 +257,7 @@ impl Stage {
         match verb {
             "wake" => Event::Wake,
             "resumed" => Event::Resumed,
-            "answer" => self.fetched(answer(rest)),
+            "answer" => self.fetched(answer(rest, &self.selection)),
             "fail" => self.fetched(FetchOutcome::Failed(failure(rest))),
             "login" => Event::LoginChecked {
                 login: self.logins.pop_front().expect("a login is open"),
@@ -318,7 +320,7 @@ fn signal(name: &str) -> Signal {
 }
 
 /// `p1` stands for a postgres URL with that password.
-fn answer(text: &str) -> FetchOutcome {
+fn answer(text: &str, selection: &Selection) -> FetchOutcome {
     if text == "304" {
         return FetchOutcome::NotModified;
     }
@@ -337,7 +339,7 @@ fn answer(text: &str) -> FetchOutcome {
     }
     let etag = Some(ETag(text.into()));
     FetchOutcome::Snapshot {
-        snapshot: Arc::new(selection().snapshot(values)),
+        snapshot: Arc::new(selection.snapshot(values)),
         etag,
     }
 }
@@ -384,12 +386,16 @@ fn password(url: &Secret) -> String {
 }
 
 pub(super) fn selection() -> Selection {
-    let watched = vec![Watched {
-        pattern: "DATABASE_URL".to_owned(),
+    watch(["DATABASE_URL"].into_iter())
+}
+
+fn watch<'a>(patterns: impl Iterator<Item = &'a str>) -> Selection {
+    let watched = patterns.map(|pattern| Watched {
+        pattern: pattern.to_owned(),
         export_as: None,
-    }];
+    });
     Selection {
-        watched,
+        watched: watched.collect(),
         all_vars: false,
     }
 }
@@ -422,6 +428,7 @@ pub(super) fn config(settings: &str) -> Config {
     for setting in settings.split_whitespace() {
         let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
         match name {
+            "watch" => config.environment.selection = watch(value.split(',')),
             "debounce" => config.debounce = seconds(value),
             "splay" => config.splay = seconds(value),
             "start-timeout" => config.start_timeout = seconds(value),
