@@ -289,18 +289,20 @@ fn check_host(host: &str) -> Result<(), Malformed> {
     }
     match port {
         None | Some("") => Ok(()),
-        Some(port) => match port.parse::<u16>() {
+        // (Rust's own parsers would also take a plus sign.)
+        Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => match port.parse::<u16>() {
             Ok(number) if number > 0 => Ok(()),
             Ok(_) | Err(_) => Err(Malformed::Port),
         },
+        Some(_) => Err(Malformed::Port),
     }
 }
 
 fn check_escapes(text: &str) -> Result<(), Malformed> {
     for (at, _) in text.match_indices('%') {
         let digits = text.get(at + 1..at + 3).ok_or(Malformed::Escape)?;
-        let byte = u8::from_str_radix(digits, 16).map_err(|_| Malformed::Escape)?;
-        if byte == 0 {
+        let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !is_hex || digits == "00" {
             return Err(Malformed::Escape);
         }
     }
@@ -356,7 +358,9 @@ mod tests {
             ("postgres://u:p@h:0/d", Malformed::Port),
             ("postgres://u:p@h:66666/d", Malformed::Port),
             ("postgres://u:p p@h/d", Malformed::Blank),
+            ("postgres://u:p@h:+5432/d", Malformed::Port),
             ("postgres://u:p%4@h/d", Malformed::Escape),
+            ("postgres://u:p%+5@h/d", Malformed::Escape),
             ("postgres://u:p%00@h/d", Malformed::Escape),
             ("postgres://u:p@[::1/d", Malformed::Host),
         ] {

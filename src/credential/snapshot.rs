@@ -52,7 +52,7 @@ pub enum Fault {
     NotText,
     /// It holds a NUL byte, which no environment can.
     HasNul,
-    /// Its name says URL, and it does not parse as one.
+    /// It claims to be a postgres URL, or its name does, and no client could use it.
     NotAUrl,
 }
 
@@ -139,22 +139,28 @@ fn judge(name: &str, raw: RawValue) -> Result<Secret, Fault> {
         Err(Fault::Empty)
     } else if text.contains('\0') {
         Err(Fault::HasNul)
-    } else if names_a_url(name) && !is_url(text) {
+    } else if !is_plausible(name, text) {
         Err(Fault::NotAUrl)
     } else {
         Ok(value)
     }
 }
 
-fn names_a_url(name: &str) -> bool {
-    name == "URL" || name.ends_with("_URL")
-}
-
-fn is_url(text: &str) -> bool {
+/// A postgres URL must be one that clients can use, and Heroku Postgres's own variables some URL at
+/// all. Nothing more is asked of anything: Kafka's lists of brokers and a bare host in `BASE_URL` are
+/// good values too.
+fn is_plausible(name: &str, text: &str) -> bool {
     if DatabaseUrl::is_postgres(text) {
         return DatabaseUrl::parse(text).is_ok();
     }
-    url::Url::parse(text).is_ok_and(|url| url.has_host() || text.contains("://"))
+    text.contains("://") || !is_herokus_database(name)
+}
+
+/// `DATABASE_URL`, `HEROKU_POSTGRESQL_AMBER_URL`, `DATABASE_CONNECTION_POOL_URL`.
+fn is_herokus_database(name: &str) -> bool {
+    name == "DATABASE_URL"
+        || name.ends_with("_CONNECTION_POOL_URL")
+        || (name.starts_with("HEROKU_POSTGRESQL_") && name.ends_with("_URL"))
 }
 
 /// `*` stands for any characters, everything else for itself.
@@ -213,7 +219,21 @@ mod tests {
         assert_eq!(judged(text("postgres//u:p@h/d")), Err(Fault::NotAUrl));
         assert_eq!(judged(text("postgres://")), Err(Fault::NotAUrl));
         assert!(judged(text("postgres://u:p@h:5432/d")).is_ok());
-        assert!(judged(text("rediss://:p@h:6379")).is_ok());
+        assert!(judged(text("mysql://:p@h:3306/d")).is_ok());
+    }
+
+    #[test]
+    fn what_other_add_ons_call_a_url_is_theirs_to_say() {
+        for value in [
+            "kafka+ssl://h1:9096,kafka+ssl://h2:9096",
+            "mongodb://u:p@h1:27017,h2:27017/d?replicaSet=r",
+            "example.com",
+            "rediss://:p@h:6379",
+        ] {
+            let answer = BTreeMap::from([("THEIR_URL".to_owned(), text(value))]);
+            let judged = selection(&["*"]).snapshot(answer).watched["THEIR_URL"].clone();
+            assert_eq!(judged, Ok(Secret::from(value)));
+        }
     }
 
     #[test]
