@@ -36,7 +36,7 @@
 //! | [`heroku`] | FETCHES: the client and the token's sources. reqwest lives only here |
 //! | [`postgres`] | LOGS IN. tokio-postgres lives only here |
 //! | [`process`] | The OPERATING SYSTEM: spawn, reap, sweep. nix and libc live only here, `unsafe` only in `spawn.rs` |
-//! | [`runtime`] | CONNECTS: the only caller of `step`, the only `select!`; `executor.rs` has one arm per action |
+//! | [`runtime`] | CONNECTS: the loop that calls `step`; `executor.rs` has one arm per action |
 //! | [`commands`] | `exec`, `env`, `check`: what is not supervising |
 //! | `testing` | the Heroku simulator (feature `testing`, never in the installed binary) |
 //!
@@ -77,7 +77,7 @@
 //! | how a child is stopped, killed, swept | `supervisor/instance.rs` |
 //! | what a signal does | `supervisor/orders.rs` |
 //! | an option | `cli.rs`, then `config.rs`, then the README's table |
-//! | a log line | `runtime/telemetry.rs` |
+//! | a log line | `runtime/telemetry/wording.rs` |
 //! | what the child finds in its environment | `credential/environment.rs` |
 //! | where a token comes from | `heroku/token.rs` |
 //!

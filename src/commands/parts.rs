@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::config::{self, Config, Inherited};
 use crate::credential::Environment;
+use crate::credential::environment::INSTANCE_MARK;
 use crate::heroku::{ApiUrl, Client, ClientOptions, Timeouts, TokenOptions};
 use crate::process::{self, Group, Program};
 
@@ -13,8 +14,12 @@ use super::failure::Failure;
 
 /// The client that asks for this configuration's config vars.
 pub(super) fn client(config: &Config, inherited: &Inherited) -> Result<Client, Failure> {
+    // Programs that are asked for a token are no instance's: a sweep leaves them alone.
+    let mut variables = inherited.clone();
+    let mark = format!("{}.helper", process::supervisor_mark());
+    variables.insert(INSTANCE_MARK.into(), mark.into());
     let source = &config.source;
-    let variables = Arc::new(inherited.clone());
+    let variables = Arc::new(variables);
     Ok(Client::new(ClientOptions {
         api_url: ApiUrl::resolve(source.api_url.as_deref(), &variables)?,
         ca_file: source.ca_file.clone(),

@@ -12,6 +12,7 @@ use url::Url;
 
 use crate::credential::{Selection, Snapshot, phrase};
 
+use super::command::HelperEnds;
 use super::error::{Diagnosis, FetchError, SetupError};
 use super::model::{self, Body, Complaint};
 use super::token::{Token, TokenOptions, TokenSource};
@@ -113,9 +114,9 @@ impl Client {
         })
     }
 
-    /// Asks once; with `unless`, for an answer other than the one of that tag. It ends within 10 s,
-    /// and a token that has to be looked for may take 10 s more. When the token is refused, its
-    /// source is read again: another token there is tried at once.
+    /// Asks once; with `unless`, for an answer other than the one of that tag. A request ends
+    /// within 10 s, and so does each look for the token. When the token is refused, its source is read
+    /// again: another token there is tried at once, so that all in all it may take 40 s.
     ///
     /// # Errors
     /// When there is no good answer; see [`FetchError`].
@@ -138,6 +139,12 @@ impl Client {
     /// afterwards.
     pub fn take_warning(&self) -> Option<String> {
         self.held().warning.take()
+    }
+
+    /// Where the one reaper of the process tells how helper programs ended.
+    #[must_use]
+    pub fn helpers(&self) -> HelperEnds {
+        self.source.helpers()
     }
 
     async fn token(&self) -> Result<Token, FetchError> {

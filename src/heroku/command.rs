@@ -1,8 +1,10 @@
 //! Runs a program that prints a token: no shell, 10 seconds, 4 KiB, one line.
 
-use std::io;
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
@@ -14,22 +16,62 @@ use super::Variables;
 
 const TIME_MAX: Duration = Duration::from_secs(10);
 const OUTPUT_BYTES_MAX: usize = 4096;
+/// How often the end is looked for once the output is closed.
+const PAUSE: Duration = Duration::from_millis(2);
+/// A status that the reaper has taken and not told after so many looks is lost.
+const LOOKS_MAX: u32 = 500;
 
-/// The one line that the program printed, or one phrase on why there is none.
+/// How helper programs ended, for a process in which one reaper takes every status: it tells those
+/// that are waited for here. In a process without one, nobody tells, and nobody needs to.
+#[derive(Clone, Debug, Default)]
+pub struct HelperEnds(Arc<Mutex<BTreeMap<u32, Option<End>>>>);
+
+/// Well, or in a way that one phrase tells.
+type End = Result<(), String>;
+
+impl HelperEnds {
+    /// A process ended with this code (128+n: by signal n). Not a helper's: forgotten at once.
+    pub fn tell(&self, pid: u32, code: u8) {
+        if let Some(end) = self.lock().get_mut(&pid) {
+            *end = Some(judge(code.into()));
+        }
+    }
+
+    fn expect(&self, pid: u32) {
+        self.lock().insert(pid, None);
+    }
+
+    fn told(&self, pid: u32) -> Option<End> {
+        self.lock().get(&pid).cloned().flatten()
+    }
+
+    fn forget(&self, pid: u32) {
+        self.lock().remove(&pid);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u32, Option<End>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The one line that the program printed, or one phrase on why there is none. When the future is
+/// dropped, the program is killed.
 pub(super) async fn line(
     words: &[String],
     variables: &Variables,
+    ends: &HelperEnds,
 ) -> Result<Zeroizing<Vec<u8>>, String> {
-    line_within(TIME_MAX, words, variables).await
+    line_within(TIME_MAX, words, variables, ends).await
 }
 
 async fn line_within(
     time_max: Duration,
     words: &[String],
     variables: &Variables,
+    ends: &HelperEnds,
 ) -> Result<Zeroizing<Vec<u8>>, String> {
     let (program, arguments) = words.split_first().ok_or("names no program")?;
-    let mut child = Command::new(program)
+    let child = Command::new(program)
         .args(arguments)
         .env_clear()
         .envs(variables)
@@ -38,69 +80,93 @@ async fn line_within(
         .stderr(Stdio::null())
         .spawn()
         .map_err(|error| format!("could not be started: {}", error.kind()))?;
-    let result = timeout(time_max, output(&mut child)).await;
-    let Ok(result) = result else {
-        end(&mut child);
-        return Err(format!("did not end within {time_max:?}"));
-    };
-    if result.is_err() {
-        end(&mut child);
-    }
-    result
+    let mut helper = Helper::new(child, ends.clone());
+    let result = timeout(time_max, helper.output()).await;
+    result.map_err(|_| format!("did not end within {time_max:?}"))?
 }
 
-async fn output(child: &mut Child) -> Result<Zeroizing<Vec<u8>>, String> {
-    let stdout = child.stdout.take().ok_or("has no output")?;
-    let mut pipe = pipe::Receiver::from_owned_fd(OwnedFd::from(stdout))
-        .map_err(|error| format!("cannot be read: {}", error.kind()))?;
-    // Full length from the start: growing would leave copies behind.
-    let mut output = Zeroizing::new(vec![0; OUTPUT_BYTES_MAX + 1]);
-    let mut length = 0;
-    loop {
-        let read = pipe.read(&mut output[length..]).await;
-        match read.map_err(|error| format!("cannot be read: {}", error.kind()))? {
-            0 => break,
-            bytes => length += bytes,
-        }
-        if length > OUTPUT_BYTES_MAX {
-            return Err("printed more than 4 KiB".to_owned());
-        }
+/// A program that runs, killed on drop unless its end is known.
+struct Helper {
+    child: Child,
+    ends: HelperEnds,
+}
+
+impl Helper {
+    fn new(child: Child, ends: HelperEnds) -> Self {
+        ends.expect(child.id());
+        Self { child, ends }
     }
-    output.truncate(length);
-    if output.trim_ascii().contains(&b'\n') {
-        return Err("printed more than one line".to_owned());
+
+    async fn output(&mut self) -> Result<Zeroizing<Vec<u8>>, String> {
+        let stdout = self.child.stdout.take().ok_or("has no output")?;
+        let mut pipe = pipe::Receiver::from_owned_fd(OwnedFd::from(stdout))
+            .map_err(|error| format!("cannot be read: {}", error.kind()))?;
+        // Full length from the start: growing would leave copies behind.
+        let mut output = Zeroizing::new(vec![0; OUTPUT_BYTES_MAX + 1]);
+        let mut length = 0;
+        loop {
+            let read = pipe.read(&mut output[length..]).await;
+            match read.map_err(|error| format!("cannot be read: {}", error.kind()))? {
+                0 => break,
+                bytes => length += bytes,
+            }
+            if length > OUTPUT_BYTES_MAX {
+                return Err("printed more than 4 KiB".to_owned());
+            }
+        }
+        output.truncate(length);
+        if output.trim_ascii().contains(&b'\n') {
+            return Err("printed more than one line".to_owned());
+        }
+        self.ended().await?;
+        Ok(output)
     }
-    match ended(child).await {
-        // Its status went to the one reaper of all processes: what it printed has to do.
-        None => Ok(output),
-        Some(status) if status.success() => Ok(output),
-        Some(status) => Err(match status.code() {
-            Some(code) => format!("exited with code {code}"),
-            None => "was ended by a signal".to_owned(),
-        }),
+
+    /// Waits for its end. It has closed its output, so this takes a moment at most.
+    async fn ended(&mut self) -> End {
+        let mut lost = 0;
+        while lost < LOOKS_MAX {
+            match self.end() {
+                Some(end) => return end,
+                None => lost += u32::from(self.child.try_wait().is_err()),
+            }
+            sleep(PAUSE).await;
+        }
+        Err("ended in a way that nobody was told".to_owned())
+    }
+
+    /// How it ended, as the reaper or the system tells.
+    fn end(&mut self) -> Option<End> {
+        let told = self.ends.told(self.child.id());
+        told.or_else(|| self.child.try_wait().ok().flatten().map(status))
     }
 }
 
-/// How it ended, unless somebody else was told. It has closed its output, so this takes a moment at
-/// most.
-async fn ended(child: &mut Child) -> Option<ExitStatus> {
-    let mut pause = Duration::from_millis(1);
-    loop {
-        match child.try_wait() {
-            Ok(None) => sleep(pause).await,
-            Ok(Some(status)) => return Some(status),
-            Err(_) => return None,
+impl Drop for Helper {
+    fn drop(&mut self) {
+        if self.end().is_none() {
+            // Not told and not waited for: the process id is still its own.
+            let _ = self.child.kill();
+            let _ = self.child.try_wait();
         }
-        pause = (pause * 2).min(Duration::from_millis(100));
+        self.ends.forget(self.child.id());
     }
 }
 
-/// Kills it if it is still ours to kill.
-fn end(child: &mut Child) {
-    if let Ok(None) = child.try_wait() {
-        let ended: io::Result<()> = child.kill().and_then(|()| child.wait().map(drop));
-        // ECHILD: the one reaper was quicker.
-        drop(ended);
+fn status(status: ExitStatus) -> End {
+    judge(
+        status
+            .code()
+            .or(status.signal().map(|n| 128 + n))
+            .unwrap_or(1),
+    )
+}
+
+fn judge(code: i32) -> End {
+    match code {
+        0 => Ok(()),
+        129.. => Err(format!("was ended by signal {}", code - 128)),
+        _ => Err(format!("exited with code {code}")),
     }
 }
 
@@ -118,7 +184,7 @@ mod tests {
             ("PATH".into(), "/usr/bin:/bin".into()),
             ("SECRET".into(), "T".into()),
         ]);
-        let output = line_within(time_max, &words, &variables).await?;
+        let output = line_within(time_max, &words, &variables, &HelperEnds::default()).await?;
         Ok(String::from_utf8(output.to_vec()).unwrap())
     }
 
@@ -136,7 +202,7 @@ mod tests {
                 "could not be started: entity not found",
             ),
             (&["false"], "exited with code 1"),
-            (&["sh", "-c", "kill -9 $$"], "was ended by a signal"),
+            (&["sh", "-c", "kill -9 $$"], "was ended by signal 9"),
             (&["printf", "a\\nb"], "printed more than one line"),
             (
                 &["head", "-c", "5000", "/dev/zero"],

@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use crate::credential::Secret;
 
+use super::command::HelperEnds;
 use super::error::SetupError;
 use super::token_file::{self, Unreadable};
 use super::{ApiUrl, Variables, command, netrc, variable};
@@ -33,6 +34,7 @@ pub struct TokenSource {
     named: Option<Named>,
     variables: Arc<Variables>,
     machine: String,
+    helpers: HelperEnds,
 }
 
 enum Named {
@@ -109,7 +111,14 @@ impl TokenSource {
             named,
             variables,
             machine: api_url.machine(),
+            helpers: HelperEnds::default(),
         })
+    }
+
+    /// Where the one reaper of the process tells how helper programs ended.
+    #[must_use]
+    pub fn helpers(&self) -> HelperEnds {
+        self.helpers.clone()
     }
 
     /// Looks for the token. It takes 10 s at most for each program that has to be asked.
@@ -145,7 +154,7 @@ impl TokenSource {
                 "{origin} (CHANGEOVER_TOKEN_COMMAND) {why}, so there is no API token"
             ))
         };
-        let output = command::line(words, &self.variables).await;
+        let output = command::line(words, &self.variables, &self.helpers).await;
         let output = output.map_err(|why| no_token(&why))?;
         let secret = clean(&output).map_err(|why| no_token(&format!("printed what {why}")))?;
         Ok(Token::without_warning(secret, origin))
@@ -235,7 +244,7 @@ impl TokenSource {
             "account",
             &account,
         ];
-        match command::line(&words.map(str::to_owned), &self.variables).await {
+        match command::line(&words.map(str::to_owned), &self.variables, &self.helpers).await {
             Err(why) => nothing(&format!("secret-tool {why}")),
             Ok(output) => match clean(&output) {
                 Ok(secret) => Found::Token(Token::without_warning(secret, Origin::Keychain)),

@@ -3,8 +3,10 @@
 
 use std::collections::VecDeque;
 
+use crate::heroku::HelperEnds;
 use crate::process::{self, Change, Child, Group, StartTime, Terminal, Tree};
 use crate::supervisor::action::Scope;
+use crate::supervisor::config::LeftoverPolicy;
 use crate::supervisor::event::{Event, Leftovers};
 use crate::supervisor::id::InstanceId;
 use crate::supervisor::signal::Signal;
@@ -14,6 +16,7 @@ use crate::supervisor::signal::Signal;
 pub(super) struct Children {
     mark: String,
     group: Group,
+    leftovers: LeftoverPolicy,
     terminal: Option<Terminal>,
     known: Vec<Known>,
 }
@@ -45,7 +48,7 @@ enum Leader {
 impl Children {
     /// None yet. `mark` names this supervisor in their environments.
     #[must_use]
-    pub(super) fn new(mark: String, group: Group) -> Self {
+    pub(super) fn new(mark: String, group: Group, leftovers: LeftoverPolicy) -> Self {
         let terminal = match group {
             Group::Shared => Terminal::save(),
             Group::Own => None,
@@ -53,6 +56,7 @@ impl Children {
         Self {
             mark,
             group,
+            leftovers,
             terminal,
             known: Vec::new(),
         }
@@ -60,9 +64,13 @@ impl Children {
 
     /// One more, just spawned.
     pub(super) fn add(&mut self, instance: InstanceId, child: Child) {
-        let mark = format!("{}.{instance}", self.mark);
+        let mark = instance.mark(&self.mark);
         let start = StartTime::of(child.pid).unwrap_or_default();
         let tree = Tree::new(mark, child.pid, start);
+        // The core has given up on what was killed before: nothing of it is killed again.
+        for old in &mut self.known {
+            old.sweep = Sweep::Told;
+        }
         self.known.push(Known {
             instance,
             leader: Leader::Lives(child),
@@ -89,12 +97,7 @@ impl Children {
     }
 
     /// Sends a signal to everything that is left of an instance.
-    pub(super) fn sweep(
-        &mut self,
-        instance: InstanceId,
-        signal: Signal,
-        events: &mut VecDeque<Event>,
-    ) {
+    pub(super) fn sweep(&mut self, instance: InstanceId, signal: Signal) {
         if let Some(known) = self
             .known
             .iter_mut()
@@ -107,11 +110,10 @@ impl Children {
             };
             known.tree.signal_all(signal);
         }
-        self.reap(events);
     }
 
     /// Collects every change, ours and adopted, in the order in which the kernel tells them.
-    pub(super) fn reap(&mut self, events: &mut VecDeque<Event>) {
+    pub(super) fn reap(&mut self, events: &mut VecDeque<Event>, helpers: &HelperEnds) {
         let mut changes = Vec::new();
         let mut children = process::collect(&mut changes);
         while children == process::Children::More {
@@ -129,6 +131,9 @@ impl Children {
             !empty
         });
         for (pid, change) in changes {
+            if let Change::Ended(ended) = change {
+                helpers.tell(pid, ended.code());
+            }
             self.note(pid, change, children, events);
         }
     }
@@ -158,7 +163,10 @@ impl Children {
         events.push_back(match change {
             Change::Stopped(_) => Event::Stopped { instance },
             Change::Continued => Event::Continued { instance },
-            Change::Ended(ended) if self.known[at].is_empty(children) => {
+            // With `--sweep none` nobody asks what is left.
+            Change::Ended(ended)
+                if self.leftovers == LeftoverPolicy::Leave || self.known[at].is_empty(children) =>
+            {
                 self.known.swap_remove(at);
                 Event::Exited {
                     instance,

@@ -9,10 +9,11 @@ use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::credential::{Environment, Secret, SslMode};
 use crate::exit_code::ExitCode;
-use crate::heroku::{Answer, Client, FetchError};
+use crate::heroku::{Answer, Client, FetchError, HelperEnds};
 use crate::postgres::{self, Login};
 use crate::process::{self, Prepared, Program};
 use crate::supervisor::action::Action;
+use crate::supervisor::config::LeftoverPolicy;
 use crate::supervisor::event::{
     ETag, Event, FailureKind, FetchFailure, FetchOutcome, LoginOutcome, SpawnError,
 };
@@ -28,6 +29,7 @@ const LOGIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// The hands of the core.
 pub struct Executor {
     client: Arc<Client>,
+    helpers: HelperEnds,
     program: Program,
     children: Children,
     prepared: Option<(InstanceId, Prepared)>,
@@ -55,12 +57,14 @@ impl Executor {
         program: Program,
         client: Client,
         mark: String,
+        leftovers: LeftoverPolicy,
         context: Context,
         answers: mpsc::Sender<Event>,
     ) -> Self {
         Self {
+            helpers: client.helpers(),
             client: Arc::new(client),
-            children: Children::new(mark, program.group),
+            children: Children::new(mark, program.group, leftovers),
             program,
             prepared: None,
             fetches: Vec::new(),
@@ -89,7 +93,7 @@ impl Executor {
                 let event = self.prepare(instance, &environment);
                 // A job that has just ended well is not stopped and started again for a change: its
                 // end is told before the preparation, after which the old child may be touched.
-                self.children.reap(events);
+                self.children.reap(events, &self.helpers);
                 events.push_back(event);
             }
             Action::Spawn { instance } => events.push_back(self.spawn(instance)),
@@ -98,7 +102,10 @@ impl Executor {
                 signal,
                 scope,
             } => self.children.signal(instance, signal, scope),
-            Action::Sweep { instance, signal } => self.children.sweep(instance, signal, events),
+            Action::Sweep { instance, signal } => {
+                self.children.sweep(instance, signal);
+                self.reap(events);
+            }
             Action::Announce(notice) => self.notices.push(notice),
             Action::Exit(code) => return Told::Exit(code),
         }
@@ -107,7 +114,7 @@ impl Executor {
 
     /// Collects what happened to children.
     pub fn reap(&mut self, events: &mut VecDeque<Event>) {
-        self.children.reap(events);
+        self.children.reap(events, &self.helpers);
     }
 
     /// Whether a process belongs to a child's tree.

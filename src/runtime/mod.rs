@@ -1,4 +1,5 @@
-//! CONNECTS: the only caller of `step()`, the only `select!`.
+//! CONNECTS: the loop of a supervised life. (`commands/first.rs` has the only other one: the start
+//! alone, for commands that supervise nothing.)
 //!
 //! One turn: wait for one event, step, do what the core says in its order, and only then write the
 //! log: people's lines never stand between an old child's end and the new one's start.
@@ -96,12 +97,13 @@ impl Life {
         } = setup;
         let (sender, answers) = mpsc::channel(ANSWERS_MAX);
         let mark = config.mark.clone().unwrap_or_default();
+        let leftovers = config.leftovers;
         Ok(Self {
             clock: Clock::start(),
             children: ChildChanges::install()?,
             signals: Signals::install(&inherited)?,
             core: Supervisor::new(config, seed),
-            executor: Executor::new(program, client, mark, context, sender),
+            executor: Executor::new(program, client, mark, leftovers, context, sender),
             answers,
             events: VecDeque::from([Event::Wake]),
         })
@@ -141,8 +143,9 @@ impl Life {
             Some(answer) = self.answers.recv() => self.events.push_back(answer),
             () = self.clock.until(deadline) => self.events.push_back(Event::Wake),
         }
+        // Before all else: what it asks for answers the rest, too.
         if self.clock.slept() {
-            self.events.push_back(Event::Resumed);
+            self.events.push_front(Event::Resumed);
         }
         Ok(())
     }

@@ -41,3 +41,11 @@ id! {
     /// a new number.
     Revision, ""
 }
+
+impl InstanceId {
+    /// What marks this instance's processes, in their environment, as this supervisor's.
+    #[must_use]
+    pub fn mark(self, supervisor: &str) -> String {
+        format!("{supervisor}.{self}")
+    }
+}

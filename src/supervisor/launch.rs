@@ -58,7 +58,7 @@ impl Launch {
     /// Asks for the preparation of a child on the desired revision.
     pub(super) fn new(turn: &mut Turn<'_>, desired: &Desired, why: Why) -> Self {
         let id = turn.ids.instance();
-        let mark = turn.config.mark.as_ref().map(|mark| format!("{mark}.{id}"));
+        let mark = turn.config.mark.as_ref().map(|mark| id.mark(mark));
         let spec = &turn.config.environment;
         let environment = Arc::new(spec.build(mark.as_deref(), &desired.values, &desired.others));
         turn.act(Action::Prepare {

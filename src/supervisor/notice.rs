@@ -1,4 +1,4 @@
-//! Facts worth telling people, without their wording: that is `runtime/telemetry.rs`'s.
+//! Facts worth telling people, without their wording: that is `runtime/telemetry/wording.rs`'s.
 
 use crate::credential::{Fault, Kind};
 
