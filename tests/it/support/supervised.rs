@@ -126,9 +126,10 @@ impl Supervise {
 
     /// What would be started, for a test that wants it otherwise and looks after it by itself.
     pub(crate) fn command(&self, program: &[&str]) -> Command {
-        // A session of its own: no terminal, whoever runs the tests.
+        // A session of its own: no terminal, whoever runs the tests. And what runs them in the background may ignore INT.
         let mut command = Command::new("setsid");
         command
+            .args(["env", "--default-signal"])
             .args(&self.under)
             .args([env!("CARGO_BIN_EXE_changeover"), "run"])
             .args(&self.options)
