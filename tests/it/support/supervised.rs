@@ -130,6 +130,8 @@ impl Supervise {
         let mut command = Command::new("setsid");
         command
             .args(["env", "--default-signal"])
+            // A test process that is killed drops nothing.
+            .args(["setpriv", "--pdeathsig", "TERM"])
             .args(&self.under)
             .args([env!("CARGO_BIN_EXE_changeover"), "run"])
             .args(&self.options)
