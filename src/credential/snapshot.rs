@@ -147,8 +147,8 @@ fn judge(name: &str, raw: RawValue) -> Result<Secret, Fault> {
 }
 
 /// A postgres URL must be one that clients can use, and Heroku Postgres's own variables some URL at
-/// all. Nothing more is asked of anything: Kafka's lists of brokers and a bare host in `BASE_URL` are
-/// good values too.
+/// all. Nothing more is asked of anything: Kafka's lists of brokers and a bare host in `BASE_URL`
+/// are good values too.
 fn is_plausible(name: &str, text: &str) -> bool {
     if DatabaseUrl::is_postgres(text) {
         return DatabaseUrl::parse(text).is_ok();

@@ -115,8 +115,8 @@ impl Client {
     }
 
     /// Asks once; with `unless`, for an answer other than the one of that tag. A request ends
-    /// within 10 s, and so does each look for the token. When the token is refused, its source is read
-    /// again: another token there is tried at once, so that all in all it may take 40 s.
+    /// within 10 s, and so does each look for the token. When the token is refused, its source is
+    /// read again: another token there is tried at once, so that all in all it may take 40 s.
     ///
     /// # Errors
     /// When there is no good answer; see [`FetchError`].

@@ -209,53 +209,55 @@ async fn a_server_that_repeats_secrets_is_not_repeated() {
     }
 }
 
+/// Options that make no sense, each with something secret in it.
+const MISTAKES: &[&[&str]] = &[
+    &[
+        "-a",
+        "myapp",
+        "--interval",
+        "60",
+        "--token-command",
+        "echo t0ken-canary-5e1f",
+    ],
+    &["-a", "myapp", "--token-command", "echo 't0ken-canary-5e1f"],
+    &[
+        "-a",
+        "myapp",
+        "--token-command",
+        "/nowhere t0ken-canary-5e1f",
+        "--start-timeout",
+        "1s",
+    ],
+    &[
+        "-a",
+        "myapp",
+        "--token-command",
+        "false t0ken-canary-5e1f",
+        "--start-timeout",
+        "1s",
+    ],
+    &[
+        "-a",
+        "myapp",
+        "--api-url",
+        "http://u:t0ken-canary-5e1f@example.com",
+    ],
+    &["-a", "myapp", "--api-url", "https://u:t0ken-canary-5e1f@:x"],
+    &["-a", "postgres://u:malf0rmed-canary-99@h/d"],
+    &["-a", "myapp", "--token=t0ken-canary-5e1f"],
+    &[
+        "-a",
+        "myapp",
+        "--token-file",
+        "/nowhere",
+        "--token-command",
+        "echo t0ken-canary-5e1f",
+    ],
+];
+
 #[test]
 fn mistakes_are_told_without_what_was_typed_in_secret() {
-    let mistakes: &[&[&str]] = &[
-        &[
-            "-a",
-            "myapp",
-            "--interval",
-            "60",
-            "--token-command",
-            "echo t0ken-canary-5e1f",
-        ],
-        &["-a", "myapp", "--token-command", "echo 't0ken-canary-5e1f"],
-        &[
-            "-a",
-            "myapp",
-            "--token-command",
-            "/nowhere t0ken-canary-5e1f",
-            "--start-timeout",
-            "1s",
-        ],
-        &[
-            "-a",
-            "myapp",
-            "--token-command",
-            "false t0ken-canary-5e1f",
-            "--start-timeout",
-            "1s",
-        ],
-        &[
-            "-a",
-            "myapp",
-            "--api-url",
-            "http://u:t0ken-canary-5e1f@example.com",
-        ],
-        &["-a", "myapp", "--api-url", "https://u:t0ken-canary-5e1f@:x"],
-        &["-a", "postgres://u:malf0rmed-canary-99@h/d"],
-        &["-a", "myapp", "--token=t0ken-canary-5e1f"],
-        &[
-            "-a",
-            "myapp",
-            "--token-file",
-            "/nowhere",
-            "--token-command",
-            "echo t0ken-canary-5e1f",
-        ],
-    ];
-    for options in mistakes {
+    for options in MISTAKES {
         let mut supervise = supervise("http://127.0.0.1:1");
         supervise = supervise.only_options(options);
         let mut run = supervise.script("echo started");
@@ -272,6 +274,10 @@ fn mistakes_are_told_without_what_was_typed_in_secret() {
         );
         clean(&run);
     }
+}
+
+#[test]
+fn mistakes_in_variables_are_told_without_what_they_hold() {
     for (variable, value) in [
         ("HEROKU_HOST", "https://u:t0ken-canary-5e1f@example.com"),
         (

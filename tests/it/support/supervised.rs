@@ -126,7 +126,8 @@ impl Supervise {
 
     /// What would be started, for a test that wants it otherwise and looks after it by itself.
     pub(crate) fn command(&self, program: &[&str]) -> Command {
-        // A session of its own: no terminal, whoever runs the tests. And what runs them in the background may ignore INT.
+        // A session of its own: no terminal, whoever runs the tests. And what runs them in the
+        // background may ignore INT.
         let mut command = Command::new("setsid");
         command
             .args(["env", "--default-signal"])
