@@ -107,9 +107,9 @@ impl Report {
                 ..
             }) => Verdict::Good(format!("from {origin}; but {warning}")),
             Ok(token) => Verdict::Good(format!("from {}", token.origin)),
-            Err(NoToken(why)) => {
+            Err(error) => {
                 let mend = "set HEROKU_API_KEY, or name a file with --token-file".to_owned();
-                Verdict::Bad(why.clone(), mend, ExitCode::Config)
+                Verdict::Bad(error.to_string(), mend, ExitCode::Config)
             }
         };
         self.add("token", verdict);
@@ -124,7 +124,7 @@ impl Report {
                 self.add("app", Verdict::Good(format!("{app} shows its config vars")));
                 self.diagnosis(diagnosis);
             }
-            Err(error @ FetchError::NoToken(_)) => {
+            Err(error @ (FetchError::NoToken(_) | FetchError::TokenCommandFailed(_))) => {
                 self.add("token", bad(error, NEW_TOKEN, ExitCode::Config));
             }
             Err(error @ FetchError::TokenRefused { diagnosis, .. }) => {
@@ -310,7 +310,7 @@ mod tests {
         assert_eq!(report.code(), ExitCode::Config);
 
         let mut report = Report::default();
-        report.token(&Err(NoToken("no source has one".to_owned())));
+        report.token(&Err(NoToken::Nowhere("no source has one".to_owned())));
         assert!(
             report
                 .to_string()

@@ -15,7 +15,7 @@ use crate::credential::{Selection, Snapshot, phrase};
 use super::command::HelperEnds;
 use super::error::{Diagnosis, FetchError, SetupError};
 use super::model::{self, Body, Complaint};
-use super::token::{Token, TokenOptions, TokenSource};
+use super::token::{NoToken, Token, TokenOptions, TokenSource};
 use super::transport::{self, Timeouts};
 use super::{ApiUrl, Variables};
 
@@ -153,7 +153,10 @@ impl Client {
             return Ok(token);
         }
         let token = self.source.read().await;
-        let token = token.map_err(|error| FetchError::NoToken(error.0))?;
+        let token = token.map_err(|error| match error {
+            NoToken::Nowhere(why) => FetchError::NoToken(why),
+            NoToken::CommandFailed(why) => FetchError::TokenCommandFailed(why),
+        })?;
         self.hold(&token);
         Ok(token)
     }

@@ -94,9 +94,12 @@ pub enum UrlFault {
 /// bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum FetchError {
-    /// No source has a token. Waiting may still bring one: a file that is written later.
+    /// No source has a token, and waiting will not bring one.
     #[error("{0}")]
     NoToken(String),
+    /// The program that prints the token failed; it may not the next time.
+    #[error("{0}")]
+    TokenCommandFailed(String),
     /// 401 or 403, and no other token where this one came from.
     #[error("Heroku refused the token from {origin} ({message})")]
     TokenRefused {

@@ -70,10 +70,16 @@ pub enum Origin {
     Netrc(PathBuf),
 }
 
-/// No token anywhere. The text lists every place that was looked at, and what to do.
+/// Why there is no token: one sentence that lists every place that was looked at, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{0}")]
-pub struct NoToken(pub String);
+pub enum NoToken {
+    /// No place has one, or one has something that is none: waiting will not help.
+    #[error("{0}")]
+    Nowhere(String),
+    /// The program that should print it failed: it may not the next time.
+    #[error("{0}")]
+    CommandFailed(String),
+}
 
 /// The places that are looked at when none is named.
 enum Place {
@@ -136,7 +142,7 @@ impl TokenSource {
     async fn in_file(&self, path: &Path) -> Result<Token, NoToken> {
         let origin = Origin::File(path.to_owned());
         let sentence = |why| {
-            NoToken(format!(
+            NoToken::Nowhere(format!(
                 "--token-file (CHANGEOVER_TOKEN_FILE): {why}, so there is no API token"
             ))
         };
@@ -150,7 +156,7 @@ impl TokenSource {
         let program = words.first().cloned().unwrap_or_default();
         let origin = Origin::Command(program);
         let no_token = |why: &str| {
-            NoToken(format!(
+            NoToken::CommandFailed(format!(
                 "{origin} (CHANGEOVER_TOKEN_COMMAND) {why}, so there is no API token"
             ))
         };
@@ -178,13 +184,13 @@ impl TokenSource {
                 Found::Token(token) => return Ok(token),
                 Found::Nothing(place) => looked_at.push(place),
                 Found::Spoiled(why) => {
-                    return Err(NoToken(format!(
+                    return Err(NoToken::Nowhere(format!(
                         "{why}, so there is no API token: {HOW_TO}"
                     )));
                 }
             }
         }
-        Err(NoToken(self.nothing_found(&looked_at)))
+        Err(NoToken::Nowhere(self.nothing_found(&looked_at)))
     }
 
     fn nothing_found(&self, looked_at: &[String]) -> String {

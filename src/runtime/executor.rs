@@ -207,6 +207,9 @@ fn fetched(answer: Result<Answer, FetchError>) -> FetchOutcome {
             retry_after,
         }) => (FailureKind::Unavailable, detail, retry_after),
         Err(FetchError::NoToken(detail)) => (FailureKind::NoToken, detail, None),
+        Err(FetchError::TokenCommandFailed(detail)) => {
+            (FailureKind::TokenCommandFailed, detail, None)
+        }
         Err(FetchError::TokenRefused {
             origin, message, ..
         }) => (

@@ -116,8 +116,10 @@ pub struct FetchFailure {
 /// What a failed request means for the next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureKind {
-    /// No source has a token; waiting may still bring one (a file that is written later).
+    /// No source has a token, and waiting will not bring one.
     NoToken,
+    /// The program that prints the token failed; it may not the next time.
+    TokenCommandFailed,
     /// 401 or 403: the token is not, or no longer, good for this app.
     TokenRefused,
     /// 404: no such app, or none that this token may see.

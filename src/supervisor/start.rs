@@ -53,7 +53,7 @@ impl Start {
             FailureKind::TokenRefused | FailureKind::AppNotFound => {
                 matches!(before, Seen::Failure(earlier) if earlier.kind == failure.kind)
             }
-            FailureKind::Unavailable => false,
+            FailureKind::TokenCommandFailed | FailureKind::Unavailable => false,
         };
         hopeless.then(|| {
             let reason = GaveUp::Refused {

@@ -26,3 +26,4 @@ mod skip;
 mod support;
 mod terminate;
 mod token;
+mod token_command;

@@ -353,6 +353,7 @@ fn failure(text: &str) -> FetchFailure {
         "401" | "403" => FailureKind::TokenRefused,
         "404" => FailureKind::AppNotFound,
         "no-token" => FailureKind::NoToken,
+        "token-command" => FailureKind::TokenCommandFailed,
         _ => FailureKind::Unavailable,
     };
     FetchFailure {

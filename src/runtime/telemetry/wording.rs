@@ -256,9 +256,9 @@ fn failing(
             return warn(text);
         }
         // Its text is ours: it lists the places and says what to do.
-        FailureKind::NoToken => {
+        FailureKind::NoToken | FailureKind::TokenCommandFailed => {
             let child = running.map_or_else(nothing_runs, misses_changes);
-            return error(format!("{}{since}. {child}", failure.detail));
+            return error(format!("{}{since}. {child}; retrying", failure.detail));
         }
         FailureKind::TokenRefused => (
             Level::ERROR,
@@ -308,7 +308,7 @@ fn gave_up(context: &Context, reason: &GaveUp) -> String {
         GaveUp::Refused { failure } => {
             let detail = phrase(&failure.detail);
             let (what, mend) = match failure.kind {
-                FailureKind::NoToken => {
+                FailureKind::NoToken | FailureKind::TokenCommandFailed => {
                     return format!("nothing started on app {app}: {}", failure.detail);
                 }
                 FailureKind::TokenRefused => (

@@ -278,7 +278,7 @@ fn an_api_that_does_not_answer() {
                 "/run/t is empty: write it there",
                 None,
             ),
-            "E /run/t is empty: write it there. Nothing runs yet",
+            "E /run/t is empty: write it there. Nothing runs yet; retrying",
         ),
         (
             Notice::FetchStillFailing {

@@ -1,0 +1,57 @@
+//! `--token-command` beside a child: its end is known, it is nobody's leftover, and it outlives nobody.
+
+use std::fs;
+
+use changeover::testing::heroku::Fault;
+
+use crate::support::supervised::{QUICK, Supervise, simulator};
+use crate::support::world::{Process, eventually};
+
+/// Prints the token once; after that it says who it is, and hangs.
+const ONCE: &str = r#"
+if [ ! -e "$HOME/asked" ]; then touch "$HOME/asked"; echo HRKU-simulator; exit; fi
+echo $$ >"$HOME/helper"
+exec sleep 1000"#;
+
+#[test]
+fn what_a_failed_one_printed_is_no_token() {
+    let simulator = simulator();
+    let command = "sh -c 'echo HRKU-half; exit 3'";
+    let supervise = Supervise::on(&simulator).env("CHANGEOVER_TOKEN_COMMAND", command);
+    let mut run = supervise
+        .options("--start-timeout 1s")
+        .script("echo started");
+    assert_eq!(run.exit_code(), 75, "{}", run.told());
+    assert!(run.told().contains("exited with code 3"), "{}", run.told());
+    assert_eq!(simulator.request_count(), 0, "{}", run.told());
+}
+
+#[test]
+fn one_that_hangs_is_no_leftover_and_ends_with_the_supervisor() {
+    let simulator = simulator();
+    let supervise = Supervise::on(&simulator);
+    let script = supervise.home().join("token.sh");
+    fs::write(&script, ONCE).unwrap();
+    let command = format!("sh {}", script.display());
+    let supervise = supervise
+        .options(QUICK)
+        .env("CHANGEOVER_TOKEN_COMMAND", &command);
+    let helper = supervise.home().join("helper");
+    let mut run = supervise.script("echo ready; exec sleep 1000");
+    run.line("ready");
+    simulator.fault(Fault::Unauthorized);
+    let mut pid = String::new();
+    eventually("the token is asked for again", || {
+        pid = fs::read_to_string(&helper).unwrap_or_default();
+        pid.ends_with('\n')
+    });
+    let helper = Process::of(pid.trim().parse().unwrap());
+    assert!(helper.lives());
+    run.terminate();
+    assert!(
+        !run.told().contains("left processes behind"),
+        "{}",
+        run.told()
+    );
+    eventually("the helper has ended", || !helper.lives());
+}
