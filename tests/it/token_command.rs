@@ -1,4 +1,5 @@
-//! `--token-command` beside a child: its end is known, it is nobody's leftover, and it outlives nobody.
+//! `--token-command` beside a child: its end is known, it is nobody's leftover, and it outlives
+//! nobody.
 
 use std::fs;
 
