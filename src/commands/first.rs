@@ -37,7 +37,7 @@ pub(super) fn environment(
 }
 
 async fn first(client: &Client, config: &Config) -> Result<Arc<Environment>, Failure> {
-    let clock = Clock::start();
+    let clock = Clock::start()?;
     let mut core = Supervisor::new(start_only(config), parts::seed());
     let context = telemetry::Context {
         app: config.source.app.clone(),
@@ -47,7 +47,7 @@ async fn first(client: &Client, config: &Config) -> Result<Arc<Environment>, Fai
         let event = match events.pop_front() {
             Some(event) => event,
             None => {
-                clock.until(core.deadline()).await;
+                clock.until(core.deadline()).await?;
                 Event::Wake
             }
         };
@@ -62,7 +62,7 @@ async fn first(client: &Client, config: &Config) -> Result<Arc<Environment>, Fai
                         outcome = executor::fetch(client, unless) => {
                             events.push_back(Event::Fetched { fetch, outcome });
                         }
-                        () = clock.until(core.deadline()) => {}
+                        due = clock.until(core.deadline()) => due?,
                     }
                 }
                 // Nothing lives yet: none of these can come before the first preparation.

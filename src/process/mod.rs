@@ -11,7 +11,6 @@
 //! their statuses away.
 
 use std::io;
-use std::time::Duration;
 
 use nix::sys::prctl;
 
@@ -22,6 +21,7 @@ pub mod reaper;
 pub mod spawn;
 pub mod stderr;
 pub mod terminal;
+pub mod timer;
 pub mod tree;
 
 pub use identity::{Identity, lookup_identity};
@@ -31,6 +31,7 @@ pub use reaper::{Change, Children, child_signal, collect};
 pub use spawn::{Child, Inherited, exec, signal_group, signal_process, spawn};
 pub use stderr::Stderr;
 pub use terminal::{Terminal, has_controlling_terminal};
+pub use timer::{BootTimer, time_since_boot};
 pub use tree::{Member, Swept, Tree, supervisor_mark};
 
 /// Keeps the supervisor's memory, which holds secrets, from core files and from other processes of
@@ -41,13 +42,6 @@ pub use tree::{Member, Swept, Tree, supervisor_mark};
 /// When the system refuses.
 pub fn harden() -> io::Result<()> {
     Ok(prctl::set_dumpable(false)?)
-}
-
-/// The clock that also runs while the machine sleeps. (The monotonic one is std's own.)
-#[must_use]
-pub fn time_since_boot() -> Duration {
-    let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME);
-    time.map_or(Duration::ZERO, Duration::from)
 }
 
 /// From now on every orphan below us becomes our child instead of PID 1's.

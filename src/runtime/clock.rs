@@ -1,10 +1,11 @@
 //! The only reader of clocks: monotonic time for the core, and whether the machine slept.
 
-use std::time::Duration;
+use std::io;
+use std::time::{Duration, Instant};
 
-use tokio::time::Instant;
+use tokio::net::unix::pipe::Receiver;
 
-use crate::process::time_since_boot;
+use crate::process::{BootTimer, time_since_boot};
 use crate::supervisor::time::Time;
 
 /// A name lookup's thread ends this long after its answer, so that none of them wakes up while
@@ -14,23 +15,31 @@ pub const LOOKUP_THREAD: Duration = Duration::from_millis(10);
 /// The boot clock is ahead of the monotonic one by this much more than before: the machine slept.
 const SLEPT: Duration = Duration::from_secs(2);
 
-/// The core's clock: it begins at `Time::ZERO` and stands still while the machine sleeps.
+/// The core's clock: it begins at `Time::ZERO` and stands still while the machine sleeps. Waiting
+/// does not: a deadline that passed in a suspend is due when the machine wakes.
 #[derive(Debug)]
 pub struct Clock {
     origin: Instant,
     /// How far the boot clock is ahead.
     ahead: Duration,
+    timer: BootTimer,
+    due: Receiver,
 }
 
 impl Clock {
-    /// Begins now.
-    #[must_use]
-    pub fn start() -> Self {
-        let origin = now();
-        Self {
-            origin,
+    /// Begins now, in a runtime.
+    ///
+    /// # Errors
+    /// When the system refuses a timer.
+    pub fn start() -> io::Result<Self> {
+        let timer = BootTimer::new()?;
+        Ok(Self {
+            origin: now(),
             ahead: time_since_boot(),
-        }
+            // No pipe, but read like one.
+            due: Receiver::from_owned_fd_unchecked(timer.news()?)?,
+            timer,
+        })
     }
 
     /// The core's time.
@@ -39,11 +48,21 @@ impl Clock {
         Time::from_start(now().duration_since(self.origin))
     }
 
-    /// Waits until a moment; for ever without one.
-    pub async fn until(&self, moment: Option<Time>) {
-        match moment {
-            Some(moment) => tokio::time::sleep_until(self.origin + moment.since(Time::ZERO)).await,
-            None => std::future::pending().await,
+    /// Waits until a moment; for ever without one. A cancelled wait leaves nothing behind.
+    ///
+    /// # Errors
+    /// When the timer fails, which it does not.
+    pub async fn until(&self, moment: Option<Time>) -> io::Result<()> {
+        let Some(moment) = moment else {
+            return std::future::pending().await;
+        };
+        self.timer.set(moment.since(self.now()))?;
+        loop {
+            self.due.readable().await?;
+            match self.due.try_read(&mut [0; 8]) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                done => return done.map(drop),
+            }
         }
     }
 
@@ -56,6 +75,10 @@ impl Clock {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads a clock"
+)]
 fn now() -> Instant {
     Instant::now()
 }

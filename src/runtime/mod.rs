@@ -99,7 +99,7 @@ impl Life {
         let mark = config.mark.clone().unwrap_or_default();
         let leftovers = config.leftovers;
         Ok(Self {
-            clock: Clock::start(),
+            clock: Clock::start()?,
             children: ChildChanges::install()?,
             signals: Signals::install(&inherited)?,
             core: Supervisor::new(config, seed),
@@ -141,7 +141,10 @@ impl Life {
                 self.events.push_back(Event::Signal { signal: received.signal, origin });
             }
             Some(answer) = self.answers.recv() => self.events.push_back(answer),
-            () = self.clock.until(deadline) => self.events.push_back(Event::Wake),
+            due = self.clock.until(deadline) => {
+                due?;
+                self.events.push_back(Event::Wake);
+            }
         }
         // Before all else: what it asks for answers the rest, too.
         if self.clock.slept() {
