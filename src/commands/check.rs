@@ -91,6 +91,24 @@ async fn look(config: &Config, inherited: &Inherited) -> Result<Report, Failure>
     Ok(report)
 }
 
+/// A scope that is too small, or an owner who may not see the app.
+fn mend_scope(app: &str, diagnosis: &Diagnosis) -> String {
+    let Some(scope) = diagnosis.oauth_scope.as_deref() else {
+        return NEW_TOKEN.to_owned();
+    };
+    let accepted = diagnosis
+        .oauth_scope_accepted
+        .as_deref()
+        .unwrap_or_default();
+    if accepted.split(' ').any(|name| name == scope) {
+        return format!("give the token's owner access: heroku access:add OWNER -a {app}");
+    }
+    format!(
+        "its scope is {}, and read-protected is needed: {NEW_TOKEN}",
+        phrase(scope)
+    )
+}
+
 impl Report {
     fn add(&mut self, subject: impl Into<String>, verdict: Verdict) {
         self.0.push(Finding {
@@ -127,19 +145,27 @@ impl Report {
             Err(error @ (FetchError::NoToken(_) | FetchError::TokenCommandFailed(_))) => {
                 self.add("token", bad(error, NEW_TOKEN, ExitCode::Config));
             }
+            Err(error @ FetchError::TokenRefused { status: 401, .. }) => {
+                // It was found, and that is all the good there is to say of it.
+                self.0.retain(|finding| finding.subject != "token");
+                self.add("token", bad(error, NEW_TOKEN, ExitCode::Config));
+            }
             Err(error @ FetchError::TokenRefused { diagnosis, .. }) => {
-                let scope = diagnosis.oauth_scope.as_deref().map(phrase);
-                let mend = scope.map_or(NEW_TOKEN.to_owned(), |scope| {
-                    format!("its scope is {scope}, and read-protected is needed: {NEW_TOKEN}")
-                });
-                self.add("scope", bad(error, &mend, ExitCode::Config));
+                self.add(
+                    "scope",
+                    bad(error, &mend_scope(app, diagnosis), ExitCode::Config),
+                );
             }
             Err(error @ FetchError::AppNotFound { .. }) => {
                 let mend = "check --app against `heroku apps --all`, and that the token's owner has access to it";
                 self.add("app", bad(error, mend, ExitCode::Config));
             }
             Err(error @ FetchError::Unavailable { .. }) => {
-                let mend = "try again; see https://status.heroku.com, and this machine's way to the internet";
+                let mend = if error.to_string().starts_with("429") {
+                    "the account's 4500 calls an hour are used up: find out what else uses them, or wait"
+                } else {
+                    "try again; see https://status.heroku.com, and this machine's way to the internet"
+                };
                 self.add("API", bad(error, mend, ExitCode::NoAnswer));
             }
         }

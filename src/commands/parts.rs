@@ -5,8 +5,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use crate::config::{self, Config, Inherited};
-use crate::credential::Environment;
 use crate::credential::environment::INSTANCE_MARK;
+use crate::credential::{Environment, phrase};
 use crate::heroku::{ApiUrl, Client, ClientOptions, Timeouts, TokenOptions};
 use crate::process::{self, Group, Program};
 
@@ -60,6 +60,17 @@ pub(super) fn program(
         }
         None => None,
     };
+    if let Some(directory) = child
+        .chdir
+        .as_deref()
+        .filter(|directory| !directory.is_dir())
+    {
+        return Err(Failure::Unusable(format!(
+            "--chdir (CHANGEOVER_CHDIR) names {}, which is no directory, so nothing was started: create it, or name \
+             another",
+            phrase(&directory.display().to_string())
+        )));
+    }
     let mut words = child.program.iter().cloned();
     let program = Program {
         command: words.next().unwrap_or_default(),

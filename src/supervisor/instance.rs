@@ -40,11 +40,12 @@ enum State {
     Stopping {
         motion: Motion,
         step: usize,
+        since: Time,
         until: Time,
         interrupted: Option<Time>,
     },
     /// KILL went to the whole tree while the leader lived.
-    Killed { give_up: Time },
+    Killed { since: Time, give_up: Time },
     /// The leader ended; what it left was told to stop.
     Sweeping {
         end: End,
@@ -121,10 +122,31 @@ impl Instance {
         }
     }
 
+    /// How the leader ended, whatever it left.
+    pub(super) fn ended(&self) -> Option<Ended> {
+        match self.state {
+            State::Sweeping { end, .. } | State::SweepKilled { end, .. } | State::Gone { end } => {
+                Some(end.ended)
+            }
+            State::Live { .. } | State::Stopping { .. } | State::Killed { .. } => None,
+        }
+    }
+
+    /// When it was first told to stop.
+    fn stopping_since(&self) -> Option<Time> {
+        match self.state {
+            State::Stopping { since, .. } | State::Killed { since, .. } => Some(since),
+            State::Live { .. }
+            | State::Sweeping { .. }
+            | State::SweepKilled { .. }
+            | State::Gone { .. } => None,
+        }
+    }
+
     /// Begins the stop sequence; one that has begun goes on as it is.
     pub(super) fn stop(&mut self, turn: &mut Turn<'_>) {
         if let State::Live { motion, .. } = self.state {
-            self.stop_step(turn, 0, motion, None);
+            self.stop_step(turn, 0, turn.now, motion, None);
         }
     }
 
@@ -134,6 +156,7 @@ impl Instance {
             State::Live { .. } | State::Stopping { .. } => {
                 self.kill_tree(turn);
                 self.state = State::Killed {
+                    since: self.stopping_since().unwrap_or(turn.now),
                     give_up: turn.now + UNKILLABLE,
                 };
             }
@@ -222,14 +245,16 @@ impl Instance {
             at: turn.now,
         };
         let lived = turn.now.since(self.started);
+        let stopping = self.stopping_since().map(|since| turn.now.since(since));
         turn.announce(Notice::Ended {
             child: self.child(),
             ended,
             lived,
+            stopping,
         });
         self.state = match (leftovers, turn.config.leftovers, &self.state) {
             (Leftovers::None, _, _) | (_, LeftoverPolicy::Leave, _) => State::Gone { end },
-            (Leftovers::Some, LeftoverPolicy::Sweep, State::Killed { give_up }) => {
+            (Leftovers::Some, LeftoverPolicy::Sweep, State::Killed { give_up, .. }) => {
                 State::SweepKilled {
                     end,
                     give_up: *give_up,
@@ -263,12 +288,13 @@ impl Instance {
         match self.state {
             State::Stopping {
                 step,
+                since,
                 motion,
                 interrupted,
                 ..
             } => {
                 if step + 1 < turn.config.stop.0.len() {
-                    self.stop_step(turn, step + 1, motion, interrupted);
+                    self.stop_step(turn, step + 1, since, motion, interrupted);
                 } else {
                     let after = turn.config.stop.timeout();
                     turn.announce(Notice::Killing {
@@ -295,7 +321,7 @@ impl Instance {
         match self.state {
             State::Stopping { until, .. } => Some(until),
             State::Sweeping { kill, .. } => Some(kill),
-            State::Killed { give_up } | State::SweepKilled { give_up, .. } => Some(give_up),
+            State::Killed { give_up, .. } | State::SweepKilled { give_up, .. } => Some(give_up),
             State::Live { .. } | State::Gone { .. } => None,
         }
     }
@@ -304,6 +330,7 @@ impl Instance {
         &mut self,
         turn: &mut Turn<'_>,
         step: usize,
+        since: Time,
         motion: Motion,
         interrupted: Option<Time>,
     ) {
@@ -323,6 +350,7 @@ impl Instance {
         self.state = State::Stopping {
             motion,
             step,
+            since,
             until: turn.now + wanted.wait,
             interrupted,
         };

@@ -103,6 +103,13 @@ pub enum Notice {
         ended: Ended,
         /// How long it lived.
         lived: Duration,
+        /// How long ago it was told to stop, if it was.
+        stopping: Option<Duration>,
+    },
+    /// Neither a new credential nor a dead one explains the child's failure: its end is ours.
+    NothingFound {
+        /// How it ended.
+        ended: Ended,
     },
     /// A child failed: its credential is asked about before anything is decided.
     Asking,

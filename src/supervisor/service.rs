@@ -339,7 +339,12 @@ impl Service {
                     until: turn.now + timeout,
                 }
             }
-            Finding::Open | Finding::NothingFound => end(turn, failed),
+            Finding::Open | Finding::NothingFound => {
+                if let Some(ended) = failed.ended() {
+                    turn.announce(Notice::NothingFound { ended });
+                }
+                end(turn, failed)
+            }
         };
         self.advance(turn);
     }

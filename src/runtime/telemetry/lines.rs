@@ -117,7 +117,7 @@ pub(super) fn line(style: Style, now: &str, level: Level, fields: &Fields) -> St
         return json(now, level, fields);
     }
     let prefix = match style {
-        Style::Terminal { .. } => format!("{} ", now.get(11..19).unwrap_or("")),
+        Style::Terminal { .. } => format!("{}Z ", now.get(11..19).unwrap_or("")),
         Style::Journal => format!("<{}>", priority(level)),
         Style::Plain | Style::Json => format!("{}Z ", now.get(..19).unwrap_or("")),
     };
@@ -189,14 +189,14 @@ mod tests {
         let plain = Style::Terminal { color: false };
         let color = Style::Terminal { color: true };
         for (style, level, expected) in [
-            (plain, Level::INFO, "03:04:05 a pid=42\n"),
-            (plain, Level::WARN, "03:04:05 WARN a pid=42\n"),
+            (plain, Level::INFO, "03:04:05Z a pid=42\n"),
+            (plain, Level::WARN, "03:04:05Z WARN a pid=42\n"),
             (
                 color,
                 Level::ERROR,
-                "03:04:05 \x1b[31mERROR\x1b[0m a pid=42\n",
+                "03:04:05Z \x1b[31mERROR\x1b[0m a pid=42\n",
             ),
-            (color, Level::DEBUG, "03:04:05 a pid=42\n"),
+            (color, Level::DEBUG, "03:04:05Z a pid=42\n"),
             (
                 Style::Plain,
                 Level::WARN,

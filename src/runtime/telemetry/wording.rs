@@ -17,6 +17,9 @@ pub struct Context {
     pub app: String,
 }
 
+const NEW_TOKEN: &str = "heroku authorizations:create -s read-protected, put it where the old one \
+                         is; a token file needs no restart";
+const CHECK_APP: &str = "check --app, and that the token's owner has access to it";
 const ASKING: &str =
     "the program failed: asking Heroku for a new credential, and Postgres about the old one";
 
@@ -38,7 +41,10 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
         Notice::Killing { pid, after } => warn(killing(*pid, *after)),
         Notice::Sweeping { pid } => info(format!("pid {pid} left processes behind: stopping them")),
         Notice::SweepFailed { pid } => warn(sweep_failed(*pid)),
-        Notice::Ended { child, ended, lived } => info(format!("pid {} {} after {}", child.pid, end(*ended), human(*lived))),
+        Notice::Ended { child, ended, lived, stopping } => {
+            info(ended_line(child.pid, *ended, *lived, *stopping))
+        }
+        Notice::NothingFound { ended } => info(nothing_found(*ended)),
         Notice::Asking => info(ASKING.to_owned()),
         Notice::LoginTried { name, outcome } => login(name, outcome),
         Notice::AwaitingCredential { timeout } => warn(awaiting(*timeout)),
@@ -214,6 +220,21 @@ fn login(name: &str, outcome: &LoginOutcome) -> (Level, String) {
     }
 }
 
+fn ended_line(pid: u32, ended: Ended, lived: Duration, stopping: Option<Duration>) -> String {
+    let (ended, lived) = (end(ended), human(lived));
+    match stopping {
+        Some(took) => format!("pid {pid} {ended} after {} (it ran {lived})", human(took)),
+        None => format!("pid {pid} {ended}; it ran {lived}"),
+    }
+}
+
+fn nothing_found(ended: Ended) -> String {
+    format!(
+        "no sign that its credential is why: ending as the program did, with code {}",
+        ended.code()
+    )
+}
+
 fn nothing_runs() -> String {
     "Nothing runs yet".to_owned()
 }
@@ -245,37 +266,28 @@ fn failing(
     let since = since.map_or(String::new(), |(lasted, attempts)| {
         format!(" for {} ({})", human(lasted), requests(attempts))
     });
-    let (level, what, mend) = match failure.kind {
+    let (what, mend) = match failure.kind {
         FailureKind::Unavailable => {
             let child = running.map_or_else(nothing_runs, untouched);
             let wait = failure.retry_after.map_or(String::new(), |wait| {
                 format!(" (it asks for {} of rest)", human(wait))
             });
-            let text =
-                format!("Heroku API not answering{since}: {detail}. {child}; retrying{wait}");
-            return warn(text);
+            let what = format!("Heroku API not answering{since}: {detail}");
+            return warn(format!("{what}. {child}; retrying{wait}"));
         }
         // Its text is ours: it lists the places and says what to do.
         FailureKind::NoToken | FailureKind::TokenCommandFailed => {
             let child = running.map_or_else(nothing_runs, misses_changes);
             return error(format!("{}{since}. {child}; retrying", failure.detail));
         }
-        FailureKind::TokenRefused => (
-            Level::ERROR,
-            format!("Heroku refused {detail}{since}"),
-            "heroku authorizations:create -s read-protected, put it where the old one is",
-        ),
-        FailureKind::AppNotFound => (
-            Level::ERROR,
-            format!("Heroku shows {detail}{since}"),
-            "check --app, and that the token's owner has access to it",
-        ),
+        FailureKind::TokenRefused => (format!("Heroku refused {detail}{since}"), NEW_TOKEN),
+        FailureKind::AppNotFound => (format!("Heroku shows {detail}{since}"), CHECK_APP),
     };
-    let child = running.map_or_else(nothing_runs, misses_changes);
-    (
-        level,
-        format!("{what}. {child}. Mend: {mend}; no restart needed"),
-    )
+    match running {
+        // What to do is told when it is final.
+        None => warn(format!("{what}. {}; trying once more", nothing_runs())),
+        Some(child) => error(format!("{what}. {}. Mend: {mend}", misses_changes(child))),
+    }
 }
 
 fn bad_value(context: &Context, name: &str, fault: Fault, running: Option<Child>) -> String {
@@ -326,6 +338,11 @@ fn gave_up(context: &Context, reason: &GaveUp) -> String {
             };
             format!("nothing started on app {app}: {what}. Mend: {mend}")
         }
+        GaveUp::Unusable { faults, timeout } if faults.is_empty() => format!(
+            "nothing started: no config var of app {app} matches --var, for {}. Mend: heroku config -a {app} shows what \
+             there is",
+            human(*timeout)
+        ),
         GaveUp::Unusable { faults, timeout } => {
             let one = |(name, fault): &(String, Fault)| format!("{} is {fault}", phrase(name));
             let faults = faults.iter().map(one).collect::<Vec<_>>().join(", ");

@@ -147,10 +147,11 @@ fn changes() {
 
 #[test]
 fn ends() {
-    let ended = |ended| Notice::Ended {
+    let ended = |ended, stopping| Notice::Ended {
         child: child(4242, 2),
         ended,
-        lived: Duration::from_millis(2100),
+        lived: seconds(90),
+        stopping,
     };
     all_tell(vec![
         (
@@ -176,10 +177,19 @@ fn ends() {
             Notice::SweepFailed { pid: 4242 },
             "W processes that pid 4242 left behind survive even KILL (stuck in the kernel): going on without waiting",
         ),
-        (ended(Ended::Code(0)), "I pid 4242 exited 0 after 2.1 s"),
         (
-            ended(Ended::Signal(Signal::KILL)),
-            "I pid 4242 was ended by KILL after 2.1 s",
+            ended(Ended::Code(0), Some(Duration::from_millis(2100))),
+            "I pid 4242 exited 0 after 2.1 s (it ran 1 min 30 s)",
+        ),
+        (
+            ended(Ended::Signal(Signal::KILL), None),
+            "I pid 4242 was ended by KILL; it ran 1 min 30 s",
+        ),
+        (
+            Notice::NothingFound {
+                ended: Ended::Code(3),
+            },
+            "I no sign that its credential is why: ending as the program did, with code 3",
         ),
         (
             Notice::StopRequested {
@@ -265,12 +275,12 @@ fn an_api_that_does_not_answer() {
                 running,
             ),
             "E Heroku refused the token from /run/t (401). pid 4242 keeps running, but changes are being missed. \
-             Mend: heroku authorizations:create -s read-protected, put it where the old one is; no restart needed",
+             Mend: heroku authorizations:create -s read-protected, put it where the old one is; a token file needs no restart",
         ),
         (
             failing(FailureKind::AppNotFound, "no app acme (404)", running),
             "E Heroku shows no app acme (404). pid 4242 keeps running, but changes are being missed. Mend: \
-             check --app, and that the token's owner has access to it; no restart needed",
+             check --app, and that the token's owner has access to it",
         ),
         (
             failing(
