@@ -9,6 +9,7 @@ mod children;
 mod cli;
 mod client;
 mod commands;
+mod examples;
 mod faults;
 mod heroku_cli;
 mod lives;
