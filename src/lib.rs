@@ -61,8 +61,8 @@
 //! **A late answer is never taken for its successor's.** Every process, fetch and login has an id;
 //! stale ones are dropped in one place each.
 //!
-//! **Nothing sleeps.** There is one wait, in the loop, until `deadline()`, which is computed from
-//! what the states hold.
+//! **Nothing that decides sleeps.** There is one wait, in the loop, until `deadline()`, which is
+//! computed from what the states hold.
 //!
 //! **A secret has no way out.** [`Secret`](credential::Secret) has no `Display` and a `Debug` of
 //! stars; notices carry names and kinds, never values; the process is not dumpable.
@@ -91,6 +91,10 @@
 //!   for, so a 304 can never mean an answer that the core has not seen.
 //! - `Exited` says whether anything of the tree is left: the reaper knows for nothing (`ECHILD`),
 //!   and the common case needs no second event.
+//! - `exec` and `env` run the core's own start up to its first `Prepare` (`commands/first.rs`), so
+//!   there is one start policy, and a second caller of `step`.
+//! - `Supervisor` may use `exit_code`, and `config` speaks the core's plain types: a translation
+//!   between equal enums is only a place for mistakes.
 
 #[cfg(not(target_os = "linux"))]
 compile_error!(
