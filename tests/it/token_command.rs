@@ -28,7 +28,7 @@ fn what_a_failed_one_printed_is_no_token() {
 }
 
 #[test]
-fn one_that_hangs_is_no_leftover_and_ends_with_the_supervisor() {
+fn one_that_hangs_is_no_leftover_of_a_child_and_ends_with_the_supervisor() {
     let simulator = simulator();
     let supervise = Supervise::on(&simulator);
     let script = supervise.home().join("token.sh");
@@ -38,7 +38,7 @@ fn one_that_hangs_is_no_leftover_and_ends_with_the_supervisor() {
         .options(QUICK)
         .env("CHANGEOVER_TOKEN_COMMAND", &command);
     let helper = supervise.home().join("helper");
-    let mut run = supervise.script("echo ready; exec sleep 1000");
+    let mut run = supervise.script("echo ready; while [ ! -e \"$HOME/go\" ]; do sleep 0.05; done");
     run.line("ready");
     simulator.fault(Fault::Unauthorized);
     let mut pid = String::new();
@@ -48,7 +48,8 @@ fn one_that_hangs_is_no_leftover_and_ends_with_the_supervisor() {
     });
     let helper = Process::of(pid.trim().parse().unwrap());
     assert!(helper.lives());
-    run.terminate();
+    fs::write(run.home().join("go"), "").unwrap();
+    assert_eq!(run.exit_code(), 0, "{}", run.told());
     assert!(
         !run.told().contains("left processes behind"),
         "{}",
