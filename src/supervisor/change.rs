@@ -11,6 +11,7 @@ use crate::credential::{Fault, Kind, Snapshot, Values};
 
 use super::id::Revision;
 use super::notice::{Child, Notice};
+use super::status::ChangePhase;
 use super::time::{Duration, Time};
 use super::turn::{Turn, Want};
 
@@ -85,6 +86,15 @@ impl Change {
             desired: None,
             state: State::Quiet,
             faults: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn name(&self) -> ChangePhase {
+        match self.state {
+            State::Quiet => ChangePhase::Quiet,
+            State::Settling { .. } => ChangePhase::Settling,
+            State::Confirming { .. } => ChangePhase::Confirming,
+            State::Deferred { .. } => ChangePhase::Deferred,
         }
     }
 

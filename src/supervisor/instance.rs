@@ -10,6 +10,7 @@ use super::event::{Ended, Leftovers};
 use super::id::{InstanceId, Revision};
 use super::notice::{Child, Notice};
 use super::signal::Signal;
+use super::status::InstancePhase;
 use super::time::{Duration, Time};
 use super::turn::Turn;
 
@@ -91,6 +92,17 @@ impl Instance {
             pid,
             started: now,
             state,
+        }
+    }
+
+    pub(super) fn name(&self) -> InstancePhase {
+        match self.state {
+            State::Live { .. } => InstancePhase::Live,
+            State::Stopping { .. } => InstancePhase::Stopping,
+            State::Killed { .. } => InstancePhase::Killed,
+            State::Sweeping { .. } => InstancePhase::Sweeping,
+            State::SweepKilled { .. } => InstancePhase::SweepKilled,
+            State::Gone { .. } => InstancePhase::Gone,
         }
     }
 

@@ -25,6 +25,7 @@ mod rng;
 mod service;
 pub mod signal;
 mod start;
+pub mod status;
 pub mod time;
 mod transition;
 mod turn;
@@ -36,9 +37,11 @@ use action::Action;
 use change::{Change, Verdict};
 use config::{Config, Watching};
 use event::Event;
+use instance::Instance;
 use phase::Phase;
 use rng::Rng;
 use service::Service;
+use status::Status;
 use time::Time;
 use turn::{Ids, Turn, Want};
 use watch::{Answer, Watch};
@@ -110,6 +113,17 @@ impl Supervisor {
             self.service.phase.deadline(),
         ];
         all.into_iter().flatten().min()
+    }
+
+    /// What it is doing right now.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        Status {
+            service: self.service.phase.name(),
+            instance: self.service.phase.instance().map(Instance::name),
+            change: self.change.name(),
+            watch: self.watch.name(),
+        }
     }
 }
 

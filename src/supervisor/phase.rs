@@ -9,6 +9,7 @@ use super::instance::Instance;
 use super::launch::{Instead, Launch};
 use super::notice::Child;
 use super::start::Start;
+use super::status::ServicePhase;
 use super::time::Time;
 
 /// What runs, and why.
@@ -62,6 +63,22 @@ pub(super) enum ExitWith {
 }
 
 impl Phase {
+    pub(super) fn name(&self) -> ServicePhase {
+        match self {
+            Self::Waiting(_) => ServicePhase::Waiting,
+            Self::Starting { .. } => ServicePhase::Starting,
+            Self::Running { .. } => ServicePhase::Running,
+            Self::Preparing { .. } => ServicePhase::Preparing,
+            Self::Postponed { .. } => ServicePhase::Postponed,
+            Self::Replacing { .. } => ServicePhase::Replacing,
+            Self::Asking { .. } => ServicePhase::Asking,
+            Self::AwaitingCredential { .. } => ServicePhase::AwaitingCredential,
+            Self::BackingOff { .. } => ServicePhase::BackingOff,
+            Self::ShuttingDown { .. } => ServicePhase::ShuttingDown,
+            Self::Done => ServicePhase::Done,
+        }
+    }
+
     /// Whether a healthy child must be protected from unproven values.
     pub(super) fn protect(&self) -> Protect {
         match self {

@@ -12,6 +12,7 @@ use super::crash::backoff;
 use super::event::{ETag, FailureKind, FetchFailure, FetchOutcome};
 use super::id::FetchId;
 use super::notice::Child;
+use super::status::WatchPhase;
 use super::time::{Duration, Time};
 use super::turn::Turn;
 
@@ -94,6 +95,15 @@ impl Watch {
             conditional_polls: 0,
             burst: Burst::Ready,
             api: Api::Answering,
+        }
+    }
+
+    pub(super) fn name(&self) -> WatchPhase {
+        match self.state {
+            State::Off => WatchPhase::Off,
+            State::Waiting { .. } => WatchPhase::Waiting,
+            State::Fetching { .. } => WatchPhase::Fetching,
+            State::Superseded { .. } => WatchPhase::Superseded,
         }
     }
 
