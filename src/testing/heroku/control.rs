@@ -15,7 +15,8 @@ use serde_json::{Map, Value, json};
 
 use super::change::{self, Gap};
 use super::database::RotationOrder;
-use super::fault::{Fault, Injection};
+use super::fault::Fault;
+use super::injection::Injection;
 use super::problem::Problem;
 use super::shared::{RequestRecord, Shared};
 

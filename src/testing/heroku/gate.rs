@@ -11,7 +11,8 @@ use md5::{Digest, Md5};
 
 use super::account::{Token, scopes_accepted};
 use super::connection::Connection;
-use super::fault::{Fault, Injection};
+use super::fault::Fault;
+use super::injection::Injection;
 use super::misbehave;
 use super::problem::Problem;
 use super::shared::{RequestRecord, Shared};

@@ -13,7 +13,8 @@ use serde_json::{Map, Value};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::connection::Connection;
-use super::fault::{Fault, Injection};
+use super::fault::Fault;
+use super::injection::Injection;
 use super::made_up;
 use super::problem::Problem;
 

@@ -33,6 +33,7 @@ mod data;
 mod database;
 mod fault;
 mod gate;
+mod injection;
 mod made_up;
 mod misbehave;
 mod platform;
@@ -53,7 +54,8 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 pub use database::RotationOrder;
-pub use fault::{Fault, Injection};
+pub use fault::Fault;
+pub use injection::Injection;
 pub use shared::RequestRecord;
 
 use account::Tokens;

@@ -10,7 +10,8 @@ use tokio::time::Instant;
 use super::account::{Budget, Tokens};
 use super::app::App;
 use super::database::Pace;
-use super::fault::{Fault, Faults};
+use super::fault::Fault;
+use super::injection::Faults;
 use super::postgres::Server;
 
 /// Requests beyond this many are forgotten, oldest first.
