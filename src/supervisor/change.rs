@@ -162,6 +162,11 @@ impl Change {
         }
     }
 
+    /// Nothing will be started any more: what is being considered is nobody's business.
+    pub(super) fn forget(&mut self) {
+        self.state = State::Quiet;
+    }
+
     pub(super) fn on_deadline(&mut self, turn: &mut Turn<'_>) -> Verdict {
         if self.deadline().is_none_or(|deadline| deadline > turn.now) {
             return Verdict::Unchanged;

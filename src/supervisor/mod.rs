@@ -34,13 +34,12 @@ mod watch;
 use std::collections::VecDeque;
 
 use action::Action;
-use change::{Change, Verdict};
+use change::{Change, Protect, Verdict};
 use config::{Config, Watching};
 use event::Event;
 use instance::Instance;
-use phase::Phase;
 use rng::Rng;
-use service::Service;
+use service::{Finish, Service};
 use status::Status;
 use time::Time;
 use turn::{Ids, Turn, Want};
@@ -99,8 +98,7 @@ impl Supervisor {
             service: &mut self.service,
         };
         machines.route(&mut turn, event);
-        machines.satisfy(&mut turn);
-        machines.run_deadlines(&mut turn);
+        machines.settle(&mut turn);
         actions
     }
 
@@ -132,15 +130,19 @@ impl Machines<'_> {
         let service = &mut *self.service;
         match event {
             Event::Fetched { fetch, outcome } => {
+                let (running, desired) = (service.phase.running(), self.change.desired());
                 let answer = self
                     .watch
-                    .on_fetched(turn, fetch, outcome, service.phase.running());
+                    .on_fetched(turn, fetch, outcome, running, desired);
                 if let Some(answer) = answer {
                     self.on_answer(turn, answer);
                 }
             }
             Event::LoginChecked { login, outcome } => service.on_login(turn, login, outcome),
-            Event::Prepared { instance } => service.on_prepared(turn, instance),
+            Event::Prepared { instance } => {
+                service.on_prepared(turn, instance);
+                self.act_if_unprotected(turn);
+            }
             Event::Spawned { instance, pid } => {
                 service.on_spawned(turn, instance, pid, self.change.desired());
             }
@@ -152,7 +154,12 @@ impl Machines<'_> {
                 ended,
                 leftovers,
             } => {
-                service.on_exited(turn, instance, ended, leftovers, self.change.desired());
+                let finish = service.on_exited(turn, instance, ended, leftovers);
+                // Before anything is asked: the answer may be here already.
+                if finish == Finish::Failed && self.change.act_now(turn) == Verdict::Adopted {
+                    self.watch.found_change(turn);
+                }
+                service.decide_end(turn, finish, self.change.desired());
             }
             Event::TreeEmpty { instance } => service.on_tree_empty(turn, instance),
             Event::Stopped { instance } => service.on_suspended(instance),
@@ -185,8 +192,16 @@ impl Machines<'_> {
         }
     }
 
+    /// A change that is being confirmed waits only to protect a child.
+    fn act_if_unprotected(&mut self, turn: &mut Turn<'_>) {
+        let protect = self.service.phase.protect();
+        if protect == Protect::Nothing && self.change.act_now(turn) == Verdict::Adopted {
+            self.adopted(turn);
+        }
+    }
+
     fn adopted(&mut self, turn: &mut Turn<'_>) {
-        self.watch.found_change();
+        self.watch.found_change(turn);
         if turn.config.watching == Watching::Once {
             self.watch.switch_off(turn);
         }
@@ -195,38 +210,33 @@ impl Machines<'_> {
         }
     }
 
-    /// Passes on what one machine wants of another.
+    /// Passes on what one machine wants of another. Once nothing will be started any more, nothing
+    /// need be asked either.
     fn satisfy(&mut self, turn: &mut Turn<'_>) {
+        let silence = turn.wants.contains(&Want::Silence);
         while let Some(want) = turn.wants.pop_front() {
             match want {
+                Want::Fetch | Want::FetchOften | Want::LookOften if silence => {}
                 Want::Fetch => self.watch.ask(turn),
                 Want::FetchOften => self.watch.ask_often(turn),
                 Want::LookOften => self.watch.look_often(turn),
-                Want::Silence => self.watch.switch_off(turn),
-                Want::Exit(code) => turn.act(Action::Exit(code)),
-                Want::ActNow => {
-                    if self.change.act_now(turn) == Verdict::Adopted {
-                        self.adopted(turn);
-                    }
+                Want::Silence => {
+                    self.watch.switch_off(turn);
+                    self.change.forget();
                 }
+                Want::Exit(code) => turn.act(Action::Exit(code)),
             }
         }
     }
 
-    /// Does what is due. Each round moves at least one deadline into the future, so the bound is
-    /// never met.
-    fn run_deadlines(&mut self, turn: &mut Turn<'_>) {
+    /// Does what is due, and what the machines want of each other. Each round moves at least one
+    /// deadline into the future, so the bound is never met.
+    fn settle(&mut self, turn: &mut Turn<'_>) {
+        let now = turn.now;
+        let due = |deadline: Option<Time>| deadline.is_some_and(|deadline| deadline <= now);
         for _ in 0..16 {
-            if matches!(self.service.phase, Phase::Done) {
-                return;
-            }
-            let due =
-                |deadline: Option<Time>| deadline.is_some_and(|deadline| deadline <= turn.now);
-            let (watch, change) = (due(self.watch.deadline()), due(self.change.deadline()));
+            let change = due(self.change.deadline());
             let service = due(self.service.phase.deadline());
-            if watch {
-                self.watch.on_deadline(turn);
-            }
             if change && self.change.on_deadline(turn) == Verdict::Adopted {
                 self.adopted(turn);
             }
@@ -234,6 +244,11 @@ impl Machines<'_> {
                 self.service.on_deadline(turn, self.change.desired());
             }
             self.satisfy(turn);
+            // Last, so that a poll that is due is the request that the others want.
+            let watch = due(self.watch.deadline());
+            if watch {
+                self.watch.on_deadline(turn);
+            }
             if !(watch || change || service) {
                 return;
             }

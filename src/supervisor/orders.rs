@@ -9,7 +9,7 @@ use super::phase::{ExitWith, Last, Phase};
 use super::service::Service;
 use super::signal::{Origin, Signal};
 use super::transition::{over, shut_down};
-use super::turn::Turn;
+use super::turn::{Turn, Want};
 
 impl Service {
     pub(super) fn on_signal(&mut self, turn: &mut Turn<'_>, signal: Signal, origin: Origin) {
@@ -34,47 +34,27 @@ impl Service {
     }
 
     /// INT and QUIT belong to the child, if there is one: it may end, or dump its threads, or go
-    /// on.
+    /// on. A successor that is being prepared can wait until it is known which.
     fn interrupt(&mut self, turn: &mut Turn<'_>, signal: Signal, origin: Origin) {
-        self.phase = match self.take() {
-            Phase::Running { mut instance } => {
-                interrupt_child(turn, &mut instance, signal, origin);
-                Phase::Running { instance }
-            }
-            Phase::Preparing { mut old, next } => {
-                interrupt_child(turn, &mut old, signal, origin);
-                Phase::Preparing { old, next }
-            }
-            Phase::Postponed {
-                mut old,
-                again,
-                until,
-            } => {
-                interrupt_child(turn, &mut old, signal, origin);
+        let mut phase = self.take();
+        if let Some(child) = phase.instance_mut() {
+            interrupt_child(turn, child, signal, origin);
+        }
+        self.phase = match phase {
+            Phase::Preparing { old, next } => {
+                let until = old.interrupted_until(turn).unwrap_or(turn.now);
+                let again = next.instead();
                 Phase::Postponed { old, again, until }
             }
-            Phase::Replacing { mut old, next } => {
-                interrupt_child(turn, &mut old, signal, origin);
-                wind_down(turn, Phase::Replacing { old, next }, signal)
-            }
-            Phase::ShuttingDown {
-                last: Last::Ending(mut instance),
-                exit,
-            } => {
-                interrupt_child(turn, &mut instance, signal, origin);
-                let last = Last::Ending(instance);
-                wind_down(turn, Phase::ShuttingDown { last, exit }, signal)
-            }
-            childless @ (Phase::Waiting(_)
+            lives @ (Phase::Running { .. } | Phase::Postponed { .. }) => lives,
+            ends @ (Phase::Waiting(_)
             | Phase::Starting { .. }
+            | Phase::Replacing { .. }
             | Phase::Asking { .. }
             | Phase::AwaitingCredential { .. }
             | Phase::BackingOff { .. }
-            | Phase::ShuttingDown {
-                last: Last::Spawning(_),
-                ..
-            }
-            | Phase::Done) => wind_down(turn, childless, signal),
+            | Phase::ShuttingDown { .. }
+            | Phase::Done) => wind_down(turn, ends, signal),
         };
     }
 
@@ -107,10 +87,14 @@ fn interrupt_child(turn: &mut Turn<'_>, child: &mut Instance, signal: Signal, or
 fn wind_down(turn: &mut Turn<'_>, phase: Phase, signal: Signal) -> Phase {
     let own_code = ExitCode::Signal(u8::try_from(signal.0).unwrap_or_default());
     match phase {
-        Phase::Starting { next } if next.stage == Stage::Spawning => Phase::ShuttingDown {
-            last: Last::Spawning(next),
-            exit: ExitWith::ChildsCode,
-        },
+        Phase::Starting { next } if next.stage == Stage::Spawning => {
+            turn.want(Want::Silence);
+            let unborn = own_code;
+            Phase::ShuttingDown {
+                last: Last::Spawning { next, unborn },
+                exit: ExitWith::ChildsCode,
+            }
+        }
         Phase::Waiting(_) | Phase::Starting { .. } | Phase::BackingOff { .. } => {
             over(turn, own_code)
         }

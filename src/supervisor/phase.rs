@@ -3,7 +3,6 @@
 use crate::exit_code::ExitCode;
 
 use super::change::Protect;
-use super::id::InstanceId;
 use super::inquiry::Inquiry;
 use super::instance::Instance;
 use super::launch::{Instead, Launch};
@@ -47,8 +46,9 @@ pub(super) enum Phase {
 /// What a shutdown still waits for.
 #[derive(Debug)]
 pub(super) enum Last {
-    /// A spawn is out; its child is stopped as soon as it is known.
-    Spawning(Launch),
+    /// A spawn is out; its child is stopped as soon as it is known. Should none come, the exit code
+    /// is `unborn`.
+    Spawning { next: Launch, unborn: ExitCode },
     /// A child, or what it left behind.
     Ending(Instance),
 }
@@ -142,7 +142,7 @@ impl Phase {
             | Self::Starting { .. }
             | Self::BackingOff { .. }
             | Self::ShuttingDown {
-                last: Last::Spawning(_),
+                last: Last::Spawning { .. },
                 ..
             }
             | Self::Done => None,
@@ -170,7 +170,7 @@ impl Phase {
             | Self::Starting { .. }
             | Self::BackingOff { .. }
             | Self::ShuttingDown {
-                last: Last::Spawning(_),
+                last: Last::Spawning { .. },
                 ..
             }
             | Self::Done => None,
@@ -178,15 +178,15 @@ impl Phase {
     }
 
     /// The child that is asked for and does not live yet.
-    pub(super) fn launching(&self) -> Option<InstanceId> {
+    pub(super) fn launching(&self) -> Option<&Launch> {
         match self {
             Self::Starting { next }
             | Self::Preparing { next, .. }
             | Self::Replacing { next, .. }
             | Self::ShuttingDown {
-                last: Last::Spawning(next),
+                last: Last::Spawning { next, .. },
                 ..
-            } => Some(next.id),
+            } => Some(next),
             Self::Waiting(_)
             | Self::Running { .. }
             | Self::Postponed { .. }

@@ -27,6 +27,17 @@ pub(super) struct Service {
     pub(super) phase: Phase,
 }
 
+/// What a leader's end is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Finish {
+    /// It was told to, or it is nobody's we know.
+    Expected,
+    /// It did what it was there for, or what a person's interrupt wanted: there is no other.
+    Final,
+    /// It failed by itself: nothing is left to protect.
+    Failed,
+}
+
 impl Service {
     pub(super) fn new(start_timeout: Duration) -> Self {
         Self {
@@ -119,7 +130,7 @@ impl Service {
 
     /// The next child's start lies ready in memory: now the old one may be touched.
     pub(super) fn on_prepared(&mut self, turn: &mut Turn<'_>, instance: InstanceId) {
-        if self.phase.launching() != Some(instance) {
+        if !self.launches(instance, &[Stage::Preparing]) {
             return;
         }
         self.phase = match self.take() {
@@ -155,7 +166,7 @@ impl Service {
         pid: u32,
         desired: Option<&Desired>,
     ) {
-        if self.phase.launching() != Some(instance) {
+        if !self.launches(instance, &[Stage::Spawning]) {
             return;
         }
         self.phase = match self.take() {
@@ -169,7 +180,7 @@ impl Service {
                 }
             }
             Phase::ShuttingDown {
-                last: Last::Spawning(next),
+                last: Last::Spawning { next, .. },
                 exit,
             } => {
                 let mut last = next.into_instance(turn, pid);
@@ -198,7 +209,7 @@ impl Service {
         instance: InstanceId,
         error: SpawnError,
     ) {
-        if self.phase.launching() != Some(instance) {
+        if !self.launches(instance, &[Stage::Preparing, Stage::Spawning]) {
             return;
         }
         self.phase = match self.take() {
@@ -220,15 +231,15 @@ impl Service {
                 Phase::Replacing { old, next }
             }
             Phase::ShuttingDown {
-                last: Last::Spawning(_),
-                exit,
+                last: Last::Spawning { unborn, .. },
+                ..
             } => {
                 turn.announce(Notice::StartFailed {
                     error,
                     retry_in: None,
                     running: None,
                 });
-                finish(turn, exit, None)
+                over(turn, unborn)
             }
             phase @ (Phase::Waiting(_)
             | Phase::Running { .. }
@@ -242,39 +253,61 @@ impl Service {
         self.advance(turn);
     }
 
+    /// A leader ended. `decide_end` follows.
     pub(super) fn on_exited(
         &mut self,
         turn: &mut Turn<'_>,
         id: InstanceId,
         ended: Ended,
         leftovers: Leftovers,
-        desired: Option<&Desired>,
-    ) {
+    ) -> Finish {
         let Some(instance) = self.instance_mut(id).filter(|instance| instance.lives()) else {
-            return;
+            return Finish::Expected;
         };
         let interrupted = instance
             .interrupted_until(turn)
             .is_some_and(|until| turn.now <= until);
         instance.on_exited(turn, ended, leftovers);
-        self.phase = match self.take() {
-            Phase::Running { instance: failed }
-            | Phase::Preparing { old: failed, .. }
-            | Phase::Postponed { old: failed, .. } => {
+        match &self.phase {
+            Phase::Running { .. } | Phase::Preparing { .. } | Phase::Postponed { .. } => {
                 if interrupted || ended == Ended::Code(0) {
-                    end(turn, failed)
+                    Finish::Final
                 } else {
-                    ask(turn, failed, desired)
+                    Finish::Failed
                 }
             }
-            phase @ (Phase::Waiting(_)
+            Phase::Waiting(_)
             | Phase::Starting { .. }
             | Phase::Replacing { .. }
             | Phase::Asking { .. }
             | Phase::AwaitingCredential { .. }
             | Phase::BackingOff { .. }
             | Phase::ShuttingDown { .. }
-            | Phase::Done) => phase,
+            | Phase::Done => Finish::Expected,
+        }
+    }
+
+    /// What follows from a leader's end.
+    pub(super) fn decide_end(
+        &mut self,
+        turn: &mut Turn<'_>,
+        finish: Finish,
+        desired: Option<&Desired>,
+    ) {
+        self.phase = match (self.take(), finish) {
+            (
+                Phase::Running { instance: child }
+                | Phase::Preparing { old: child, .. }
+                | Phase::Postponed { old: child, .. },
+                Finish::Final,
+            ) => end(turn, child),
+            (
+                Phase::Running { instance: child }
+                | Phase::Preparing { old: child, .. }
+                | Phase::Postponed { old: child, .. },
+                Finish::Failed,
+            ) => ask(turn, child, desired),
+            (phase, Finish::Final | Finish::Failed | Finish::Expected) => phase,
         };
         self.advance(turn);
     }
@@ -360,7 +393,7 @@ impl Service {
                 last: Last::Ending(instance),
                 exit,
             } => match instance.gone() {
-                Some(end) => finish(turn, exit, Some(end)),
+                Some(end) => finish(turn, exit, end),
                 None => Phase::ShuttingDown {
                     last: Last::Ending(instance),
                     exit,
@@ -382,6 +415,12 @@ impl Service {
     /// Every change of phase takes the old one out; `Done` stands in for the length of a call.
     pub(super) fn take(&mut self) -> Phase {
         std::mem::replace(&mut self.phase, Phase::Done)
+    }
+
+    /// The one place where the end of a start that is not awaited is dropped.
+    fn launches(&self, instance: InstanceId, stages: &[Stage]) -> bool {
+        let launch = self.phase.launching();
+        launch.is_some_and(|next| next.id == instance && stages.contains(&next.stage))
     }
 
     /// The one place where events about an instance that is no longer ours are dropped.

@@ -87,7 +87,6 @@ pub(super) fn ask(turn: &mut Turn<'_>, failed: Instance, desired: Option<&Desire
         return end(turn, failed);
     }
     turn.announce(Notice::Asking);
-    turn.want(Want::ActNow);
     let inquiry = Inquiry::open(turn, &failed.values);
     Phase::Asking { failed, inquiry }
 }
@@ -122,7 +121,7 @@ pub(super) fn shut_down(turn: &mut Turn<'_>, mut last: Instance, exit: ExitWith)
     turn.want(Want::Silence);
     last.stop(turn);
     match last.gone() {
-        Some(end) => finish(turn, exit, Some(end)),
+        Some(end) => finish(turn, exit, end),
         None => Phase::ShuttingDown {
             last: Last::Ending(last),
             exit,
@@ -137,11 +136,10 @@ pub(super) fn over(turn: &mut Turn<'_>, code: ExitCode) -> Phase {
     Phase::Done
 }
 
-pub(super) fn finish(turn: &mut Turn<'_>, exit: ExitWith, end: Option<End>) -> Phase {
-    let code = match (exit, end) {
-        (ExitWith::Fixed(code), _) => code,
-        (ExitWith::ChildsCode, Some(end)) => ExitCode::Child(end.ended.code()),
-        (ExitWith::ChildsCode, None) => ExitCode::Internal,
+pub(super) fn finish(turn: &mut Turn<'_>, exit: ExitWith, end: End) -> Phase {
+    let code = match exit {
+        ExitWith::Fixed(code) => code,
+        ExitWith::ChildsCode => ExitCode::Child(end.ended.code()),
     };
     over(turn, code)
 }

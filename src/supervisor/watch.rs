@@ -7,6 +7,7 @@ use crate::credential::Snapshot;
 
 use super::action::Action;
 use super::api::Api;
+use super::change::Desired;
 use super::config::Watching;
 use super::crash::backoff;
 use super::event::{ETag, FailureKind, FetchFailure, FetchOutcome};
@@ -45,11 +46,28 @@ enum State {
     /// Nothing more will be asked.
     Off,
     /// The next request is due at `at`; nothing makes it earlier than `not_before` (`Retry-After`).
-    Waiting { at: Time, not_before: Time },
+    Waiting {
+        at: Time,
+        not_before: Time,
+        next: Purpose,
+    },
     /// A request is out.
-    Fetching { fetch: FetchId, started_at: Time },
+    Fetching {
+        fetch: FetchId,
+        started_at: Time,
+        purpose: Purpose,
+    },
     /// A request is out that began before the newest evidence: another follows at once.
     Superseded { fetch: FetchId, started_at: Time },
+}
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// A look, as ever.
+    Poll,
+    /// Evidence that no request has answered yet: only a full answer will do.
+    Evidence,
 }
 
 /// The last good answer: what a 304 means.
@@ -88,6 +106,7 @@ impl Watch {
         let state = State::Waiting {
             at: Time::ZERO,
             not_before: Time::ZERO,
+            next: Purpose::Poll,
         };
         Self {
             state,
@@ -124,16 +143,21 @@ impl Watch {
                 self.state = State::Waiting {
                     at: not_before,
                     not_before,
+                    next: Purpose::Evidence,
                 };
             }
             State::Waiting { .. } => self.fetch(turn, None),
-            State::Fetching { fetch, started_at } | State::Superseded { fetch, started_at } => {
-                if turn.now.since(started_at) > STALE_AFTER {
-                    turn.act(Action::CancelFetch { fetch });
-                    self.fetch(turn, None);
-                } else {
-                    self.state = State::Superseded { fetch, started_at };
-                }
+            // It goes out at this very moment, and asks for everything.
+            State::Fetching {
+                started_at,
+                purpose: Purpose::Evidence,
+                ..
+            } if started_at == turn.now => {}
+            State::Fetching {
+                fetch, started_at, ..
+            }
+            | State::Superseded { fetch, started_at } => {
+                self.state = State::Superseded { fetch, started_at };
             }
         }
     }
@@ -148,18 +172,18 @@ impl Watch {
     /// The last answer was unusable where it matters: a burst from here, without another fetch
     /// right now.
     pub(super) fn look_often(&mut self, turn: &mut Turn<'_>) {
-        if let (Begun::Now, State::Waiting { not_before, .. }) =
-            (self.begin_burst(turn), &self.state)
-        {
-            let not_before = *not_before;
-            let at = self.next_at(turn).max(not_before);
-            self.state = State::Waiting { at, not_before };
+        let begun = self.begin_burst(turn);
+        if let (Begun::Now, Some(not_before)) = (begun, self.next_poll()) {
+            self.poll_later(turn, not_before);
         }
     }
 
-    /// A change was found: the next burst need not wait for its turn.
-    pub(super) fn found_change(&mut self) {
-        self.burst = Burst::Ready;
+    /// A change was found: a burst is over, and the next need not wait for its turn.
+    pub(super) fn found_change(&mut self, turn: &mut Turn<'_>) {
+        let before = std::mem::replace(&mut self.burst, Burst::Ready);
+        if let (Burst::Running { .. }, Some(not_before)) = (before, self.next_poll()) {
+            self.poll_later(turn, not_before);
+        }
     }
 
     /// The end of a request; `None` when nobody waits for it any more.
@@ -169,11 +193,13 @@ impl Watch {
         fetch: FetchId,
         outcome: FetchOutcome,
         running: Option<Child>,
+        desired: Option<&Desired>,
     ) -> Option<Answer> {
         let (started_at, again) = match self.state {
             State::Fetching {
                 fetch: current,
                 started_at,
+                ..
             } if current == fetch => (started_at, false),
             State::Superseded {
                 fetch: current,
@@ -192,32 +218,39 @@ impl Watch {
         match &result {
             Ok(_) => self.api.answered(turn),
             // Without a token at the start it is over: the end of the start tells of it.
-            Err(failure) if failure.kind == FailureKind::NoToken && self.latest.is_none() => {}
+            Err(failure) if failure.kind == FailureKind::NoToken && desired.is_none() => {}
             Err(failure) => self.api.failed(turn, failure, running),
         }
         if again {
             self.state = State::Waiting {
                 at: not_before,
                 not_before,
+                next: Purpose::Evidence,
             };
-            self.ask(turn);
         } else {
-            let at = self.next_at(turn).max(not_before);
-            self.state = State::Waiting { at, not_before };
+            self.poll_later(turn, not_before);
         }
         Some(Answer { started_at, result })
     }
 
     pub(super) fn on_deadline(&mut self, turn: &mut Turn<'_>) {
-        let State::Waiting { at, .. } = self.state else {
-            return;
-        };
-        if at > turn.now {
+        if self.deadline().is_none_or(|deadline| deadline > turn.now) {
             return;
         }
+        match self.state {
+            State::Waiting { next, .. } => self.look(turn, next),
+            State::Superseded { fetch, .. } => {
+                turn.act(Action::CancelFetch { fetch });
+                self.fetch(turn, None);
+            }
+            State::Off | State::Fetching { .. } => {}
+        }
+    }
+
+    fn look(&mut self, turn: &mut Turn<'_>, next: Purpose) {
         let tag = self.latest.as_ref().and_then(|latest| latest.etag.clone());
         let calm = matches!(self.burst, Burst::Ready | Burst::Spent { .. });
-        let routine = calm && self.api.failures() == 0;
+        let routine = next == Purpose::Poll && calm && self.api.failures() == 0;
         let unless = tag.filter(|_| routine && self.conditional_polls + 1 < UNCONDITIONAL_EVERY);
         self.fetch(turn, unless);
     }
@@ -225,7 +258,8 @@ impl Watch {
     pub(super) fn deadline(&self) -> Option<Time> {
         match self.state {
             State::Waiting { at, .. } => Some(at),
-            State::Off | State::Fetching { .. } | State::Superseded { .. } => None,
+            State::Superseded { started_at, .. } => Some(started_at + STALE_AFTER),
+            State::Off | State::Fetching { .. } => None,
         }
     }
 
@@ -253,6 +287,11 @@ impl Watch {
         self.state = State::Fetching {
             fetch,
             started_at: turn.now,
+            purpose: if unless.is_some() {
+                Purpose::Poll
+            } else {
+                Purpose::Evidence
+            },
         };
         turn.act(Action::Fetch { fetch, unless });
     }
@@ -272,6 +311,33 @@ impl Watch {
             },
             FetchOutcome::Failed(failure) => Err(failure),
         }
+    }
+
+    /// When the next request may be made at the earliest, if it is but a look: one that answers
+    /// evidence is not put off.
+    fn next_poll(&self) -> Option<Time> {
+        match self.state {
+            State::Waiting {
+                next: Purpose::Poll,
+                not_before,
+                ..
+            } => Some(not_before),
+            State::Waiting {
+                next: Purpose::Evidence,
+                ..
+            }
+            | State::Off
+            | State::Fetching { .. }
+            | State::Superseded { .. } => None,
+        }
+    }
+
+    fn poll_later(&mut self, turn: &mut Turn<'_>, not_before: Time) {
+        self.state = State::Waiting {
+            at: self.next_at(turn).max(not_before),
+            not_before,
+            next: Purpose::Poll,
+        };
     }
 
     fn next_at(&mut self, turn: &mut Turn<'_>) -> Time {
