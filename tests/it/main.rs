@@ -12,7 +12,6 @@ mod commands;
 mod examples;
 mod faults;
 mod heroku_cli;
-mod lives;
 mod login;
 mod network;
 mod process;

@@ -12,7 +12,6 @@ use std::sync::Arc;
 use changeover::credential::environment::SslPolicy;
 use changeover::credential::snapshot::Watched;
 use changeover::credential::{EnvironmentSpec, RawValue, Secret, Selection};
-use changeover::runtime::telemetry::{Context, render};
 use changeover::supervisor::Supervisor;
 use changeover::supervisor::action::{Action, Scope};
 use changeover::supervisor::config::{
@@ -25,6 +24,7 @@ use changeover::supervisor::event::{
 use changeover::supervisor::id::{FetchId, InstanceId, LoginId};
 use changeover::supervisor::signal::{Origin, Signal};
 use changeover::supervisor::time::{Duration, Time};
+use changeover::testing::world::describe;
 
 #[test]
 fn every_story_ends_as_written() {
@@ -97,6 +97,15 @@ fn play(script: &str) -> String {
     text
 }
 
+/// What becomes of preparations and spawns.
+#[derive(Clone, Debug)]
+enum Starts {
+    AtOnce,
+    Fail(SpawnError),
+    /// `prepared`, `spawned` and `start-fails` say what.
+    WhenTold,
+}
+
 /// The core, and a world that answers preparations and spawns at once.
 struct Stage {
     core: Supervisor,
@@ -106,8 +115,9 @@ struct Stage {
     fetch: Option<FetchId>,
     logins: VecDeque<LoginId>,
     live: Option<InstanceId>,
-    pids: BTreeMap<InstanceId, u32>,
-    spawn_fails: Option<SpawnError>,
+    starts: Starts,
+    /// The instance whose start is waited for.
+    awaited: Option<InstanceId>,
     over: bool,
 }
 
@@ -122,8 +132,8 @@ impl Stage {
             fetch: None,
             logins: VecDeque::new(),
             live: None,
-            pids: BTreeMap::new(),
-            spawn_fails: None,
+            starts: Starts::AtOnce,
+            awaited: None,
             over: false,
         }
     }
@@ -139,13 +149,11 @@ impl Stage {
         } else {
             self.advance_to(self.now + seconds(time.strip_prefix('+').expect("@+SECONDS")));
         }
-        if let Some(error) = event.strip_prefix("starts-fail") {
-            self.spawn_fails = match error.trim() {
-                "not-found" => Some(SpawnError::NotFound),
-                "no-more" => None,
-                detail => Some(SpawnError::Failed {
-                    detail: detail.to_owned(),
-                }),
+        if let Some(how) = event.strip_prefix("starts-") {
+            self.starts = match how.strip_prefix("fail ") {
+                None => Starts::WhenTold,
+                Some("no-more") => Starts::AtOnce,
+                Some(error) => Starts::Fail(spawn_error(error)),
             };
             return;
         }
@@ -191,16 +199,19 @@ impl Stage {
             Action::CheckLogin { login, .. } => self.logins.push_back(login),
             Action::CancelLogin { login } => self.logins.retain(|open| *open != login),
             Action::Prepare { instance, .. } => {
-                return Some(match self.spawn_fails.clone() {
-                    Some(error) => Event::SpawnFailed { instance, error },
-                    None => Event::Prepared { instance },
-                });
+                self.awaited = Some(instance);
+                return match self.starts.clone() {
+                    Starts::AtOnce => Some(Event::Prepared { instance }),
+                    Starts::Fail(error) => Some(Event::SpawnFailed { instance, error }),
+                    Starts::WhenTold => None,
+                };
             }
             Action::Spawn { instance } => {
-                self.live = Some(instance);
-                let pid = 100 + instance.0;
-                self.pids.insert(instance, pid);
-                return Some(Event::Spawned { instance, pid });
+                self.awaited = Some(instance);
+                return match self.starts {
+                    Starts::AtOnce | Starts::Fail(_) => Some(self.spawned(instance)),
+                    Starts::WhenTold => None,
+                };
             }
             Action::Exit(_) => self.over = true,
             Action::Signal { .. } | Action::Sweep { .. } | Action::Announce(_) => {}
@@ -209,46 +220,7 @@ impl Stage {
     }
 
     fn write(&mut self, action: &Action) {
-        let pid =
-            |instance: &InstanceId| self.pids.get(instance).copied().unwrap_or(100 + instance.0);
-        let what = match action {
-            Action::Fetch { unless: None, .. } => "fetch".to_owned(),
-            Action::Fetch {
-                unless: Some(_), ..
-            } => "fetch if changed".to_owned(),
-            Action::CancelFetch { .. } => "drop the fetch".to_owned(),
-            Action::CheckLogin { url, .. } => format!("log in as {}", password(url)),
-            Action::CancelLogin { .. } => "drop the login".to_owned(),
-            Action::Prepare {
-                instance,
-                environment,
-            } => {
-                let value = environment
-                    .get("DATABASE_URL")
-                    .and_then(|value| value.to_str())
-                    .unwrap_or("-");
-                format!(
-                    "prepare {} with {}",
-                    pid(instance),
-                    password(&Secret::from(value))
-                )
-            }
-            Action::Spawn { instance } => format!("spawn {}", pid(instance)),
-            Action::Signal {
-                instance, signal, ..
-            } => format!("{signal} to {}", pid(instance)),
-            Action::Sweep { instance, signal } => {
-                format!("{signal} to all that is left of {}", pid(instance))
-            }
-            Action::Announce(notice) => {
-                let context = Context {
-                    app: "myapp".to_owned(),
-                };
-                let (level, line) = render(&context, notice);
-                format!("| {level} {line}")
-            }
-            Action::Exit(code) => format!("exit {} ({code:?})", code.number()),
-        };
+        let what = describe(action);
         self.log += &format!("    {:>8} {what}\n", self.now.to_string());
     }
 
@@ -281,6 +253,14 @@ impl Stage {
             "tree-empty" => Event::TreeEmpty {
                 instance: self.live.expect("a child lived"),
             },
+            "prepared" => Event::Prepared {
+                instance: self.awaited.expect("a start is awaited"),
+            },
+            "spawned" => self.spawned(self.awaited.expect("a start is awaited")),
+            "start-fails" => Event::SpawnFailed {
+                instance: self.awaited.expect("a start is awaited"),
+                error: spawn_error(rest),
+            },
             "suspended" => Event::Stopped {
                 instance: self.live.expect("a child lives"),
             },
@@ -301,9 +281,24 @@ impl Stage {
         }
     }
 
+    fn spawned(&mut self, instance: InstanceId) -> Event {
+        self.live = Some(instance);
+        let pid = 100 + instance.0;
+        Event::Spawned { instance, pid }
+    }
+
     fn fetched(&mut self, outcome: FetchOutcome) -> Event {
         let fetch = self.fetch.take().expect("a fetch is open");
         Event::Fetched { fetch, outcome }
+    }
+}
+
+fn spawn_error(text: &str) -> SpawnError {
+    match text {
+        "not-found" => SpawnError::NotFound,
+        detail => SpawnError::Failed {
+            detail: detail.to_owned(),
+        },
     }
 }
 
@@ -378,15 +373,7 @@ fn login(text: &str) -> LoginOutcome {
     }
 }
 
-fn password(url: &Secret) -> String {
-    let text = url.expose();
-    text.rsplit_once('@')
-        .and_then(|(head, _)| head.rsplit_once(':'))
-        .map_or(text, |(_, password)| password)
-        .to_owned()
-}
-
-pub(super) fn selection() -> Selection {
+fn selection() -> Selection {
     watch(["DATABASE_URL"].into_iter())
 }
 
@@ -401,7 +388,7 @@ fn watch<'a>(patterns: impl Iterator<Item = &'a str>) -> Selection {
     }
 }
 
-pub(super) fn config(settings: &str) -> Config {
+fn config(settings: &str) -> Config {
     let mut config = Config {
         environment: EnvironmentSpec {
             base: BTreeMap::new(),

@@ -1,0 +1,60 @@
+//! Every bound that the world holds the core to, beside the sentence of the design it stands for.
+
+use crate::supervisor::time::Duration;
+
+/// What a step may be late: the world's spawns, kills and wakes take up to this long in all.
+pub(super) const SLACK: Duration = Duration::from_millis(100);
+
+/// "when it has ended, sweep what it left (TERM, KILL 2 s later)"
+pub(super) const SWEEP: Duration = Duration::from_secs(2);
+
+/// "start the next when the tree is empty, or 5 s after a KILL that did not help (announced)"
+pub(super) const UNKILLABLE: Duration = Duration::from_secs(5);
+
+/// "A failed end asks: a fetch, and a login with the credential it ran on, in parallel, 5 s in all."
+pub(super) const INQUIRY: Duration = Duration::from_secs(5);
+
+/// "A spawn that fails in mid-life is retried with backoff": from 1 s, doubling, to this.
+pub(super) const RESPAWN_MAX: Duration = Duration::from_secs(60);
+
+/// "A failed fetch backs off exponentially with jitter to 5 minutes, never stops for good".
+pub(super) const BACKOFF_MAX: Duration = Duration::from_secs(300);
+
+/// "`Retry-After` is obeyed up to 300 s."
+pub(super) const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
+
+/// "poll interval, jittered ±10 %": the least and the most of a pause, in tenths.
+pub(super) const JITTER: (u32, u32) = (9, 11);
+
+/// "Routine polls may send If-None-Match, every tenth does not".
+pub(super) const CONDITIONAL_MAX: u32 = 9;
+
+/// "Only a fetch *started after* the evidence answers it; one in flight for over 2 s is aborted."
+pub(super) const STALE_AFTER: Duration = Duration::from_secs(2);
+
+/// "failed fetches back off from 1 s, doubling": so many more than the regular polls fit into a
+/// minute, with one good answer among them.
+pub(super) const RETRIES_MINUTE: usize = 14;
+
+/// "the quiet time begins when a difference is first seen; another different value begins it again,
+/// at most 5 times"
+pub(super) const RENEWALS_MAX: u32 = 5;
+
+/// "missing, empty, null or malformed is *not* a change": while a change is being confirmed, such an
+/// answer is looked past for this long (`supervisor/change.rs` says why).
+pub(super) const GAP_MAX: Duration = Duration::from_secs(60);
+
+/// "a heartbeat each 15 minutes"
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(900);
+
+/// "a request has 5 s to connect, 10 s in all"
+pub(super) const REQUEST: Duration = Duration::from_secs(10);
+
+/// The outer manager starts the supervisor again within this.
+pub(super) const MANAGER: Duration = Duration::from_secs(10);
+
+/// "a short burst (1, 2, 4 … s, 60 s in all; at most one burst in 10 minutes unless the last one found a change"
+pub(super) const BURST: Duration = Duration::from_secs(60);
+
+/// See [`BURST`].
+pub(super) const BURST_PAUSE: Duration = Duration::from_secs(600);

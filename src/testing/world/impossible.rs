@@ -1,0 +1,131 @@
+//! The pairs of a phase and an event that cannot meet, each with the reason. Every other pair must.
+//!
+//! A pair that is listed here and met all the same is a breach; so is a long run of lives in which
+//! a pair that is not listed never met.
+
+use super::reach::Kind;
+
+/// Phases, and the kinds of events that never meet any of them.
+pub(super) struct Impossible {
+    pub(super) phases: &'static [&'static str],
+    pub(super) kinds: &'static [&'static [Kind]],
+    #[expect(dead_code, reason = "the reason is for the reader")]
+    pub(super) why: &'static str,
+}
+
+const ANSWERS: &[Kind] = &[Kind::Answer, Kind::NotModified, Kind::FetchFailed];
+const LOGINS: &[Kind] = &[
+    Kind::LoginAccepted,
+    Kind::LoginRefused,
+    Kind::LoginUnreachable,
+];
+const STARTS: &[Kind] = &[Kind::Prepared, Kind::Spawned, Kind::SpawnFailed];
+const SPAWNED: &[Kind] = &[Kind::Spawned];
+const ENDS: &[Kind] = &[
+    Kind::EndedWell,
+    Kind::EndedBadly,
+    Kind::Suspended,
+    Kind::Continued,
+];
+const TREE_EMPTY: &[Kind] = &[Kind::TreeEmpty];
+
+pub(super) const ALL: &[Impossible] = &[
+    Impossible {
+        phases: &["Service::Waiting"],
+        kinds: &[
+            &[
+                Kind::NotModified,
+                Kind::StaleLogin,
+                Kind::StaleStart,
+                Kind::StaleEnd,
+            ],
+            LOGINS,
+            STARTS,
+            ENDS,
+            TREE_EMPTY,
+        ],
+        why: "nothing has been answered yet that a 304 could mean, and there never was a child",
+    },
+    Impossible {
+        phases: &["Service::Starting", "Service::BackingOff"],
+        kinds: &[LOGINS, ENDS, TREE_EMPTY],
+        why: "no child is there: the last one is gone with all that it left",
+    },
+    Impossible {
+        phases: &[
+            "Service::BackingOff",
+            "Service::Running",
+            "Service::Postponed",
+        ],
+        kinds: &[STARTS],
+        why: "nothing is being started",
+    },
+    Impossible {
+        phases: &["Service::Asking", "Service::AwaitingCredential"],
+        kinds: &[STARTS, ENDS],
+        why: "the leader has ended, and nothing is being started",
+    },
+    Impossible {
+        phases: &[
+            "Service::Running",
+            "Service::Preparing",
+            "Service::Postponed",
+        ],
+        kinds: &[LOGINS, TREE_EMPTY],
+        why: "the leader lives: its tree is not empty, and nobody asks why it failed",
+    },
+    Impossible {
+        phases: &["Service::Preparing", "Service::Replacing"],
+        kinds: &[LOGINS, SPAWNED],
+        why: "the successor is spawned when the old one is gone, and that is another phase",
+    },
+    Impossible {
+        phases: &["Service::AwaitingCredential"],
+        kinds: &[LOGINS],
+        why: "the first refusal closes the inquiry",
+    },
+    Impossible {
+        phases: &["Service::ShuttingDown", "Watch::Off"],
+        kinds: &[ANSWERS, LOGINS],
+        why: "nothing is asked any more",
+    },
+    Impossible {
+        phases: &["Service::ShuttingDown"],
+        kinds: &[&[Kind::Prepared]],
+        why: "a preparation is dropped when the end begins",
+    },
+    Impossible {
+        phases: &["Service::Done"],
+        kinds: &[Kind::ALL],
+        why: "the exit is the last action of a life, and nothing steps after it",
+    },
+    Impossible {
+        phases: &["Instance::Live", "Instance::Stopping", "Instance::Killed"],
+        kinds: &[LOGINS, SPAWNED, TREE_EMPTY],
+        why: "the leader lives",
+    },
+    Impossible {
+        phases: &[
+            "Instance::Sweeping",
+            "Instance::SweepKilled",
+            "Instance::Gone",
+        ],
+        kinds: &[SPAWNED, ENDS],
+        why: "the leader has ended, and its successor is spawned in a phase of its own",
+    },
+    Impossible {
+        phases: &["Instance::Gone"],
+        kinds: &[TREE_EMPTY],
+        why: "that was before",
+    },
+    Impossible {
+        phases: &["Change::Settling", "Change::Confirming", "Change::Deferred"],
+        kinds: &[LOGINS, SPAWNED, TREE_EMPTY],
+        why: "a difference is considered only while a child lives that must be protected",
+    },
+    Impossible {
+        phases: &["Watch::Waiting"],
+        kinds: &[ANSWERS],
+        why: "no request is out",
+    },
+];

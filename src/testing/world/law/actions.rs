@@ -1,0 +1,367 @@
+//! Each action of the core, held against the account.
+
+use crate::credential::Environment;
+use crate::exit_code::ExitCode;
+use crate::supervisor::action::Action;
+use crate::supervisor::config::{Logins, OnChange};
+use crate::supervisor::event::ETag;
+use crate::supervisor::id::{InstanceId, LoginId};
+use crate::supervisor::notice::Notice;
+use crate::supervisor::signal::Signal;
+use crate::supervisor::time::{Duration, Time};
+use crate::testing::world::bounds::RESPAWN_MAX;
+use crate::testing::world::values::{self, version};
+
+use super::end::Why;
+use super::inquiry::Inquiry;
+use super::ledger::Adopts;
+use super::{Launch, Law, Planned};
+
+impl Law {
+    /// One action, in its order.
+    pub(in crate::testing::world) fn act(
+        &mut self,
+        now: Time,
+        action: &Action,
+    ) -> Result<(), String> {
+        if self.over.is_some() {
+            return Err("something is done after the exit".to_owned());
+        }
+        match action {
+            Action::Fetch { fetch, unless } => {
+                if self.end.is_some() || self.is_off() {
+                    return Err("a request that nobody needs any more".to_owned());
+                }
+                let tag = unless.as_ref().map(tag_of).transpose()?;
+                self.requests.asks(now, *fetch, tag)
+            }
+            Action::CancelFetch { fetch } => self.requests.cancels(*fetch),
+            Action::CheckLogin { login, url, .. } => self.logs_in(now, *login, url.expose()),
+            Action::CancelLogin { .. } => Ok(()),
+            Action::Prepare {
+                instance,
+                environment,
+            } => self.prepares(now, *instance, environment),
+            Action::Spawn { instance } => self.spawns(*instance),
+            Action::Signal {
+                instance, signal, ..
+            } => self.signals(now, *instance, *signal),
+            Action::Sweep { instance, signal } => self.sweeps_tree(now, *instance, *signal),
+            Action::Announce(notice) => self.announces(now, notice),
+            Action::Exit(code) => self.exits(now, *code),
+        }
+    }
+
+    fn logs_in(&mut self, now: Time, login: LoginId, url: &str) -> Result<(), String> {
+        let ran_on = self.child.as_ref().and_then(|child| child.values[0]);
+        if self.config.logins == Logins::Never || version(url) != ran_on {
+            return Err("a login with another credential than the failed child's".to_owned());
+        }
+        self.inquiry.logs_in(now, login)
+    }
+
+    /// "Every spawn carries the newest proven revision", from its preparation on.
+    fn prepares(
+        &mut self,
+        now: Time,
+        instance: InstanceId,
+        environment: &Environment,
+    ) -> Result<(), String> {
+        let values = values::of(environment);
+        let Some(proven) = self.ledger.proven().filter(|_| self.end.is_none()) else {
+            return Err("a child is prepared that must not be started".to_owned());
+        };
+        if values != proven {
+            return Err(format!(
+                "{instance} is prepared with {values:?}, not the proven {proven:?}"
+            ));
+        }
+        if let Some(child) = self
+            .child
+            .as_ref()
+            .filter(|child| child.lives() && !child.is_told())
+            && (child.values == proven || !self.restarts_on_change())
+        {
+            return Err("a healthy child is to be replaced without a change".to_owned());
+        }
+        let failures = match self.launch {
+            Launch::None => 0,
+            Launch::Preparing(before) | Launch::Prepared(before) => {
+                let same = before.revision == self.ledger.revision();
+                if same { before.failures } else { 0 }
+            }
+            Launch::Spawning(_) => return Err("a preparation while a spawn is out".to_owned()),
+            Launch::Failed {
+                at,
+                failures,
+                revision,
+            } => {
+                if revision == self.ledger.revision() {
+                    let pause = Duration::from_secs(1 << failures.saturating_sub(1).min(6));
+                    if now < at + pause.min(RESPAWN_MAX) {
+                        return Err(format!("a start is tried again too soon after {at}"));
+                    }
+                    failures
+                } else {
+                    0
+                }
+            }
+        };
+        self.inquiry = Inquiry::None;
+        self.launch = Launch::Preparing(Planned {
+            instance,
+            values,
+            revision: self.ledger.revision(),
+            failures,
+        });
+        Ok(())
+    }
+
+    /// One instance at a time, nothing after the stop began.
+    fn spawns(&mut self, instance: InstanceId) -> Result<(), String> {
+        let Launch::Prepared(planned) = self.launch else {
+            return Err("a spawn of what is not prepared".to_owned());
+        };
+        if planned.instance != instance {
+            return Err(format!(
+                "{} is prepared, {instance} is spawned",
+                planned.instance
+            ));
+        }
+        if self.end.is_some() {
+            return Err("a child is started after the stop began".to_owned());
+        }
+        if self
+            .child
+            .as_ref()
+            .is_some_and(|child| child.gone.is_none())
+        {
+            return Err("two instances at once".to_owned());
+        }
+        if self.ledger.proven() != Some(planned.values) {
+            return Err("a spawn of an old revision".to_owned());
+        }
+        self.launch = Launch::Spawning(planned);
+        Ok(())
+    }
+
+    /// A signal to the leader: forwarded, a step of the stop, or KILL.
+    fn signals(&mut self, now: Time, instance: InstanceId, signal: Signal) -> Result<(), String> {
+        let (proven, on_change) = (self.ledger.proven(), self.config.on_change);
+        let revision = self.ledger.revision();
+        let may_stop = self.may_stop(now);
+        let is_ending = self.end.is_some();
+        let child = self.child.as_mut().filter(|child| child.id == instance);
+        let Some(child) = child.filter(|child| child.lives()) else {
+            return Err(format!("{signal} to {instance}, which does not live"));
+        };
+        if child.takes(signal) {
+            return Ok(());
+        }
+        if signal == Signal::KILL {
+            return child.kill(now, &self.config);
+        }
+        if on_change == OnChange::Signal(signal)
+            && proven.is_some_and(|proven| proven != child.values)
+            && !is_ending
+        {
+            child.values = proven.unwrap_or_default();
+            child.revision = revision;
+            return Ok(());
+        }
+        if !child.is_told() {
+            may_stop?;
+            if !is_ending {
+                self.adopts = self.ledger.drop_guard();
+            }
+        }
+        child.stop_step(now, signal, &self.config)
+    }
+
+    /// Why a child may be told to stop: the end, or a change whose next child can be started.
+    fn may_stop(&self, now: Time) -> Result<(), String> {
+        if self.end.is_some() {
+            return Ok(());
+        }
+        let Launch::Prepared(planned) = self.launch else {
+            return Err("a stop before the next child is known to be startable".to_owned());
+        };
+        let running = self.child.as_ref().map(|child| child.values);
+        if Some(planned.values) == running {
+            return Err("a stop without a change".to_owned());
+        }
+        let grace = self.config.stop.timeout();
+        let interrupted = self.child.as_ref().and_then(|child| child.interrupted);
+        if interrupted.is_some_and(|at| now < at + grace) {
+            return Err("a restart of a child that a person has just interrupted".to_owned());
+        }
+        Ok(())
+    }
+
+    fn sweeps_tree(
+        &mut self,
+        now: Time,
+        instance: InstanceId,
+        signal: Signal,
+    ) -> Result<(), String> {
+        if !self.sweeps() {
+            return Err("a sweep that --sweep none forbids".to_owned());
+        }
+        let Some(child) = self.child.as_mut().filter(|child| child.id == instance) else {
+            return Err(format!("a sweep of {instance}, which is not there"));
+        };
+        if signal == Signal::KILL {
+            child.kill(now, &self.config)
+        } else {
+            child.sweep(now)
+        }
+    }
+
+    fn announces(&mut self, now: Time, notice: &Notice) -> Result<(), String> {
+        match notice {
+            Notice::Changed { to, .. } => self.changed(to.0),
+            Notice::Started {
+                child, dead_time, ..
+            } => self.started(now, child.revision.0, *dead_time),
+            Notice::Ended {
+                lived, stopping, ..
+            } => self.ended(now, *lived, *stopping),
+            Notice::SweepFailed { .. } => match &mut self.child {
+                Some(child) => child.given_up(now),
+                None => Err("a tree is given up, and there was none".to_owned()),
+            },
+            Notice::AwaitingCredential { .. } => {
+                self.inquiry.awaits(now)?;
+                self.requests.burst(now);
+                self.requests.evidence(now);
+                Ok(())
+            }
+            Notice::NothingFound { .. } => {
+                self.inquiry.finds_nothing(now)?;
+                self.begin_end(now, Why::ChildsOwn);
+                Ok(())
+            }
+            Notice::CredentialNeverCame { timeout } => {
+                self.inquiry.gives_up(now, *timeout)?;
+                self.begin_end(now, Why::ChildsOwn);
+                Ok(())
+            }
+            Notice::ExitForChange => self.exits_for_change(now),
+            Notice::FetchFailing { .. }
+            | Notice::FetchStillFailing { .. }
+            | Notice::FetchRecovered { .. } => self.api.told(notice),
+            Notice::StartFailed { .. }
+            | Notice::Settling { .. }
+            | Notice::ChangeWithdrawn
+            | Notice::Deferred { .. }
+            | Notice::ChangeSignalled { .. }
+            | Notice::Stopping { .. }
+            | Notice::Killing { .. }
+            | Notice::Sweeping { .. }
+            | Notice::Asking
+            | Notice::LoginTried { .. }
+            | Notice::BadValue { .. }
+            | Notice::GoodValue { .. }
+            | Notice::StartGaveUp { .. }
+            | Notice::SignalDropped { .. }
+            | Notice::StopRequested { .. }
+            | Notice::KillRequested => Ok(()),
+        }
+    }
+
+    /// The core takes a change: only one that is proven, and each with the next number.
+    fn changed(&mut self, revision: u32) -> Result<(), String> {
+        if self.end.is_some() {
+            return Err("a change is taken after the end began".to_owned());
+        }
+        match std::mem::replace(&mut self.adopts, Adopts::No) {
+            Adopts::Now => {}
+            Adopts::No => self.ledger.splay_ends()?,
+        }
+        self.requests.found_change();
+        let healthy = self
+            .child
+            .as_ref()
+            .filter(|child| child.lives() && !child.is_told());
+        if healthy.is_some_and(|child| Some(child.values) == self.ledger.proven()) {
+            self.launch = Launch::None;
+        }
+        if revision == self.ledger.revision() {
+            Ok(())
+        } else {
+            Err(format!(
+                "revision {revision}, not {}",
+                self.ledger.revision()
+            ))
+        }
+    }
+
+    fn started(&self, now: Time, revision: u32, dead_time: Option<Duration>) -> Result<(), String> {
+        let Some(child) = &self.child else {
+            return Err("a child is announced that was not spawned".to_owned());
+        };
+        if child.since != now || child.revision != revision {
+            return Err(format!(
+                "announced revision {revision}, not {}",
+                child.revision
+            ));
+        }
+        let dead = self.last_end.map(|end| now.since(end));
+        if dead_time != dead {
+            return Err(format!(
+                "announced a dead time of {dead_time:?}, not {dead:?}"
+            ));
+        }
+        Ok(())
+    }
+
+    fn ended(&self, now: Time, lived: Duration, stopping: Option<Duration>) -> Result<(), String> {
+        let Some(child) = &self.child else {
+            return Err("a child ended that was not there".to_owned());
+        };
+        let told = child.told_at().map(|at| now.since(at));
+        if lived != now.since(child.since) || stopping != told {
+            return Err(format!(
+                "announced a life of {lived:?}, a stop of {stopping:?}, not {told:?}"
+            ));
+        }
+        Ok(())
+    }
+
+    fn exits_for_change(&mut self, now: Time) -> Result<(), String> {
+        let running = self.child.as_ref().map(|child| child.values);
+        if self.config.on_change != OnChange::Exit || self.ledger.proven() == running {
+            return Err("an exit for a change, without one".to_owned());
+        }
+        self.begin_end(now, Why::Change);
+        Ok(())
+    }
+
+    /// "`Exit` only when no instance lives", with the documented code.
+    fn exits(&mut self, now: Time, code: ExitCode) -> Result<(), String> {
+        if self
+            .child
+            .as_ref()
+            .is_some_and(|child| child.gone.is_none())
+        {
+            return Err("an exit while a child is there".to_owned());
+        }
+        if let Launch::Spawning(_) = self.launch {
+            return Err("an exit while a spawn is out".to_owned());
+        }
+        let Some(end) = &self.end else {
+            return Err(format!("an exit with {code:?} that nothing asks for"));
+        };
+        if !end.allows(code, self.child.as_ref()) {
+            return Err(format!("exit {code:?} after {end:?}, {:?}", self.child));
+        }
+        self.over = Some(now);
+        Ok(())
+    }
+}
+
+fn tag_of(tag: &ETag) -> Result<u32, String> {
+    tag.0
+        .parse()
+        .map_err(|_| "a tag that no answer had".to_owned())
+}

@@ -1,0 +1,459 @@
+//! What must hold, whatever happens: the world's own account of a supervisor's life, kept from the
+//! events that it was given and the actions that it took.
+//!
+//! After every step the account is compared with the step. A breach is a sentence; the world adds
+//! the seed and the story.
+
+mod actions;
+mod child;
+mod end;
+mod inquiry;
+mod ledger;
+mod notices;
+mod requests;
+
+use crate::supervisor::config::{Config, LeftoverPolicy, Logins, OnChange, Watching};
+use crate::supervisor::event::{Ended, Event, FailureKind, FetchOutcome, Leftovers};
+use crate::supervisor::id::{FetchId, InstanceId};
+use crate::supervisor::signal::{Origin, Signal};
+use crate::supervisor::time::Time;
+
+use super::bounds::{INQUIRY, RESPAWN_MAX, SLACK};
+use super::values::{Values, Watch};
+use child::Child;
+use end::{End, Heard, Why, start_failed};
+use inquiry::{Inquiry, Owed};
+use ledger::{Adopts, Guard, Ledger};
+use notices::Api;
+use requests::Requests;
+
+/// One supervisor's account.
+#[derive(Debug)]
+pub(super) struct Law {
+    config: Config,
+    ledger: Ledger,
+    requests: Requests,
+    api: Api,
+    heard: Heard,
+    launch: Launch,
+    child: Option<Child>,
+    /// When the child before this one ended.
+    last_end: Option<Time>,
+    inquiry: Inquiry,
+    end: Option<End>,
+    over: Option<Time>,
+    /// The answer of this step proves a change: the core must say so.
+    adopts: Adopts,
+}
+
+/// The child that does not live yet.
+#[derive(Clone, Copy, Debug)]
+enum Launch {
+    None,
+    Preparing(Planned),
+    Prepared(Planned),
+    Spawning(Planned),
+    /// It could not be started.
+    Failed {
+        at: Time,
+        failures: u32,
+        revision: u32,
+    },
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Planned {
+    instance: InstanceId,
+    values: Values,
+    revision: u32,
+    failures: u32,
+}
+
+impl Law {
+    pub(super) fn new(config: Config, watch: Watch) -> Self {
+        Self {
+            ledger: Ledger::new(watch, config.debounce, config.splay),
+            requests: Requests::new(config.watching),
+            config,
+            api: Api::new(),
+            heard: Heard::Nothing,
+            launch: Launch::None,
+            child: None,
+            last_end: None,
+            inquiry: Inquiry::None,
+            end: None,
+            over: None,
+            adopts: Adopts::No,
+        }
+    }
+
+    /// What a healthy life looks like: one child, on these values, and nothing else planned.
+    pub(super) fn settled_on(&self) -> Option<Values> {
+        let child = self
+            .child
+            .as_ref()
+            .filter(|child| child.lives() && !child.is_told())?;
+        (self.end.is_none() && matches!(self.launch, Launch::None)).then_some(child.values)
+    }
+
+    /// Whether the core waits for the end of this preparation, or of this spawn.
+    pub(super) fn awaits(&self, event: &Event) -> bool {
+        match (event, self.launch) {
+            (Event::Prepared { instance }, Launch::Preparing(planned))
+            | (Event::Spawned { instance, .. }, Launch::Spawning(planned))
+            | (
+                Event::SpawnFailed { instance, .. },
+                Launch::Preparing(planned) | Launch::Spawning(planned),
+            ) => planned.instance == *instance,
+            (
+                Event::Prepared { .. }
+                | Event::Spawned { .. }
+                | Event::SpawnFailed { .. }
+                | Event::Fetched { .. }
+                | Event::LoginChecked { .. }
+                | Event::Exited { .. }
+                | Event::TreeEmpty { .. }
+                | Event::Stopped { .. }
+                | Event::Continued { .. }
+                | Event::Signal { .. }
+                | Event::Resumed
+                | Event::Wake,
+                _,
+            ) => false,
+        }
+    }
+
+    /// What an event means, before the core answers it. `said`: the watched values and the tag of a
+    /// good answer.
+    pub(super) fn hear(&mut self, now: Time, event: &Event, said: Option<(Values, u32)>) {
+        match event {
+            Event::Fetched { fetch, outcome } => self.fetched(now, *fetch, outcome, said),
+            Event::LoginChecked { login, outcome } => self.inquiry.login(*login, outcome),
+            Event::Prepared { instance } => {
+                if let Launch::Preparing(planned) = self.launch
+                    && planned.instance == *instance
+                {
+                    self.launch = Launch::Prepared(planned);
+                }
+            }
+            Event::Spawned { instance, .. } => self.spawned(now, *instance),
+            Event::SpawnFailed { instance, error } => {
+                if let Some(why) = self
+                    .start_failed(now, *instance)
+                    .then(|| start_failed(error))
+                {
+                    self.begin_end(now, why);
+                }
+            }
+            Event::Exited {
+                instance,
+                ended,
+                leftovers,
+            } => {
+                self.exited(now, *instance, *ended, *leftovers);
+            }
+            Event::TreeEmpty { instance } => {
+                if let Some(child) = self.child_mut(*instance)
+                    && child.ended.is_some()
+                {
+                    child.gone.get_or_insert(now);
+                }
+            }
+            Event::Stopped { instance } => self.suspended(*instance, true),
+            Event::Continued { instance } => self.suspended(*instance, false),
+            Event::Signal { signal, origin } => self.signal(now, *signal, *origin),
+            Event::Resumed => self.evidence(now),
+            Event::Wake => {}
+        }
+        if self.config.start_timeout <= now.since(Time::ZERO)
+            && self.ledger.proven().is_none()
+            && self.end.is_none()
+        {
+            self.begin_end(now, self.heard.timeout());
+        }
+        if self.end.is_none() && self.ledger.confirmation_due(now) {
+            self.evidence(now);
+        }
+    }
+
+    /// What must be true once the core has answered. `stuck`: KILL does not help the child at once.
+    pub(super) fn check(
+        &mut self,
+        now: Time,
+        deadline: Option<Time>,
+        stuck: bool,
+    ) -> Result<(), String> {
+        if self.adopts == Adopts::Now {
+            return Err("a proven change was not taken".to_owned());
+        }
+        self.api.check()?;
+        if self.over.is_some() {
+            return Ok(());
+        }
+        if let Some(deadline) = deadline.filter(|deadline| *deadline <= now) {
+            return Err(format!(
+                "the deadline {deadline} is not in the future: it spins"
+            ));
+        }
+        if let Some(child) = &self.child {
+            child.check(now, &self.config)?;
+        }
+        if let Some(end) = &self.end {
+            self.requests.check_silence()?;
+            return end.check(now, self.config.stop.timeout(), stuck);
+        }
+        self.ledger.check(now)?;
+        if !self.is_off() {
+            self.requests.check(now)?;
+        }
+        self.inquiry.check(now, self.config.start_timeout)?;
+        self.check_progress(now)
+    }
+
+    /// Nothing that could be done now is left undone.
+    fn check_progress(&self, now: Time) -> Result<(), String> {
+        let Some(proven) = self.ledger.proven() else {
+            return Ok(());
+        };
+        let idle = |what: &str| Err(format!("nothing is done about {what}"));
+        match (&self.launch, &self.child) {
+            (Launch::Preparing(planned) | Launch::Prepared(planned), _)
+                if planned.values != proven =>
+            {
+                idle("a newer revision than the one that is prepared")
+            }
+            (Launch::Preparing(_) | Launch::Spawning(_), _) => Ok(()),
+            (Launch::Prepared(_), Some(child)) if child.gone.is_none() && !child.lives() => Ok(()),
+            (Launch::Prepared(_), Some(child)) if child.lives() && child.is_told() => Ok(()),
+            (Launch::Prepared(_), _) => idle("a child that is prepared"),
+            (Launch::Failed { at, .. }, child) => {
+                let from = child
+                    .as_ref()
+                    .and_then(|child| child.gone)
+                    .map_or(*at, |gone| gone.max(*at));
+                let waits = child
+                    .as_ref()
+                    .is_some_and(|child| child.is_told() && child.gone.is_none());
+                let interrupted = child
+                    .as_ref()
+                    .is_some_and(|child| self.is_interrupted(child, now));
+                if waits || interrupted || now <= from + RESPAWN_MAX + SLACK {
+                    Ok(())
+                } else {
+                    idle("a start that failed")
+                }
+            }
+            (Launch::None, None) => idle("the first child"),
+            (Launch::None, Some(child)) if child.lives() => {
+                let content = child.values == proven || self.is_interrupted(child, now);
+                if content && !child.is_told() {
+                    Ok(())
+                } else {
+                    idle("a change")
+                }
+            }
+            (Launch::None, Some(_)) if self.inquiry.is_open() => Ok(()),
+            (Launch::None, Some(_)) => idle("a child that ended"),
+        }
+    }
+
+    fn fetched(
+        &mut self,
+        now: Time,
+        fetch: FetchId,
+        outcome: &FetchOutcome,
+        said: Option<(Values, u32)>,
+    ) {
+        let Some(out) = self.requests.answered(now, fetch) else {
+            return;
+        };
+        let said = match outcome {
+            FetchOutcome::Snapshot { .. } => said,
+            FetchOutcome::NotModified => self.requests.latest(),
+            FetchOutcome::Failed(failure) => {
+                self.requests.bad(now, failure);
+                let starting = self.ledger.proven().is_none();
+                if !(starting && failure.kind == FailureKind::NoToken) {
+                    self.api.bad(now, failure);
+                }
+                if starting && let Some(why) = self.heard.failure(failure.kind) {
+                    self.begin_end(now, why);
+                }
+                self.inquiry.answered(out.since);
+                return;
+            }
+        };
+        let Some((values, tag)) = said else {
+            return;
+        };
+        self.requests.good(now, values, tag);
+        self.api.good(now);
+        self.inquiry.answered(out.since);
+        let first = self.ledger.proven().is_none();
+        self.adopts = self.ledger.hear(now, out.since, values, self.guard());
+        if self.ledger.proven().is_none() {
+            self.heard = Heard::Unusable;
+            self.requests.burst(now);
+        } else if first {
+            self.requests.found_change();
+        } else if self.ledger.lacks(values, out.since) {
+            self.requests.burst(now);
+        }
+    }
+
+    fn spawned(&mut self, now: Time, instance: InstanceId) {
+        if let Launch::Spawning(planned) = self.launch
+            && planned.instance == instance
+        {
+            self.launch = Launch::None;
+            let Planned {
+                values, revision, ..
+            } = planned;
+            let before = self
+                .child
+                .replace(Child::new(instance, values, revision, now));
+            self.last_end = before.and_then(|child| child.ended).map(|end| end.at);
+        }
+    }
+
+    /// A start that failed; whether that is the end.
+    fn start_failed(&mut self, now: Time, instance: InstanceId) -> bool {
+        let (Launch::Preparing(planned) | Launch::Spawning(planned)) = self.launch else {
+            return false;
+        };
+        if planned.instance != instance {
+            return false;
+        }
+        self.launch = Launch::Failed {
+            at: now,
+            failures: planned.failures + 1,
+            revision: planned.revision,
+        };
+        self.child.is_none()
+    }
+
+    fn exited(&mut self, now: Time, instance: InstanceId, how: Ended, left: Leftovers) {
+        let (policy, grace) = (self.config.leftovers, self.config.stop.timeout());
+        let Some(child) = self.child_mut(instance).filter(|child| child.lives()) else {
+            return;
+        };
+        let interrupted = child.interrupted.is_some_and(|at| now <= at + grace);
+        let told = child.is_told();
+        child.exited(now, how, left, policy);
+        let values = child.values;
+        if self.end.is_some() {
+            return;
+        }
+        if !told && (interrupted || how == Ended::Code(0)) {
+            self.begin_end(now, Why::ChildsOwn);
+        } else if !told {
+            self.failed(now, values);
+        }
+    }
+
+    /// The child failed by itself.
+    fn failed(&mut self, now: Time, values: Values) {
+        self.adopts = self.ledger.drop_guard();
+        self.launch = Launch::None;
+        if self.ledger.proven() != Some(values) {
+            return;
+        }
+        if self.config.watching == Watching::Once {
+            self.begin_end(now, Why::ChildsOwn);
+        } else {
+            self.evidence(now);
+            let tries = self.config.logins == Logins::AfterFailure && values[0].is_some();
+            let owed = if tries { Owed::Login } else { Owed::Nothing };
+            self.inquiry = Inquiry::open(now, now + INQUIRY, owed);
+        }
+    }
+
+    fn signal(&mut self, now: Time, signal: Signal, origin: Origin) {
+        let child = self.child.as_mut().filter(|child| child.gone.is_none());
+        let lives = child.as_ref().is_some_and(|child| child.lives());
+        let untold = child
+            .as_ref()
+            .is_some_and(|child| child.lives() && !child.is_told());
+        let hangs_up = signal == Signal::HUP && origin == Origin::Terminal;
+        let interrupts = hangs_up || signal == Signal::INT || signal == Signal::QUIT;
+        if let Some(child) = child {
+            if lives && origin == Origin::Process && signal != Signal::TERM {
+                child.must_get(signal);
+            }
+            if interrupts {
+                child.interrupt(now, signal);
+            }
+            if interrupts && untold && !matches!(self.launch, Launch::Failed { .. }) {
+                self.launch = Launch::None;
+            }
+        }
+        if signal == Signal::TERM || (interrupts && !untold) {
+            let spawning = matches!(self.launch, Launch::Spawning(_));
+            let why = match (lives, spawning) {
+                (true, _) => Why::Asked,
+                (false, true) => Why::AskedWhileSpawning(signal),
+                (false, false) => Why::AskedWithoutChild(signal),
+            };
+            self.begin_end(now, why);
+        }
+    }
+
+    fn suspended(&mut self, instance: InstanceId, suspended: bool) {
+        if let Some(child) = self.child_mut(instance) {
+            child.suspended(suspended);
+        }
+    }
+
+    /// Nothing more is started. A person's wish wins over `--on-change exit`.
+    fn begin_end(&mut self, now: Time, why: Why) {
+        match &mut self.end {
+            Some(end) if end.why == Why::Change => {
+                if let Why::Asked | Why::AskedWithoutChild(_) = why {
+                    end.why = Why::ChildsOwn;
+                }
+            }
+            Some(_) => {}
+            None => self.end = Some(End::new(now, why)),
+        }
+        self.inquiry = Inquiry::None;
+        self.adopts = Adopts::No;
+        if !matches!(self.launch, Launch::Spawning(_)) {
+            self.launch = Launch::None;
+        }
+    }
+
+    fn evidence(&mut self, now: Time) {
+        if self.end.is_none() && !self.is_off() {
+            self.requests.evidence(now);
+        }
+    }
+
+    /// Whether Heroku is not asked any more.
+    fn is_off(&self) -> bool {
+        self.config.watching == Watching::Once && self.ledger.proven().is_some()
+    }
+
+    fn guard(&self) -> Guard {
+        match &self.child {
+            Some(child) if child.lives() && !child.is_told() => Guard::Up,
+            Some(_) | None => Guard::Down,
+        }
+    }
+
+    fn is_interrupted(&self, child: &Child, now: Time) -> bool {
+        let grace = self.config.stop.timeout();
+        child.interrupted.is_some_and(|at| now < at + grace + SLACK)
+    }
+
+    fn child_mut(&mut self, instance: InstanceId) -> Option<&mut Child> {
+        self.child.as_mut().filter(|child| child.id == instance)
+    }
+
+    fn restarts_on_change(&self) -> bool {
+        self.config.on_change == OnChange::Restart
+    }
+
+    fn sweeps(&self) -> bool {
+        self.config.leftovers == LeftoverPolicy::Sweep
+    }
+}

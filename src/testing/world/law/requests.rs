@@ -1,0 +1,265 @@
+//! How often, when and how Heroku may be asked.
+
+use std::collections::VecDeque;
+
+use crate::supervisor::config::Watching;
+use crate::supervisor::event::FetchFailure;
+use crate::supervisor::id::FetchId;
+use crate::supervisor::time::{Duration, Time};
+use crate::testing::world::bounds::{
+    BACKOFF_MAX, BURST, BURST_PAUSE, CONDITIONAL_MAX, JITTER, RETRIES_MINUTE, RETRY_AFTER_MAX,
+    SLACK, STALE_AFTER,
+};
+use crate::testing::world::values::Values;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// The requests of one supervisor.
+#[derive(Debug)]
+pub(super) struct Requests {
+    interval: Duration,
+    out: Option<Out>,
+    ended: Option<Time>,
+    failures: u32,
+    not_before: Time,
+    /// The oldest evidence that no request answers yet.
+    evidence: Option<Time>,
+    conditional: u32,
+    latest: Option<(Values, u32)>,
+    polls: VecDeque<Time>,
+    burst: Option<Burst>,
+}
+
+/// A request that is out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Out {
+    pub(super) fetch: FetchId,
+    pub(super) since: Time,
+    asks: Asks,
+}
+
+/// How much a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asks {
+    Everything,
+    News,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Burst {
+    since: Time,
+    found: Found,
+    requests: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    Nothing,
+    Change,
+}
+
+impl Requests {
+    pub(super) fn new(watching: Watching) -> Self {
+        let interval = match watching {
+            Watching::Every(interval) => interval,
+            Watching::Once => MINUTE,
+        };
+        Self {
+            interval,
+            out: None,
+            ended: None,
+            failures: 0,
+            not_before: Time::ZERO,
+            evidence: None,
+            conditional: 0,
+            latest: None,
+            polls: VecDeque::new(),
+            burst: None,
+        }
+    }
+
+    /// The request that this answers, if somebody waits for it.
+    pub(super) fn answered(&mut self, now: Time, fetch: FetchId) -> Option<Out> {
+        let out = self.out.take_if(|out| out.fetch == fetch)?;
+        self.ended = Some(now);
+        Some(out)
+    }
+
+    pub(super) fn good(&mut self, now: Time, said: Values, tag: u32) {
+        (self.failures, self.not_before) = (0, now);
+        self.latest = Some((said, tag));
+    }
+
+    pub(super) fn bad(&mut self, now: Time, failure: &FetchFailure) {
+        self.failures += 1;
+        self.not_before = now + failure.retry_after.unwrap_or_default().min(RETRY_AFTER_MAX);
+    }
+
+    /// What a 304 means.
+    pub(super) fn latest(&self) -> Option<(Values, u32)> {
+        self.latest
+    }
+
+    /// Something that only a request from now on answers.
+    pub(super) fn evidence(&mut self, now: Time) {
+        let answers = |out: Out| out.since == now && out.asks == Asks::Everything;
+        if !self.out.is_some_and(answers) {
+            self.evidence.get_or_insert(now);
+        }
+    }
+
+    /// A reason for a burst; it begins unless one is under way, or the last found nothing.
+    pub(super) fn burst(&mut self, now: Time) {
+        let spent = |burst: &Burst| match burst.found {
+            Found::Change => false,
+            Found::Nothing => now.since(burst.since) < BURST_PAUSE,
+        };
+        if !self.burst.as_ref().is_some_and(spent) {
+            self.burst = Some(Burst {
+                since: now,
+                found: Found::Nothing,
+                requests: 0,
+            });
+        }
+    }
+
+    pub(super) fn found_change(&mut self) {
+        if let Some(burst) = &mut self.burst {
+            burst.found = Found::Change;
+        }
+    }
+
+    pub(super) fn asks(
+        &mut self,
+        now: Time,
+        fetch: FetchId,
+        tag: Option<u32>,
+    ) -> Result<(), String> {
+        if self.out.is_some() {
+            return Err("two requests at once".to_owned());
+        }
+        if now < self.not_before {
+            return Err(format!(
+                "a request before {}, the end of Retry-After",
+                self.not_before
+            ));
+        }
+        self.conditions(tag)?;
+        if self.evidence.take().is_none() {
+            self.routine(now)?;
+        }
+        let asks = if tag.is_some() {
+            Asks::News
+        } else {
+            Asks::Everything
+        };
+        self.out = Some(Out {
+            fetch,
+            since: now,
+            asks,
+        });
+        Ok(())
+    }
+
+    pub(super) fn cancels(&mut self, fetch: FetchId) -> Result<(), String> {
+        match self.out.take_if(|out| out.fetch == fetch) {
+            Some(_) => Ok(()),
+            None => Err(format!("{fetch} is dropped, and is not out")),
+        }
+    }
+
+    /// Nothing waits too long.
+    pub(super) fn check(&self, now: Time) -> Result<(), String> {
+        if let Some(evidence) = self.evidence {
+            let latest = (evidence + STALE_AFTER).max(self.not_before) + SLACK;
+            if now > latest {
+                return Err(format!("the evidence of {evidence} is not answered"));
+            }
+        }
+        let pause = self.interval.max(BACKOFF_MAX) * JITTER.1 / 10;
+        match (&self.out, self.ended) {
+            (None, Some(ended)) if now > (ended + pause).max(self.not_before) + SLACK => {
+                Err(format!("nothing was asked since {ended}"))
+            }
+            (Some(_) | None, _) => Ok(()),
+        }
+    }
+
+    /// Nothing may be out when nothing will be started any more.
+    pub(super) fn check_silence(&self) -> Result<(), String> {
+        match self.out {
+            Some(out) => Err(format!(
+                "{} is still out after the end of watching",
+                out.fetch
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// `If-None-Match` is for routine polls only, with the newest tag, and not for ever.
+    fn conditions(&mut self, tag: Option<u32>) -> Result<(), String> {
+        if tag.is_none() {
+            self.conditional = 0;
+            return Ok(());
+        }
+        self.conditional += 1;
+        if tag != self.latest.map(|(_, tag)| tag) {
+            return Err("If-None-Match with a tag that is not the newest".to_owned());
+        }
+        if self.evidence.is_some() || self.failures > 0 {
+            return Err("If-None-Match where only a full answer helps".to_owned());
+        }
+        if self.conditional > CONDITIONAL_MAX {
+            return Err("the tenth poll in a row with If-None-Match".to_owned());
+        }
+        Ok(())
+    }
+
+    /// A request without evidence keeps its distance.
+    fn routine(&mut self, now: Time) -> Result<(), String> {
+        let Some(ended) = self.ended else {
+            return Ok(());
+        };
+        let in_burst = |burst: &&mut Burst| {
+            burst.found == Found::Nothing && now.since(burst.since) <= BURST + SLACK
+        };
+        let burst = self.burst.as_mut().filter(in_burst);
+        let is_poll = burst.is_none();
+        let earliest = match burst {
+            Some(burst) => burst.next(ended),
+            None if self.failures > 0 => {
+                let doubled = Duration::from_secs(1 << (self.failures - 1).min(9));
+                ended + doubled.min(BACKOFF_MAX) * JITTER.0 / 10
+            }
+            None => ended + self.interval * JITTER.0 / 10,
+        };
+        if now < earliest {
+            return Err(format!("a request that is not due before {earliest}"));
+        }
+        if is_poll { self.poll(now) } else { Ok(()) }
+    }
+
+    /// "requests in any window": polls and retries, those that no evidence and no burst explains.
+    fn poll(&mut self, now: Time) -> Result<(), String> {
+        self.polls.push_back(now);
+        let is_old = |first: &Time| now.since(*first) > MINUTE;
+        while self.polls.front().is_some_and(is_old) {
+            self.polls.pop_front();
+        }
+        let shortest = (self.interval * JITTER.0 / 10).as_millis().max(1);
+        let regular = usize::try_from(MINUTE.as_millis() / shortest).unwrap_or(usize::MAX);
+        if self.polls.len() > regular + RETRIES_MINUTE {
+            return Err(format!("{} polls in a minute", self.polls.len()));
+        }
+        Ok(())
+    }
+}
+
+impl Burst {
+    /// When its next request is due: after 1, 2, 4 … s, and at its end.
+    fn next(&mut self, ended: Time) -> Time {
+        let pause = Duration::from_secs(1 << self.requests.min(6));
+        self.requests += 1;
+        (ended + pause).min(self.since + BURST)
+    }
+}

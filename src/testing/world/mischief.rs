@@ -1,0 +1,259 @@
+//! What goes wrong next: some things in their own time, some at the worst moment, right after the
+//! core has acted.
+
+use crate::supervisor::event::{Ended, Event, FetchFailure};
+use crate::supervisor::signal::{Origin, Signal};
+use crate::supervisor::status::{ChangePhase, InstancePhase, ServicePhase, Status, WatchPhase};
+use crate::supervisor::time::Duration;
+
+use super::agenda::{By, Happening};
+use super::heroku::{Heroku, Reply, Scene};
+use super::{Program, Season, World};
+
+impl World<'_> {
+    /// One thing goes wrong, and the next is planned.
+    pub(super) fn mischief(&mut self) -> Result<(), String> {
+        let pause = match self.dice.below(4) {
+            0 => self.dice.ms(0, 500),
+            1 | 2 => self.dice.ms(500, 8000),
+            _ => self.dice.ms(8000, 60_000),
+        };
+        self.agenda.plan(self.now + pause, Happening::Mischief);
+        match self.dice.below(24) {
+            0..=4 => self.begin_rotation(),
+            5..=8 => self.heroku.change_weather(&mut self.dice),
+            9 => self.break_program(),
+            10..=13 => self.plan_signal(Duration::ZERO),
+            14 => self.kill_child(Duration::ZERO),
+            15 => self.begin_rotation(),
+            16..=18 => return self.toggle_child(),
+            19 => return self.sleep(),
+            20..=21 => self.repeat(),
+            22 => self.play(Scene::Reset),
+            _ => return self.step(Event::Wake, None),
+        }
+        Ok(())
+    }
+
+    /// At the worst moment: after a step of the core, now or in a few milliseconds. Rarely where
+    /// the core often is, often where it rarely is.
+    pub(super) fn meddle(&mut self) {
+        let Some(running) = &self.supervisor else {
+            return;
+        };
+        let status = running.core.status();
+        let is_rare = is_rare(status);
+        let sides = if is_rare { 1 + self.dice.below(2) } else { 12 };
+        if self.season != Season::Storm || !self.dice.one_in(sides) {
+            return;
+        }
+        if status.service == ServicePhase::Preparing && self.dice.one_in(3) {
+            // Rarest of all: a newer change on its way, and then the start fails.
+            match status.change {
+                ChangePhase::Quiet => self.play(Scene::IssueAndShow),
+                ChangePhase::Settling | ChangePhase::Confirming | ChangePhase::Deferred => {
+                    self.break_program();
+                }
+            }
+        }
+        let soon = match self.dice.below(4) {
+            0 | 1 => Duration::ZERO,
+            2 => self.dice.ms(1, 60),
+            _ => self.dice.ms(60, 3000),
+        };
+        let at = self.now + soon;
+        match self.dice.below(16) {
+            0..=3 => self.plan_signal(soon),
+            4 => self.kill_child(soon),
+            5..=7 => self.repeat(),
+            8 | 9 => self.agenda.plan(at, Happening::Truth(Scene::IssueAndShow)),
+            10 => self.agenda.plan(at, Happening::Truth(Scene::IssueAndReset)),
+            11 => self.agenda.plan(at, Happening::Again(Event::Resumed)),
+            12 => self.break_program(),
+            13 if is_rare => {
+                self.heroku.change_weather(&mut self.dice);
+                self.agenda.plan(at, Happening::Again(Event::Resumed));
+            }
+            14 if is_rare => self.everything(),
+            _ => self.agenda.plan(at, Happening::Toggle),
+        }
+    }
+
+    /// A new value, a reason to look for it, and no way to start on it.
+    fn everything(&mut self) {
+        self.break_program();
+        self.play(Scene::IssueAndShow);
+        let soon = self.dice.ms(0, 20);
+        self.agenda
+            .plan(self.now + soon, Happening::Again(Event::Resumed));
+    }
+
+    /// A scene of a rotation; those who lose their database may die of it.
+    pub(super) fn play(&mut self, scene: Scene) {
+        let before = self.settings.watch.read(self.heroku.shown());
+        self.heroku.play(scene);
+        self.story
+            .says(self.now, &format!("{scene:?}: {:?}", self.heroku.shown()));
+        let after = self.settings.watch.read(self.heroku.shown());
+        self.changes += u64::from(before != after);
+        for at in 0..self.processes.len() {
+            self.lose_database(at);
+        }
+    }
+
+    /// A child whose database does not let it in may notice, and may die of it.
+    pub(super) fn lose_database(&mut self, at: usize) {
+        let process = &self.processes[at];
+        let Some(version) = process.values[0].filter(|_| process.lives()) else {
+            return;
+        };
+        if self.heroku.lets_in(version) || self.dice.one_in(2) {
+            return;
+        }
+        let (instance, how, by) = (process.instance, Ended::Code(1), By::Others);
+        let after = self.dice.ms(0, 3000);
+        self.agenda
+            .plan(self.now + after, Happening::Dies { instance, how, by });
+    }
+
+    /// A suspended child goes on.
+    pub(super) fn continue_process(&mut self, at: usize) {
+        if self.processes[at].is_suspended() {
+            let instance = self.processes[at].instance;
+            self.signal(instance, Signal::CONT);
+        }
+    }
+
+    fn begin_rotation(&mut self) {
+        let mut at = self.now;
+        for (after, scene) in Heroku::story(&mut self.dice) {
+            at = at + after;
+            self.agenda.plan(at, Happening::Truth(scene));
+        }
+    }
+
+    /// A deployment in the middle of its work, or a system without processes to spare.
+    fn break_program(&mut self) {
+        let wrong = [Program::Vanished, Program::NotExecutable, Program::Refused];
+        self.program = self.dice.pick(&wrong);
+        self.story
+            .says(self.now, &format!("the program is {:?}", self.program));
+        let after = self.dice.ms(10, 20_000);
+        self.agenda
+            .plan(self.now + after, Happening::ProgramIsThere);
+    }
+
+    /// A person, a manager or the child's own tree; sometimes twice.
+    fn plan_signal(&mut self, soon: Duration) {
+        let signal = match self.dice.below(10) {
+            0 | 1 => Signal::TERM,
+            2 | 3 => Signal::INT,
+            4 => Signal::QUIT,
+            5 | 6 => Signal::HUP,
+            _ => self
+                .dice
+                .pick(&[Signal(10), Signal(12), Signal(28), Signal::CONT]),
+        };
+        let origin = match self.dice.below(6) {
+            0 => Origin::Terminal,
+            1 => Origin::OwnTree,
+            _ => Origin::Process,
+        };
+        let mut at = self.now + soon;
+        let times = self.dice.pick(&[1, 1, 2, 3]);
+        for _ in 0..times {
+            self.agenda.plan(at, Happening::Signal { signal, origin });
+            at = at + self.dice.ms(0, 2500);
+        }
+    }
+
+    fn kill_child(&mut self, soon: Duration) {
+        let Some(process) = self.processes.iter().rev().find(|process| process.lives()) else {
+            return;
+        };
+        let (instance, by) = (process.instance, By::Fate);
+        let how = self.dice.pick(&[
+            Ended::Code(0),
+            Ended::Code(1),
+            Ended::Code(1),
+            Ended::Signal(Signal::KILL),
+        ]);
+        self.agenda
+            .plan(self.now + soon, Happening::Dies { instance, how, by });
+    }
+
+    /// Somebody stops the child with a signal, or lets it go on.
+    pub(super) fn toggle_child(&mut self) -> Result<(), String> {
+        let Some(at) = self.processes.iter().rposition(super::Process::lives) else {
+            return Ok(());
+        };
+        if self.processes[at].is_suspended() {
+            self.continue_process(at);
+            return Ok(());
+        }
+        self.processes[at].suspend();
+        let instance = self.processes[at].instance;
+        self.step(Event::Stopped { instance }, None)
+    }
+
+    /// The machine sleeps: most of what was on its way is lost.
+    fn sleep(&mut self) -> Result<(), String> {
+        if self.dice.one_in(2) {
+            self.play(Scene::IssueAndReset);
+            self.play(Scene::Show);
+        }
+        let fetch = self.supervisor.as_ref().and_then(|running| running.fetch);
+        if let Some(fetch) = fetch.filter(|_| self.dice.one_in(2)) {
+            self.agenda
+                .retain(|happening| !matches!(happening, Happening::Answer { .. }));
+            let reply = Reply::Failed(FetchFailure::unavailable("reset"));
+            let soon = self.dice.ms(0, 100);
+            self.agenda
+                .plan(self.now + soon, Happening::Answer { fetch, reply });
+        }
+        self.step(Event::Resumed, None)
+    }
+
+    /// Something that was answered comes once more.
+    fn repeat(&mut self) {
+        let Some(running) = &self.supervisor else {
+            return;
+        };
+        if running.past.is_empty() {
+            return;
+        }
+        let at = usize::try_from(self.dice.below(running.past.len() as u64)).unwrap_or_default();
+        let event = running.past[at].clone();
+        let soon = self.dice.ms(0, 30);
+        self.agenda.plan(self.now + soon, Happening::Again(event));
+    }
+}
+
+/// Whether the core is seldom where it is now.
+fn is_rare(status: Status) -> bool {
+    let service = match status.service {
+        ServicePhase::Preparing | ServicePhase::Postponed | ServicePhase::BackingOff => true,
+        ServicePhase::Waiting
+        | ServicePhase::Starting
+        | ServicePhase::Running
+        | ServicePhase::Replacing
+        | ServicePhase::Asking
+        | ServicePhase::AwaitingCredential
+        | ServicePhase::ShuttingDown
+        | ServicePhase::Done => false,
+    };
+    let instance = match status.instance {
+        Some(InstancePhase::Killed | InstancePhase::SweepKilled) => true,
+        Some(
+            InstancePhase::Live
+            | InstancePhase::Stopping
+            | InstancePhase::Sweeping
+            | InstancePhase::Gone,
+        )
+        | None => false,
+    };
+    service
+        || instance
+        || status.change != ChangePhase::Quiet
+        || status.watch == WatchPhase::Superseded
+}

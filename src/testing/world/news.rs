@@ -1,0 +1,149 @@
+//! What the world's shells tell the core: answers, starts, ends.
+
+use std::sync::Arc;
+
+use crate::supervisor::event::{ETag, Event, FetchOutcome, SpawnError};
+use crate::supervisor::id::{FetchId, InstanceId};
+use crate::supervisor::time::Duration;
+
+use super::agenda::Happening;
+use super::heroku::Reply;
+use super::processes::{self, Process};
+use super::{Program, Season, World, values};
+
+impl World<'_> {
+    /// What was planned happens; what the core learns of it, it is told.
+    pub(super) fn happens(&mut self, happening: Happening) -> Result<(), String> {
+        match happening {
+            Happening::Answer { fetch, reply } => self.answer(fetch, reply),
+            Happening::LoginAnswer { login, outcome } => {
+                self.step(Event::LoginChecked { login, outcome }, None)
+            }
+            Happening::Prepared { instance } => self.prepared(instance),
+            Happening::Spawned { instance } => self.spawned(instance),
+            Happening::Dies { instance, how, .. } => {
+                if let Some(process) = self.process_mut(instance)
+                    && process.die(how)
+                {
+                    let gap = if self.dice.one_in(4) {
+                        self.dice.ms(0, 5)
+                    } else {
+                        Duration::ZERO
+                    };
+                    self.agenda
+                        .plan(self.now + gap, Happening::Reaped { instance });
+                }
+                Ok(())
+            }
+            Happening::Reaped { instance } => self.reaped(instance),
+            Happening::LeftoversDie { instance } => {
+                match self.process_mut(instance).map(Process::lose_leftovers) {
+                    Some(true) => self.step(Event::TreeEmpty { instance }, None),
+                    Some(false) | None => Ok(()),
+                }
+            }
+            Happening::Signal { signal, origin } => {
+                self.step(Event::Signal { signal, origin }, None)
+            }
+            Happening::Again(event) => self.step(event, None),
+            Happening::Truth(scene) => {
+                self.play(scene);
+                Ok(())
+            }
+            Happening::ProgramIsThere => {
+                self.program = Program::There;
+                Ok(())
+            }
+            Happening::Toggle => self.toggle_child(),
+            Happening::Mischief => self.mischief(),
+            Happening::Start => self.start(),
+        }
+    }
+
+    fn answer(&mut self, fetch: FetchId, reply: Reply) -> Result<(), String> {
+        let (outcome, said) = match reply {
+            Reply::NotModified => (FetchOutcome::NotModified, None),
+            Reply::Failed(failure) => (FetchOutcome::Failed(failure), None),
+            Reply::Answer { raw, tag } => {
+                let snapshot = self.settings.selection().snapshot(values::answer(&raw));
+                let etag = Some(ETag(tag.to_string().into()));
+                let said = self.settings.watch.read(&raw);
+                (
+                    FetchOutcome::Snapshot {
+                        snapshot: Arc::new(snapshot),
+                        etag,
+                    },
+                    Some((said, tag)),
+                )
+            }
+        };
+        self.step(Event::Fetched { fetch, outcome }, said)
+    }
+
+    fn prepared(&mut self, instance: InstanceId) -> Result<(), String> {
+        let error = match self.program {
+            Program::There | Program::Refused => None,
+            Program::Vanished => Some(SpawnError::NotFound),
+            Program::NotExecutable => Some(SpawnError::NotExecutable {
+                detail: "EACCES".to_owned(),
+            }),
+        };
+        let event = match error {
+            Some(error) => Event::SpawnFailed { instance, error },
+            None => Event::Prepared { instance },
+        };
+        self.step(event, None)
+    }
+
+    fn spawned(&mut self, instance: InstanceId) -> Result<(), String> {
+        let fails = self.season == Season::Storm && self.dice.one_in(25);
+        let refused = SpawnError::Failed {
+            detail: "EAGAIN".to_owned(),
+        };
+        let error = match self.program {
+            Program::Vanished => Some(SpawnError::NotFound),
+            Program::Refused => Some(refused),
+            Program::There | Program::NotExecutable => fails.then_some(refused),
+        };
+        match error {
+            Some(error) => self.step(Event::SpawnFailed { instance, error }, None),
+            None => self.born(instance),
+        }
+    }
+
+    fn born(&mut self, instance: InstanceId) -> Result<(), String> {
+        let prepared = self
+            .supervisor
+            .as_ref()
+            .and_then(|running| running.prepared);
+        let Some((_, values)) = prepared.filter(|(prepared, _)| *prepared == instance) else {
+            return Err(format!("{instance} is spawned without its preparation"));
+        };
+        let grace = self.settings.stop.timeout();
+        let process = Process::new(instance, values, grace, self.machine, &mut self.dice);
+        self.processes.retain(Process::is_there);
+        self.processes.push(process);
+        if self.season == Season::Storm
+            && let Some((at, fate)) = processes::fate(instance, self.now, &mut self.dice)
+        {
+            self.agenda.plan(at, fate);
+        }
+        let pid = 100 + instance.0;
+        self.lose_database(self.processes.len() - 1);
+        self.step(Event::Spawned { instance, pid }, None)
+    }
+
+    fn reaped(&mut self, instance: InstanceId) -> Result<(), String> {
+        match self.process_mut(instance).and_then(Process::reap) {
+            Some((ended, leftovers)) => self.step(
+                Event::Exited {
+                    instance,
+                    ended,
+                    leftovers,
+                },
+                None,
+            ),
+            None => Ok(()),
+        }
+    }
+}

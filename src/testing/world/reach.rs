@@ -1,0 +1,262 @@
+//! Which events have met which phases: a world that never lets two things meet proves nothing about
+//! their meeting.
+
+use std::fmt;
+
+use crate::supervisor::event::{Ended, Event, FetchOutcome, LoginOutcome};
+use crate::supervisor::signal::{Origin, Signal};
+use crate::supervisor::status::{ChangePhase, InstancePhase, ServicePhase, Status, WatchPhase};
+
+use super::impossible;
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident,)*) => {
+        /// An event, as far as the core may answer it in another way.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Kind {
+            $($(#[$doc])* $kind,)*
+        }
+
+        impl Kind {
+            /// Every one.
+            pub const ALL: &'static [Self] = &[$(Self::$kind,)*];
+        }
+    };
+}
+
+kinds! {
+    /// A good answer.
+    Answer,
+    /// 304.
+    NotModified,
+    /// No usable answer.
+    FetchFailed,
+    /// An answer that nobody waits for any more.
+    StaleAnswer,
+    /// The server let us in.
+    LoginAccepted,
+    /// It did not.
+    LoginRefused,
+    /// It could not be asked.
+    LoginUnreachable,
+    /// An answer to a login that nobody waits for any more.
+    StaleLogin,
+    /// The next child can be started.
+    Prepared,
+    /// The next child lives.
+    Spawned,
+    /// It cannot be started.
+    SpawnFailed,
+    /// The end of a preparation or a spawn that is no longer wanted.
+    StaleStart,
+    /// The child ended with 0.
+    EndedWell,
+    /// The child ended otherwise.
+    EndedBadly,
+    /// Nothing is left of the tree.
+    TreeEmpty,
+    /// News of a process that is no longer there.
+    StaleEnd,
+    /// The leader was stopped by a signal.
+    Suspended,
+    /// The leader goes on.
+    Continued,
+    /// TERM.
+    Terminate,
+    /// INT from a process.
+    Interrupt,
+    /// INT from the terminal or the child's tree.
+    InterruptHeard,
+    /// QUIT.
+    Quit,
+    /// The terminal hung up.
+    HangUp,
+    /// Any other signal, from a process.
+    Signal,
+    /// Any other signal, from the terminal or the child's tree.
+    SignalHeard,
+    /// The machine slept.
+    Resumed,
+    /// The deadline, or nothing at all.
+    Wake,
+}
+
+/// How often each kind of event met each phase of the core.
+#[derive(Clone, Debug)]
+pub struct Reach {
+    service: Vec<[u64; KINDS]>,
+    instance: Vec<[u64; KINDS]>,
+    change: Vec<[u64; KINDS]>,
+    watch: Vec<[u64; KINDS]>,
+}
+
+const KINDS: usize = Kind::ALL.len();
+
+/// Whether the core still waits for what an event answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fresh {
+    Fresh,
+    Stale,
+}
+
+impl Kind {
+    pub(super) fn of(event: &Event, fresh: Fresh) -> Self {
+        match (event, fresh) {
+            (Event::Fetched { .. }, Fresh::Stale) => Self::StaleAnswer,
+            (Event::Fetched { outcome, .. }, Fresh::Fresh) => match outcome {
+                FetchOutcome::Snapshot { .. } => Self::Answer,
+                FetchOutcome::NotModified => Self::NotModified,
+                FetchOutcome::Failed(_) => Self::FetchFailed,
+            },
+            (Event::LoginChecked { .. }, Fresh::Stale) => Self::StaleLogin,
+            (Event::LoginChecked { outcome, .. }, Fresh::Fresh) => match outcome {
+                LoginOutcome::Accepted => Self::LoginAccepted,
+                LoginOutcome::Refused { .. } => Self::LoginRefused,
+                LoginOutcome::Unreachable { .. } => Self::LoginUnreachable,
+            },
+            (
+                Event::Prepared { .. } | Event::Spawned { .. } | Event::SpawnFailed { .. },
+                Fresh::Stale,
+            ) => Self::StaleStart,
+            (Event::Prepared { .. }, Fresh::Fresh) => Self::Prepared,
+            (Event::Spawned { .. }, Fresh::Fresh) => Self::Spawned,
+            (Event::SpawnFailed { .. }, Fresh::Fresh) => Self::SpawnFailed,
+            (
+                Event::Exited { .. }
+                | Event::TreeEmpty { .. }
+                | Event::Stopped { .. }
+                | Event::Continued { .. },
+                Fresh::Stale,
+            ) => Self::StaleEnd,
+            (Event::Exited { ended, .. }, Fresh::Fresh) if *ended == Ended::Code(0) => {
+                Self::EndedWell
+            }
+            (Event::Exited { .. }, Fresh::Fresh) => Self::EndedBadly,
+            (Event::TreeEmpty { .. }, Fresh::Fresh) => Self::TreeEmpty,
+            (Event::Stopped { .. }, Fresh::Fresh) => Self::Suspended,
+            (Event::Continued { .. }, Fresh::Fresh) => Self::Continued,
+            (Event::Signal { signal, origin }, _) => Self::of_signal(*signal, *origin),
+            (Event::Resumed, _) => Self::Resumed,
+            (Event::Wake, _) => Self::Wake,
+        }
+    }
+
+    fn of_signal(signal: Signal, origin: Origin) -> Self {
+        match (signal, origin) {
+            (Signal::TERM, _) => Self::Terminate,
+            (Signal::INT, Origin::Process) => Self::Interrupt,
+            (Signal::INT, Origin::Terminal | Origin::OwnTree) => Self::InterruptHeard,
+            (Signal::QUIT, _) => Self::Quit,
+            (Signal::HUP, Origin::Terminal) => Self::HangUp,
+            (_, Origin::Process) => Self::Signal,
+            (_, Origin::Terminal | Origin::OwnTree) => Self::SignalHeard,
+        }
+    }
+}
+
+impl Default for Reach {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Reach {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            service: vec![[0; KINDS]; ServicePhase::ALL.len()],
+            instance: vec![[0; KINDS]; InstancePhase::ALL.len()],
+            change: vec![[0; KINDS]; ChangePhase::ALL.len()],
+            watch: vec![[0; KINDS]; WatchPhase::ALL.len()],
+        }
+    }
+
+    pub(super) fn count(&mut self, status: Status, kind: Kind) {
+        self.service[status.service as usize][kind as usize] += 1;
+        if let Some(instance) = status.instance {
+            self.instance[instance as usize][kind as usize] += 1;
+        }
+        self.change[status.change as usize][kind as usize] += 1;
+        self.watch[status.watch as usize][kind as usize] += 1;
+    }
+
+    /// Adds what other lives have reached.
+    pub fn add(&mut self, other: &Self) {
+        let tables = [
+            (&mut self.service, &other.service),
+            (&mut self.instance, &other.instance),
+            (&mut self.change, &other.change),
+            (&mut self.watch, &other.watch),
+        ];
+        for (own, more) in tables {
+            for (own, more) in own.iter_mut().flatten().zip(more.iter().flatten()) {
+                *own += more;
+            }
+        }
+    }
+
+    /// Pairs that met and cannot: `impossible.rs` is wrong, or the core is.
+    #[must_use]
+    pub fn breaches(&self) -> Vec<String> {
+        let pairs = self
+            .pairs()
+            .filter(|(phase, kind, count)| *count > 0 && is_impossible(phase, *kind));
+        pairs
+            .map(|(phase, kind, _)| format!("{phase} met {kind:?}"))
+            .collect()
+    }
+
+    /// Pairs that can meet and never did.
+    #[must_use]
+    pub fn missing(&self) -> Vec<String> {
+        let pairs = self
+            .pairs()
+            .filter(|(phase, kind, count)| *count == 0 && !is_impossible(phase, *kind));
+        pairs
+            .map(|(phase, kind, _)| format!("{phase} never met {kind:?}"))
+            .collect()
+    }
+
+    /// The possible pair that met least often.
+    #[must_use]
+    pub fn rarest(&self) -> Option<(String, Kind, u64)> {
+        let possible = self
+            .pairs()
+            .filter(|(phase, kind, _)| !is_impossible(phase, *kind));
+        possible.min_by_key(|(_, _, count)| *count)
+    }
+
+    /// Every pair, by the names of both, and how often they met.
+    pub fn pairs(&self) -> impl Iterator<Item = (String, Kind, u64)> {
+        let named = rows(&self.service, ServicePhase::ALL)
+            .chain(rows(&self.instance, InstancePhase::ALL))
+            .chain(rows(&self.change, ChangePhase::ALL))
+            .chain(rows(&self.watch, WatchPhase::ALL));
+        named.flat_map(|(phase, row)| {
+            let kinds = Kind::ALL.iter().zip(row);
+            kinds.map(move |(kind, count)| (phase.clone(), *kind, count))
+        })
+    }
+}
+
+fn is_impossible(phase: &str, kind: Kind) -> bool {
+    impossible::ALL.iter().any(|entry| {
+        entry.phases.contains(&phase) && entry.kinds.iter().any(|kinds| kinds.contains(&kind))
+    })
+}
+
+fn rows<P: fmt::Debug>(
+    table: &[[u64; KINDS]],
+    phases: &'static [P],
+) -> impl Iterator<Item = (String, [u64; KINDS])> {
+    let room = std::any::type_name::<P>()
+        .rsplit("::")
+        .next()
+        .unwrap_or_default();
+    let room = room.trim_end_matches("Phase");
+    phases
+        .iter()
+        .zip(table)
+        .map(move |(phase, row)| (format!("{room}::{phase:?}"), *row))
+}

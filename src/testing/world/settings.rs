@@ -1,0 +1,138 @@
+//! What this life's supervisor was started with.
+
+use std::collections::BTreeMap;
+
+use crate::credential::environment::SslPolicy;
+use crate::credential::{EnvironmentSpec, Selection};
+use crate::supervisor::action::Scope;
+use crate::supervisor::config::{
+    Config, LeftoverPolicy, Logins, OnChange, StopSequence, StopStep, Watching,
+};
+use crate::supervisor::signal::Signal;
+use crate::supervisor::time::Duration;
+
+use super::Machine;
+use super::bounds::{
+    BACKOFF_MAX, GAP_MAX, JITTER, MANAGER, REQUEST, RESPAWN_MAX, SLACK, SWEEP, UNKILLABLE,
+};
+use super::dice::Dice;
+use super::values::Watch;
+
+/// One choice of options.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) watch: Watch,
+    watching: Watching,
+    debounce: Duration,
+    splay: Duration,
+    start_timeout: Duration,
+    on_change: OnChange,
+    pub(super) stop: StopSequence,
+    pub(super) leftovers: LeftoverPolicy,
+    logins: Logins,
+}
+
+impl Settings {
+    /// The usual options more often than others.
+    pub(super) fn roll(machine: Machine, dice: &mut Dice) -> Self {
+        let seconds = |dice: &mut Dice, of: &[u64]| Duration::from_secs(dice.pick(of));
+        let watch = if dice.one_in(2) {
+            Watch::Database
+        } else {
+            dice.pick(&Watch::ALL)
+        };
+        let watching = match dice.below(12) {
+            0 => Watching::Once,
+            _ => Watching::Every(seconds(dice, &[2, 10, 60, 60])),
+        };
+        let step = |signal, wait| StopStep { signal, wait };
+        let stop = match dice.below(4) {
+            0 => vec![
+                step(Signal(12), seconds(dice, &[1, 5])),
+                step(Signal::TERM, seconds(dice, &[1, 10])),
+            ],
+            1 => vec![step(Signal::TERM, seconds(dice, &[0, 1, 3]))],
+            _ => vec![step(Signal::TERM, seconds(dice, &[10, 35]))],
+        };
+        Self {
+            watch,
+            watching,
+            debounce: seconds(dice, &[0, 1, 1, 5]),
+            splay: match machine {
+                Machine::SlowDisk => seconds(dice, &[0, 10]),
+                Machine::Sound | Machine::Stuck => seconds(dice, &[0, 0, 0, 10]),
+            },
+            start_timeout: seconds(dice, &[5, 60, 60]),
+            on_change: dice.pick(&[
+                OnChange::Restart,
+                OnChange::Restart,
+                OnChange::Restart,
+                OnChange::Restart,
+                OnChange::Restart,
+                OnChange::Signal(Signal(10)),
+                OnChange::Exit,
+            ]),
+            stop: StopSequence(stop),
+            leftovers: if dice.one_in(6) {
+                LeftoverPolicy::Leave
+            } else {
+                LeftoverPolicy::Sweep
+            },
+            logins: if dice.one_in(6) {
+                Logins::Never
+            } else {
+                Logins::AfterFailure
+            },
+        }
+    }
+
+    pub(super) fn selection(&self) -> Selection {
+        self.watch.selection()
+    }
+
+    pub(super) fn config(&self) -> Config {
+        Config {
+            environment: EnvironmentSpec {
+                base: BTreeMap::new(),
+                clear: false,
+                keep: Vec::new(),
+                unset: Vec::new(),
+                selection: self.selection(),
+                sslmode: SslPolicy::Env,
+                scheme: None,
+            },
+            mark: Some("world".to_owned()),
+            watching: self.watching,
+            debounce: self.debounce,
+            splay: self.splay,
+            start_timeout: self.start_timeout,
+            on_change: self.on_change,
+            stop: self.stop.clone(),
+            scope: Scope::Process,
+            leftovers: self.leftovers,
+            logins: self.logins,
+        }
+    }
+
+    /// Whether a change may stay unseen: `--no-watch`.
+    pub(super) fn is_blind(&self) -> bool {
+        self.watching == Watching::Once
+    }
+
+    /// "No change is lost. Whatever the faults, once they end the child runs with the newest
+    /// credential, within a bound": the longest pause before a request and the longest request;
+    /// ten polls, should a lie hide behind a tag; the debounce, a gap and the splay; then an
+    /// interrupt's grace, a start that fails, a stop, and a manager's pause, each at its longest.
+    pub(super) fn settles_within(&self) -> Duration {
+        let interval = match self.watching {
+            Watching::Every(interval) => interval,
+            Watching::Once => Duration::ZERO,
+        };
+        let polls = interval * 10 * JITTER.1 / 10;
+        let seen = BACKOFF_MAX * JITTER.1 / 10 + polls + REQUEST * 3;
+        let proven = self.debounce + GAP_MAX + self.splay;
+        let stopped = self.stop.timeout() * 2 + SWEEP + UNKILLABLE;
+        let started = RESPAWN_MAX + MANAGER * 2 + self.start_timeout * 2;
+        seen + proven + stopped + started + SLACK
+    }
+}

@@ -1,0 +1,173 @@
+//! What the world's shells do with the core's actions.
+
+use crate::credential::Environment;
+use crate::supervisor::event::{ETag, Event, Leftovers};
+use crate::supervisor::id::{FetchId, InstanceId, LoginId};
+use crate::supervisor::signal::Signal;
+use crate::supervisor::time::Duration;
+
+use super::agenda::Happening;
+use super::processes::Plan;
+use super::reach::Fresh;
+use super::values::{self, version};
+use super::{Machine, Running, World};
+
+/// How many past events may come again.
+const PAST_MAX: usize = 8;
+
+impl World<'_> {
+    pub(super) fn ask(&mut self, fetch: FetchId, unless: Option<&ETag>) {
+        let tag = unless.and_then(|tag| tag.0.parse().ok());
+        let (after, reply) = self.heroku.ask(tag, &mut self.dice);
+        self.agenda
+            .plan(self.now + after, Happening::Answer { fetch, reply });
+        if let Some(running) = &mut self.supervisor {
+            running.fetch = Some(fetch);
+        }
+    }
+
+    /// An answer that is on its way may come all the same.
+    pub(super) fn drop_fetch(&mut self, dropped: FetchId) {
+        if self.dice.one_in(2) {
+            let lost =
+                |it: &Happening| matches!(it, Happening::Answer { fetch, .. } if *fetch == dropped);
+            self.agenda.retain(|happening| !lost(happening));
+        }
+        if let Some(running) = &mut self.supervisor {
+            running.fetch = None;
+        }
+    }
+
+    pub(super) fn log_in(&mut self, login: LoginId, url: &str) {
+        let version = version(url).unwrap_or_default();
+        let (after, outcome) = self.heroku.log_in(version, &mut self.dice);
+        self.agenda
+            .plan(self.now + after, Happening::LoginAnswer { login, outcome });
+        if let Some(running) = &mut self.supervisor {
+            running.logins.push(login);
+        }
+    }
+
+    pub(super) fn drop_login(&mut self, dropped: LoginId) {
+        if let Some(running) = &mut self.supervisor {
+            running.logins.retain(|login| *login != dropped);
+        }
+    }
+
+    pub(super) fn prepare(&mut self, instance: InstanceId, environment: &Environment) {
+        let after = match self.dice.below(12) {
+            _ if self.machine == Machine::SlowDisk => self.dice.ms(0, 20_000),
+            0 => self.dice.ms(1000, 20_000),
+            1 | 2 => self.dice.ms(100, 5000),
+            3..=5 => self.dice.ms(1, 50),
+            _ => Duration::ZERO,
+        };
+        self.agenda
+            .plan(self.now + after, Happening::Prepared { instance });
+        if let Some(running) = &mut self.supervisor {
+            running.prepared = Some((instance, values::of(environment)));
+        }
+    }
+
+    pub(super) fn spawn(&mut self, instance: InstanceId) {
+        let after = if self.dice.one_in(3) {
+            self.dice.ms(1, 30)
+        } else {
+            Duration::ZERO
+        };
+        self.agenda
+            .plan(self.now + after, Happening::Spawned { instance });
+    }
+
+    pub(super) fn signal(&mut self, instance: InstanceId, signal: Signal) {
+        let Some(at) = self.process_at(instance) else {
+            return;
+        };
+        let process = &mut self.processes[at];
+        let continues = signal == Signal::CONT && process.is_suspended();
+        let plan = process.signal(signal, &mut self.dice);
+        self.follow(plan);
+        if continues {
+            self.agenda
+                .plan(self.now, Happening::Again(Event::Continued { instance }));
+        }
+    }
+
+    /// A signal to the whole tree; TERM is followed by CONT.
+    pub(super) fn sweep(&mut self, instance: InstanceId, signal: Signal) {
+        self.signal(instance, signal);
+        if let Some(at) = self.process_at(instance) {
+            let plan = self.processes[at].signal_leftovers(signal, &mut self.dice);
+            self.follow(plan);
+        }
+    }
+
+    /// `--on-change signal`: the child fetches for itself.
+    pub(super) fn reread(&mut self) {
+        let newest = self.settings.watch.read(self.heroku.shown());
+        if let Some(process) = self.processes.last_mut() {
+            process.values = newest;
+        }
+    }
+
+    fn follow(&mut self, plan: Plan) {
+        if let Some((after, happening)) = plan {
+            self.agenda.plan(self.now + after, happening);
+        }
+    }
+
+    fn process_at(&self, instance: InstanceId) -> Option<usize> {
+        self.processes
+            .iter()
+            .position(|process| process.instance == instance)
+    }
+}
+
+impl Running {
+    /// Whether the core still waits for what this event says.
+    pub(super) fn freshness(&self, event: &Event) -> Fresh {
+        let fresh = match event {
+            Event::Fetched { fetch, .. } => self.fetch == Some(*fetch),
+            Event::LoginChecked { login, .. } => self.logins.contains(login),
+            Event::Prepared { .. } | Event::Spawned { .. } | Event::SpawnFailed { .. } => {
+                self.law.awaits(event)
+            }
+            Event::Exited { instance, .. }
+            | Event::Stopped { instance }
+            | Event::Continued { instance } => self.live == Some(*instance),
+            Event::TreeEmpty { instance } => self.leaving == Some(*instance),
+            Event::Signal { .. } | Event::Resumed | Event::Wake => true,
+        };
+        if fresh { Fresh::Fresh } else { Fresh::Stale }
+    }
+
+    /// Notes that an event came that was waited for; some may come again.
+    pub(super) fn note(&mut self, event: &Event) {
+        match event {
+            Event::Fetched { .. } => self.fetch = None,
+            Event::LoginChecked { login, .. } => self.logins.retain(|open| open != login),
+            Event::Prepared { .. } | Event::SpawnFailed { .. } => {}
+            Event::Spawned { instance, .. } => {
+                (self.live, self.leaving) = (Some(*instance), None);
+            }
+            Event::Exited {
+                instance,
+                leftovers,
+                ..
+            } => {
+                let left = *leftovers == Leftovers::Some && self.sweeps;
+                (self.live, self.leaving) = (None, left.then_some(*instance));
+            }
+            Event::TreeEmpty { .. } => self.leaving = None,
+            Event::Stopped { .. }
+            | Event::Continued { .. }
+            | Event::Signal { .. }
+            | Event::Resumed
+            | Event::Wake => return,
+        }
+        if self.past.len() == PAST_MAX {
+            self.past.remove(0);
+        }
+        self.past.push(event.clone());
+    }
+}

@@ -1,0 +1,157 @@
+//! A life in words: what happened and what the core did, a line each.
+
+use std::fmt;
+
+use crate::credential::{Environment, Secret};
+use crate::runtime::telemetry::{Context, render};
+use crate::supervisor::action::Action;
+use crate::supervisor::event::{Event, FetchOutcome, LoginOutcome};
+use crate::supervisor::id::InstanceId;
+use crate::supervisor::time::Time;
+
+use super::settings::Settings;
+use super::values::{NAMES, version};
+
+/// The lines so far, if anybody wants them.
+#[derive(Debug)]
+pub(super) struct Story(Option<String>);
+
+impl Story {
+    pub(super) fn untold() -> Self {
+        Self(None)
+    }
+
+    pub(super) fn told() -> Self {
+        Self(Some(String::new()))
+    }
+
+    pub(super) fn begin(&mut self, settings: &Settings) {
+        self.line(|| format!("{settings:?}"));
+    }
+
+    /// Something in the world that the core is not told.
+    pub(super) fn says(&mut self, now: Time, what: &str) {
+        self.line(|| format!("# {now} {what}"));
+    }
+
+    pub(super) fn event(&mut self, now: Time, event: &Event) {
+        self.line(|| format!("@ {now} {}", event_line(event)));
+    }
+
+    pub(super) fn action(&mut self, now: Time, action: &Action) {
+        self.line(|| format!("    {now} {}", describe(action)));
+    }
+
+    fn line(&mut self, text: impl FnOnce() -> String) {
+        if let Some(lines) = &mut self.0 {
+            lines.push_str(&text());
+            lines.push('\n');
+        }
+    }
+}
+
+impl fmt::Display for Story {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_deref().unwrap_or_default())
+    }
+}
+
+/// What the core does, in the words of `tests/scenarios`: a value is its password, an instance's
+/// process id is its number and 100.
+#[must_use]
+pub fn describe(action: &Action) -> String {
+    match action {
+        Action::Fetch { unless: None, .. } => "fetch".to_owned(),
+        Action::Fetch {
+            unless: Some(_), ..
+        } => "fetch if changed".to_owned(),
+        Action::CancelFetch { .. } => "drop the fetch".to_owned(),
+        Action::CheckLogin { url, .. } => format!("log in as {}", password(url)),
+        Action::CancelLogin { .. } => "drop the login".to_owned(),
+        Action::Prepare {
+            instance,
+            environment,
+        } => {
+            format!(
+                "prepare {} with {}",
+                pid(*instance),
+                first_password(environment)
+            )
+        }
+        Action::Spawn { instance } => format!("spawn {}", pid(*instance)),
+        Action::Signal {
+            instance, signal, ..
+        } => format!("{signal} to {}", pid(*instance)),
+        Action::Sweep { instance, signal } => {
+            format!("{signal} to all that is left of {}", pid(*instance))
+        }
+        Action::Announce(notice) => {
+            let app = "myapp".to_owned();
+            let (level, line) = render(&Context { app }, notice);
+            format!("| {level} {line}")
+        }
+        Action::Exit(code) => format!("exit {} ({code:?})", code.number()),
+    }
+}
+
+fn event_line(event: &Event) -> String {
+    match event {
+        Event::Fetched { fetch, outcome } => match outcome {
+            FetchOutcome::Snapshot { snapshot, .. } => {
+                let said = NAMES.map(|name| match snapshot.watched.get(name) {
+                    Some(Ok(value)) => {
+                        version(value.expose()).map_or("?".to_owned(), |v| format!("p{v}"))
+                    }
+                    Some(Err(fault)) => fault.to_string(),
+                    None => "-".to_owned(),
+                });
+                format!("{fetch} answers {}", said.join(" "))
+            }
+            FetchOutcome::NotModified => format!("{fetch} answers 304"),
+            FetchOutcome::Failed(failure) => format!("{fetch} fails: {}", failure.detail),
+        },
+        Event::LoginChecked { login, outcome } => match outcome {
+            LoginOutcome::Accepted => format!("{login} accepted"),
+            LoginOutcome::Refused { code } => format!("{login} refused: {code}"),
+            LoginOutcome::Unreachable { detail } => format!("{login} unreachable: {detail}"),
+        },
+        Event::Prepared { instance } => format!("{} is prepared", pid(*instance)),
+        Event::Spawned { instance, .. } => format!("{} is spawned", pid(*instance)),
+        Event::SpawnFailed { instance, error } => format!("{} fails: {error:?}", pid(*instance)),
+        Event::Exited {
+            instance,
+            ended,
+            leftovers,
+        } => {
+            format!(
+                "{} ends with {ended:?}, leaving {leftovers:?}",
+                pid(*instance)
+            )
+        }
+        Event::TreeEmpty { instance } => format!("nothing is left of {}", pid(*instance)),
+        Event::Stopped { instance } => format!("{} is suspended", pid(*instance)),
+        Event::Continued { instance } => format!("{} is continued", pid(*instance)),
+        Event::Signal { signal, origin } => format!("{signal} from {origin:?}"),
+        Event::Resumed => "the machine slept".to_owned(),
+        Event::Wake => "wake".to_owned(),
+    }
+}
+
+fn pid(instance: InstanceId) -> u32 {
+    100 + instance.0
+}
+
+fn first_password(environment: &Environment) -> String {
+    let value = environment
+        .get("DATABASE_URL")
+        .and_then(|value| value.to_str());
+    password(&Secret::from(value.unwrap_or("-")))
+}
+
+fn password(url: &Secret) -> String {
+    let text = url.expose();
+    text.rsplit_once('@')
+        .and_then(|(head, _)| head.rsplit_once(':'))
+        .map_or(text, |(_, password)| password)
+        .to_owned()
+}
