@@ -38,7 +38,7 @@
 //! | [`process`] | The OPERATING SYSTEM: spawn, reap, sweep. nix and libc live only here, `unsafe` only in `spawn.rs` |
 //! | [`runtime`] | CONNECTS: the loop that calls `step`; `executor.rs` has one arm per action |
 //! | [`commands`] | `exec`, `env`, `check`: what is not supervising |
-//! | `testing` | the Heroku simulator (feature `testing`, never in the installed binary) |
+//! | `testing` | the two simulators: a Heroku to talk to, and the world around the core (feature `testing`, never in the installed binary) |
 //!
 //! Who may import whom is a test: `tests/tidy.rs` holds the table, and its failures say where a
 //! thing belongs instead. Shells never import each other: an arrow between two of them becomes an
@@ -80,6 +80,18 @@
 //! | a log line | `runtime/telemetry/wording.rs` |
 //! | what the child finds in its environment | `credential/environment.rs` |
 //! | where a token comes from | `heroku/token.rs` |
+//! | what must hold, whatever happens | `testing/world/law`, and its bounds in `bounds.rs` |
+//! | what can go wrong in the world | `testing/world/mischief.rs`, `heroku.rs`, `processes.rs` |
+//!
+//! # How the core is tested
+//!
+//! *Golden scenarios* (`tests/scenarios/*.txt`) tell a story each, and what the core does in it,
+//! line by line. *The world* (`testing::world`, run by `tests/simulation.rs`) lives thousands of
+//! random lives in virtual time, and holds every step against an account that it keeps of its own:
+//! `SEED=n cargo test --test simulation` tells one of them line by line. A new event or phase is
+//! given to the world in the commit that brings it; what the world finds becomes a scenario.
+//! *Mutants* (`tests/mutants/run`) change the core for the worse, line by line, to see whether the
+//! others notice.
 //!
 //! # Where this departs from the first design
 //!

@@ -210,31 +210,13 @@ impl Machines<'_> {
         }
     }
 
-    /// Passes on what one machine wants of another. Once nothing will be started any more, nothing
-    /// need be asked either.
-    fn satisfy(&mut self, turn: &mut Turn<'_>) {
-        let silence = turn.wants.contains(&Want::Silence);
-        while let Some(want) = turn.wants.pop_front() {
-            match want {
-                Want::Fetch | Want::FetchOften | Want::LookOften if silence => {}
-                Want::Fetch => self.watch.ask(turn),
-                Want::FetchOften => self.watch.ask_often(turn),
-                Want::LookOften => self.watch.look_often(turn),
-                Want::Silence => {
-                    self.watch.switch_off(turn);
-                    self.change.forget();
-                }
-                Want::Exit(code) => turn.act(Action::Exit(code)),
-            }
-        }
-    }
-
     /// Does what is due, and what the machines want of each other. Each round moves at least one
     /// deadline into the future, so the bound is never met.
     fn settle(&mut self, turn: &mut Turn<'_>) {
         let now = turn.now;
         let due = |deadline: Option<Time>| deadline.is_some_and(|deadline| deadline <= now);
         for _ in 0..16 {
+            self.hush(turn);
             let change = due(self.change.deadline());
             let service = due(self.service.phase.deadline());
             if change && self.change.on_deadline(turn) == Verdict::Adopted {
@@ -243,6 +225,7 @@ impl Machines<'_> {
             if service {
                 self.service.on_deadline(turn, self.change.desired());
             }
+            self.hush(turn);
             self.satisfy(turn);
             // Last, so that a poll that is due is the request that the others want.
             let watch = due(self.watch.deadline());
@@ -251,6 +234,26 @@ impl Machines<'_> {
             }
             if !(watch || change || service) {
                 return;
+            }
+        }
+    }
+
+    /// Once nothing will be started any more, no change matters, and nothing need be asked.
+    fn hush(&mut self, turn: &mut Turn<'_>) {
+        if self.service.phase.is_ending() {
+            self.watch.switch_off(turn);
+            self.change.forget();
+        }
+    }
+
+    /// Passes on what one machine wants of another.
+    fn satisfy(&mut self, turn: &mut Turn<'_>) {
+        while let Some(want) = turn.wants.pop_front() {
+            match want {
+                Want::Fetch => self.watch.ask(turn),
+                Want::FetchOften => self.watch.ask_often(turn),
+                Want::LookOften => self.watch.look_often(turn),
+                Want::Exit(code) => turn.act(Action::Exit(code)),
             }
         }
     }

@@ -9,7 +9,7 @@ use super::phase::{ExitWith, Last, Phase};
 use super::service::Service;
 use super::signal::{Origin, Signal};
 use super::transition::{over, shut_down};
-use super::turn::{Turn, Want};
+use super::turn::Turn;
 
 impl Service {
     pub(super) fn on_signal(&mut self, turn: &mut Turn<'_>, signal: Signal, origin: Origin) {
@@ -88,7 +88,6 @@ fn wind_down(turn: &mut Turn<'_>, phase: Phase, signal: Signal) -> Phase {
     let own_code = ExitCode::Signal(u8::try_from(signal.0).unwrap_or_default());
     match phase {
         Phase::Starting { next } if next.stage == Stage::Spawning => {
-            turn.want(Want::Silence);
             let unborn = own_code;
             Phase::ShuttingDown {
                 last: Last::Spawning { next, unborn },

@@ -79,6 +79,22 @@ impl Phase {
         }
     }
 
+    /// Whether nothing will be started any more.
+    pub(super) fn is_ending(&self) -> bool {
+        match self {
+            Self::ShuttingDown { .. } | Self::Done => true,
+            Self::Waiting(_)
+            | Self::Starting { .. }
+            | Self::Running { .. }
+            | Self::Preparing { .. }
+            | Self::Postponed { .. }
+            | Self::Replacing { .. }
+            | Self::Asking { .. }
+            | Self::AwaitingCredential { .. }
+            | Self::BackingOff { .. } => false,
+        }
+    }
+
     /// Whether a healthy child must be protected from unproven values.
     pub(super) fn protect(&self) -> Protect {
         match self {

@@ -118,7 +118,6 @@ pub(super) fn end(turn: &mut Turn<'_>, last: Instance) -> Phase {
 
 /// Stops what lives, waits for what is left, starts nothing more.
 pub(super) fn shut_down(turn: &mut Turn<'_>, mut last: Instance, exit: ExitWith) -> Phase {
-    turn.want(Want::Silence);
     last.stop(turn);
     match last.gone() {
         Some(end) => finish(turn, exit, end),
@@ -131,7 +130,6 @@ pub(super) fn shut_down(turn: &mut Turn<'_>, mut last: Instance, exit: ExitWith)
 
 /// Nothing lives: exit.
 pub(super) fn over(turn: &mut Turn<'_>, code: ExitCode) -> Phase {
-    turn.want(Want::Silence);
     turn.want(Want::Exit(code));
     Phase::Done
 }

@@ -30,8 +30,6 @@ pub(super) enum Want {
     FetchOften,
     /// The last answer was unusable where it matters: a burst, without another fetch right now.
     LookOften,
-    /// Nothing will be started any more: stop asking.
-    Silence,
     /// Nothing lives any more: this ends the life, and is its last action.
     Exit(ExitCode),
 }

@@ -56,10 +56,12 @@ impl World<'_> {
                 }
             }
         }
-        let soon = match self.dice.below(4) {
+        let soon = match self.dice.below(5) {
             0 | 1 => Duration::ZERO,
             2 => self.dice.ms(1, 60),
-            _ => self.dice.ms(60, 3000),
+            3 => self.dice.ms(60, 3000),
+            // The very moment at which the core would act by itself.
+            _ => self.due().map_or(Duration::ZERO, |due| due.since(self.now)),
         };
         let at = self.now + soon;
         match self.dice.below(16) {

@@ -49,7 +49,7 @@ impl Settings {
         let stop = match dice.below(4) {
             0 => vec![
                 step(Signal(12), seconds(dice, &[1, 5])),
-                step(Signal::TERM, seconds(dice, &[1, 10])),
+                step(Signal::TERM, seconds(dice, &[0, 1, 10])),
             ],
             1 => vec![step(Signal::TERM, seconds(dice, &[0, 1, 3]))],
             _ => vec![step(Signal::TERM, seconds(dice, &[10, 35]))],
