@@ -331,6 +331,48 @@ mod tests {
     }
 
     #[test]
+    fn who_logs_in_is_found_apart() {
+        for (text, user, shown) in [
+            ("postgres://h/d", None, "postgres://h/d"),
+            ("postgres://@h/d", None, "postgres://h/d"),
+            ("postgres://u@h/d", Some("u"), "postgres://u@h/d"),
+            ("postgres://u:@h/d", Some("u"), "postgres://u:***@h/d"),
+            ("postgres://:p@h/d", None, "postgres://:***@h/d"),
+            ("postgres://u:p:q@h/d", Some("u"), "postgres://u:***@h/d"),
+            (
+                "postgres://user:p@h",
+                Some("user"),
+                "postgres://user:***@h/",
+            ),
+        ] {
+            let url = parse(text);
+            assert_eq!((url.user(), url.redacted().as_str()), (user, shown));
+        }
+        let password = |text: &str| {
+            let url = parse(text);
+            url.password.clone().map(|range| url.part(range).to_owned())
+        };
+        assert_eq!(password("postgres://u@h/d"), None);
+        assert_eq!(password("postgres://u:p@h/d"), Some("p".to_owned()));
+        assert_eq!(password("postgres://u:p:q@r@h/d"), Some("p:q@r".to_owned()));
+    }
+
+    #[test]
+    fn every_mode_of_libpq_has_its_name() {
+        for mode in [
+            SslMode::Disable,
+            SslMode::Allow,
+            SslMode::Prefer,
+            SslMode::Require,
+            SslMode::VerifyCa,
+            SslMode::VerifyFull,
+        ] {
+            assert_eq!(SslMode::from_name(mode.name()), Some(mode));
+        }
+        assert_eq!(SslMode::from_name("Require"), None);
+    }
+
+    #[test]
     fn shapes_that_libpq_accepts() {
         for text in [
             "postgresql://localhost",

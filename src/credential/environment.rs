@@ -312,5 +312,20 @@ mod tests {
             !shown.contains("CANARY") && !shown.contains("u:p"),
             "{shown}"
         );
+        assert!(
+            shown.contains("DATABASE_URL") && shown.contains("base: [\"A\"]"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn what_was_fetched_is_told_from_what_was_inherited() {
+        let values = Values::from([("DATABASE_URL".to_owned(), Secret::from(URL))]);
+        let environment = spec(&[("A", "1")]).build(None, &values, &Values::new());
+        let fetched: Vec<_> = environment
+            .fetched()
+            .map(|(name, value)| (name, value.expose()))
+            .collect();
+        assert_eq!(fetched, [("DATABASE_URL", URL), ("PGSSLMODE", "require")]);
     }
 }

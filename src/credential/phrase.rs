@@ -104,6 +104,8 @@ mod tests {
             ("see https://u:p@h/x for it", "see https://***@h/x for it"),
             ("postgres://u:a@b@h:1/d", "postgres://***@h:1/d"),
             ("https://h/x", "https://h/x"),
+            (r#""https://u:p@h" is a@b"#, r#""https://***@h" is a@b"#),
+            ("https://u:p@h is a@b", "https://***@h is a@b"),
             ("?user=u&password=p&x=1", "?user=u&password=***&x=1"),
         ] {
             assert_eq!(phrase(text), expected);
@@ -120,6 +122,7 @@ mod tests {
     #[test]
     fn cut_at_256_bytes_between_characters() {
         assert_eq!(phrase(&"a".repeat(256)), "a".repeat(256));
+        assert_eq!(phrase(&"a".repeat(300)).len(), PHRASE_BYTES_MAX);
         let cut = phrase(&"é".repeat(300));
         assert!(
             cut.len() <= PHRASE_BYTES_MAX && cut.ends_with("é…"),

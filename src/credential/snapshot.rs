@@ -258,6 +258,19 @@ mod tests {
     }
 
     #[test]
+    fn a_variable_is_exported_under_its_own_name_unless_it_was_given_another() {
+        let mut selection = selection(&["DATABASE_URL", "REDIS_URL", "QUEUE_*"]);
+        selection.watched[1].export_as = Some("CACHE_URL".to_owned());
+        for (name, exported) in [
+            ("DATABASE_URL", "DATABASE_URL"),
+            ("REDIS_URL", "CACHE_URL"),
+            ("QUEUE_URL", "QUEUE_URL"),
+        ] {
+            assert_eq!(selection.export_name(name), exported);
+        }
+    }
+
+    #[test]
     fn patterns() {
         for (pattern, name, expected) in [
             ("*", "ANY", true),
