@@ -223,6 +223,21 @@ mod tests {
     }
 
     #[test]
+    fn herokus_own_names_promise_a_url() {
+        for (name, promises) in [
+            ("DATABASE_URL", true),
+            ("DATABASE_CONNECTION_POOL_URL", true),
+            ("HEROKU_POSTGRESQL_AMBER_URL", true),
+            ("HEROKU_POSTGRESQL_AMBER_NAME", false),
+            ("SOME_URL", false),
+        ] {
+            let answer = BTreeMap::from([(name.to_owned(), text("not one"))]);
+            let judged = selection(&["*"]).snapshot(answer).watched[name].clone();
+            assert_eq!(judged.is_err(), promises, "{name}");
+        }
+    }
+
+    #[test]
     fn what_other_add_ons_call_a_url_is_theirs_to_say() {
         for value in [
             "kafka+ssl://h1:9096,kafka+ssl://h2:9096",
@@ -285,6 +300,11 @@ mod tests {
             ("A*B*C", "AxxBxxC", true),
             ("A*B*C", "AxxCxxB", false),
             ("A*A", "A", false),
+            ("A*BC*BD", "ABCBD", true),
+            ("A*BC*BD", "ABCD", false),
+            ("A*BCD*D", "AxBCDD", true),
+            ("*B*B", "AB", false),
+            ("NAME", "NAMES", false),
         ] {
             assert_eq!(glob(pattern, name), expected, "{pattern} {name}");
         }

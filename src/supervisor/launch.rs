@@ -80,14 +80,6 @@ impl Launch {
         turn.act(Action::Spawn { instance: self.id });
     }
 
-    /// In whose place it starts; a first start is in nobody's.
-    pub(super) fn instead(&self) -> Instead {
-        match self.why {
-            Why::First => Instead::default(),
-            Why::Instead(instead) => instead,
-        }
-    }
-
     /// What to begin the next try with, should this one fail. A first start is `None`: there is no
     /// next try.
     pub(super) fn again(&self) -> Option<Instead> {

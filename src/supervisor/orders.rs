@@ -3,7 +3,7 @@
 use crate::exit_code::ExitCode;
 
 use super::instance::Instance;
-use super::launch::Stage;
+use super::launch::{Instead, Stage};
 use super::notice::Notice;
 use super::phase::{ExitWith, Last, Phase};
 use super::service::Service;
@@ -41,9 +41,9 @@ impl Service {
             interrupt_child(turn, child, signal, origin);
         }
         self.phase = match phase {
-            Phase::Preparing { old, next } => {
+            Phase::Preparing { old, .. } => {
                 let until = old.interrupted_until(turn).unwrap_or(turn.now);
-                let again = next.instead();
+                let again = Instead::default();
                 Phase::Postponed { old, again, until }
             }
             lives @ (Phase::Running { .. } | Phase::Postponed { .. }) => lives,

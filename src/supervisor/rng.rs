@@ -32,3 +32,28 @@ impl Rng {
         f64::from(bits) / (f64::from(u32::MAX) + 1.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first numbers of the reference implementation for this seed (Vigna, `splitmix64.c`).
+    #[test]
+    fn draws_what_the_reference_draws() {
+        let mut rng = Rng::new(1_234_567);
+        for drawn in [6_457_827_717_110_365_317_u64, 3_203_168_211_198_807_973] {
+            let expected = f64::from(u32::try_from(drawn >> 32).unwrap()) / 4_294_967_296.0;
+            assert!((rng.unit() - expected).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn jitter_is_ten_percent_either_way() {
+        let mut rng = Rng::new(1);
+        let drawn: Vec<_> = (0..1000)
+            .map(|_| rng.jittered(Duration::from_secs(100)).as_secs())
+            .collect();
+        assert_eq!(drawn.iter().min(), Some(&90));
+        assert_eq!(drawn.iter().max(), Some(&109));
+    }
+}

@@ -173,10 +173,8 @@ impl Service {
             Phase::Starting { next } => {
                 let running = next.into_instance(turn, pid);
                 match desired {
-                    Some(desired) if desired.revision > running.revision => {
-                        apply(turn, running, desired, Instead::default())
-                    }
-                    Some(_) | None => Phase::Running { instance: running },
+                    Some(desired) => apply(turn, running, desired, Instead::default()),
+                    None => Phase::Running { instance: running },
                 }
             }
             Phase::ShuttingDown {

@@ -142,5 +142,7 @@ mod tests {
         }
         assert_eq!(Signal(15).to_string(), "TERM");
         assert_eq!(Signal(37).to_string(), "RTMIN+3");
+        assert_eq!(Signal(32).to_string(), "signal 32");
+        assert_eq!(format!("{:?}", Signal(15)), "TERM");
     }
 }

@@ -1,7 +1,7 @@
 //! A moment on the core's own clock: handed in by the shell, never read here.
 
 use core::fmt;
-use core::ops::{Add, Sub};
+use core::ops::Add;
 
 pub use core::time::Duration;
 
@@ -32,14 +32,6 @@ impl Add<Duration> for Time {
 
     fn add(self, later: Duration) -> Self {
         Self(self.0.saturating_add(later))
-    }
-}
-
-impl Sub for Time {
-    type Output = Duration;
-
-    fn sub(self, earlier: Self) -> Duration {
-        self.since(earlier)
     }
 }
 

@@ -135,18 +135,17 @@ impl Watch {
     }
 
     /// Evidence: only a fetch that starts from now on answers it. It is unconditional, and as soon
-    /// as may be.
-    pub(super) fn ask(&mut self, turn: &mut Turn<'_>) {
+    /// as may be: when nothing forbids it, before this turn ends.
+    pub(super) fn ask(&mut self, turn: &Turn<'_>) {
         match self.state {
             State::Off => {}
-            State::Waiting { not_before, .. } if not_before > turn.now => {
+            State::Waiting { not_before, .. } => {
                 self.state = State::Waiting {
                     at: not_before,
                     not_before,
                     next: Purpose::Evidence,
                 };
             }
-            State::Waiting { .. } => self.fetch(turn, None),
             // It goes out at this very moment, and asks for everything.
             State::Fetching {
                 started_at,

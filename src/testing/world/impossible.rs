@@ -33,18 +33,13 @@ pub(super) const ALL: &[Impossible] = &[
     Impossible {
         phases: &["Service::Waiting"],
         kinds: &[
-            &[
-                Kind::NotModified,
-                Kind::StaleLogin,
-                Kind::StaleStart,
-                Kind::StaleEnd,
-            ],
+            &[Kind::StaleLogin, Kind::StaleStart, Kind::StaleEnd],
             LOGINS,
             STARTS,
             ENDS,
             TREE_EMPTY,
         ],
-        why: "nothing has been answered yet that a 304 could mean, and there never was a child",
+        why: "there never was a child",
     },
     Impossible {
         phases: &["Service::Starting", "Service::BackingOff"],

@@ -65,7 +65,10 @@ impl World<'_> {
             Reply::NotModified => (FetchOutcome::NotModified, None),
             Reply::Failed(failure) => (FetchOutcome::Failed(failure), None),
             Reply::Answer { raw, tag } => {
-                let snapshot = self.settings.selection().snapshot(values::answer(&raw));
+                let snapshot = self
+                    .settings
+                    .selection()
+                    .snapshot(values::answer(&raw, tag));
                 let etag = Some(ETag(tag.to_string().into()));
                 let said = self.settings.watch.read(&raw);
                 (

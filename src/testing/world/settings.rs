@@ -18,10 +18,21 @@ use super::bounds::{
 use super::dice::Dice;
 use super::values::Watch;
 
+/// Names this world's supervisors in their children's environments.
+pub(super) const MARK: &str = "world";
+
+/// `--all-vars`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Others {
+    Dropped,
+    Exported,
+}
+
 /// One choice of options.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) watch: Watch,
+    others: Others,
     watching: Watching,
     debounce: Duration,
     splay: Duration,
@@ -56,13 +67,14 @@ impl Settings {
         };
         Self {
             watch,
+            others: dice.pick(&[Others::Dropped, Others::Dropped, Others::Exported]),
             watching,
             debounce: seconds(dice, &[0, 1, 1, 5]),
             splay: match machine {
                 Machine::SlowDisk => seconds(dice, &[0, 10]),
                 Machine::Sound | Machine::Stuck => seconds(dice, &[0, 0, 0, 10]),
             },
-            start_timeout: seconds(dice, &[5, 60, 60]),
+            start_timeout: seconds(dice, &[5, 60, 60, 300]),
             on_change: dice.pick(&[
                 OnChange::Restart,
                 OnChange::Restart,
@@ -87,7 +99,10 @@ impl Settings {
     }
 
     pub(super) fn selection(&self) -> Selection {
-        self.watch.selection()
+        Selection {
+            all_vars: self.others == Others::Exported,
+            ..self.watch.selection()
+        }
     }
 
     pub(super) fn config(&self) -> Config {
@@ -101,7 +116,7 @@ impl Settings {
                 sslmode: SslPolicy::Env,
                 scheme: None,
             },
-            mark: Some("world".to_owned()),
+            mark: Some(MARK.to_owned()),
             watching: self.watching,
             debounce: self.debounce,
             splay: self.splay,

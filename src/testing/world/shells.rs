@@ -9,7 +9,7 @@ use crate::supervisor::time::Duration;
 use super::agenda::Happening;
 use super::processes::Plan;
 use super::reach::Fresh;
-use super::values::{self, version};
+use super::values::version;
 use super::{Machine, Running, World};
 
 /// How many past events may come again.
@@ -65,7 +65,7 @@ impl World<'_> {
         self.agenda
             .plan(self.now + after, Happening::Prepared { instance });
         if let Some(running) = &mut self.supervisor {
-            running.prepared = Some((instance, values::of(environment)));
+            running.prepared = Some((instance, self.settings.watch.of(environment)));
         }
     }
 

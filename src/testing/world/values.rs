@@ -85,11 +85,25 @@ impl Watch {
         }
         values
     }
+
+    /// What a child finds in its environment.
+    pub(super) fn of(self, environment: &Environment) -> Values {
+        let mut values = [None; 3];
+        for (at, matches) in self.matches().into_iter().enumerate() {
+            let text = environment.get(NAMES[at]).and_then(|value| value.to_str());
+            values[at] = text.filter(|_| matches).and_then(version);
+        }
+        values
+    }
 }
 
+/// A variable that nobody watches, and that is another one in each answer.
+pub(super) const OTHER: &str = "RELEASE";
+
 /// The config vars of one answer, as they come off the wire.
-pub(super) fn answer(raw: &[Raw; 3]) -> BTreeMap<String, RawValue> {
-    let mut answer = BTreeMap::new();
+pub(super) fn answer(raw: &[Raw; 3], tag: u32) -> BTreeMap<String, RawValue> {
+    let release = RawValue::Text(Secret::new(tag.to_string()));
+    let mut answer = BTreeMap::from([(OTHER.to_owned(), release)]);
     for (at, name) in NAMES.into_iter().enumerate() {
         let value = match raw[at] {
             Raw::Good(version) => RawValue::Text(Secret::new(text(at, version))),
@@ -117,9 +131,4 @@ pub(super) fn text(at: usize, version: u32) -> String {
 pub(super) fn version(text: &str) -> Option<u32> {
     let (_, rest) = text.split_once(":p")?;
     rest.split_once('@')?.0.parse().ok()
-}
-
-/// What a child finds in its environment.
-pub(super) fn of(environment: &Environment) -> Values {
-    NAMES.map(|name| version(environment.get(name)?.to_str()?))
 }

@@ -1,6 +1,7 @@
 //! Each action of the core, held against the account.
 
 use crate::credential::Environment;
+use crate::credential::environment::INSTANCE_MARK;
 use crate::exit_code::ExitCode;
 use crate::supervisor::action::Action;
 use crate::supervisor::config::{Logins, OnChange};
@@ -10,7 +11,8 @@ use crate::supervisor::notice::Notice;
 use crate::supervisor::signal::Signal;
 use crate::supervisor::time::{Duration, Time};
 use crate::testing::world::bounds::RESPAWN_MAX;
-use crate::testing::world::values::{self, version};
+use crate::testing::world::settings::MARK;
+use crate::testing::world::values::{OTHER, version};
 
 use super::end::Why;
 use super::inquiry::Inquiry;
@@ -67,7 +69,8 @@ impl Law {
         instance: InstanceId,
         environment: &Environment,
     ) -> Result<(), String> {
-        let values = values::of(environment);
+        let values = self.watch.of(environment);
+        self.check_company(instance, environment)?;
         let Some(proven) = self.ledger.proven().filter(|_| self.end.is_none()) else {
             return Err("a child is prepared that must not be started".to_owned());
         };
@@ -114,6 +117,22 @@ impl Law {
             revision: self.ledger.revision(),
             failures,
         });
+        Ok(())
+    }
+
+    /// What comes along with the watched values: the mark by which leftovers are told, and with
+    /// `--all-vars` the newest of everything else.
+    fn check_company(&self, instance: InstanceId, environment: &Environment) -> Result<(), String> {
+        let get = |name: &str| environment.get(name).and_then(|value| value.to_str());
+        let mark = format!("{MARK}.{instance}");
+        if get(INSTANCE_MARK) != Some(mark.as_str()) {
+            return Err(format!("{instance} is prepared without its mark"));
+        }
+        let newest = self.requests.latest().map(|(_, tag)| tag.to_string());
+        let exported = self.config.environment.selection.all_vars;
+        if get(OTHER) != newest.as_deref().filter(|_| exported) {
+            return Err("another variable is not the newest, or not wanted".to_owned());
+        }
         Ok(())
     }
 

@@ -31,6 +31,7 @@ use requests::Requests;
 #[derive(Debug)]
 pub(super) struct Law {
     config: Config,
+    watch: Watch,
     ledger: Ledger,
     requests: Requests,
     api: Api,
@@ -75,6 +76,7 @@ impl Law {
             ledger: Ledger::new(watch, config.debounce, config.splay),
             requests: Requests::new(config.watching),
             config,
+            watch,
             api: Api::new(),
             heard: Heard::Nothing,
             launch: Launch::None,

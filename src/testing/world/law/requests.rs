@@ -50,6 +50,7 @@ struct Burst {
     since: Time,
     found: Found,
     requests: u32,
+    answers: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +83,9 @@ impl Requests {
     pub(super) fn answered(&mut self, now: Time, fetch: FetchId) -> Option<Out> {
         let out = self.out.take_if(|out| out.fetch == fetch)?;
         self.ended = Some(now);
+        if let Some(burst) = &mut self.burst {
+            burst.answers += 1;
+        }
         Some(out)
     }
 
@@ -119,6 +123,7 @@ impl Requests {
                 since: now,
                 found: Found::Nothing,
                 requests: 0,
+                answers: 0,
             });
         }
     }
@@ -174,6 +179,12 @@ impl Requests {
             let latest = (evidence + STALE_AFTER).max(self.not_before) + SLACK;
             if now > latest {
                 return Err(format!("the evidence of {evidence} is not answered"));
+            }
+        }
+        if let (Some(burst), Some(ended), None) = (&self.burst, self.ended, &self.out) {
+            let latest = burst.latest(ended).max(self.not_before) + SLACK;
+            if burst.found == Found::Nothing && now < burst.since + BURST && now > latest {
+                return Err(format!("the burst of {} pauses too long", burst.since));
             }
         }
         let pause = self.interval.max(BACKOFF_MAX) * JITTER.1 / 10;
@@ -256,6 +267,12 @@ impl Requests {
 }
 
 impl Burst {
+    /// When its next request must be out, if none is.
+    fn latest(&self, ended: Time) -> Time {
+        let pause = Duration::from_secs(1 << self.answers.min(6));
+        (ended.max(self.since) + pause).min(self.since + BURST)
+    }
+
     /// When its next request is due: after 1, 2, 4 … s, and at its end.
     fn next(&mut self, ended: Time) -> Time {
         let pause = Duration::from_secs(1 << self.requests.min(6));
