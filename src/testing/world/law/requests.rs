@@ -231,9 +231,8 @@ impl Requests {
         let Some(ended) = self.ended else {
             return Ok(());
         };
-        let in_burst = |burst: &&mut Burst| {
-            burst.found == Found::Nothing && now.since(burst.since) <= BURST + SLACK
-        };
+        let in_burst =
+            |burst: &&mut Burst| burst.found == Found::Nothing && ended < burst.since + BURST;
         let burst = self.burst.as_mut().filter(in_burst);
         let is_poll = burst.is_none();
         let earliest = match burst {
