@@ -29,9 +29,10 @@ impl Story {
         self.line(|| format!("{settings:?}"));
     }
 
-    /// Something in the world that the core is not told.
+    /// Something in the world that the core is not told, on the clock of the world: each
+    /// supervisor counts from its own start.
     pub(super) fn says(&mut self, now: Time, what: &str) {
-        self.line(|| format!("# {now} {what}"));
+        self.line(|| format!("# the world, {now}: {what}"));
     }
 
     pub(super) fn event(&mut self, now: Time, event: &Event) {
