@@ -1,7 +1,7 @@
 //! Each group of options, read and checked: what `cli.rs` calls by a name becomes what `config.rs`
 //! calls by it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::time::Duration;
 
@@ -69,6 +69,7 @@ impl Lookup<'_> {
             clear: self.switch("clear-env", child.clear_env)?,
             keep: names("keep", child.keep)?,
             unset: names("unset", child.unset)?,
+            given: BTreeMap::new(),
             selection: self.selection(source)?,
             sslmode: self.sslmode(database.sslmode)?,
             scheme: scheme.as_ref().map(words::scheme).transpose()?,

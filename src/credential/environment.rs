@@ -33,6 +33,9 @@ pub struct EnvironmentSpec {
     /// `--unset NAME`: removed from the base; a watched variable of that name is exported all the
     /// same.
     pub unset: Vec<String>,
+    /// What the supervisor itself gives every child (`LISTEN_FDS`, with `--user` `HOME` …). It wins
+    /// over what is inherited, unless `keep` names it, and yields to what is fetched.
+    pub given: BTreeMap<String, String>,
     /// Which config vars are exported, and as what.
     pub selection: Selection,
     /// `--sslmode`.
@@ -82,6 +85,12 @@ impl EnvironmentSpec {
             .filter(|(name, _)| self.inherits(name))
             .map(|(name, value)| (name.clone(), Variable::Inherited(value.clone())))
             .collect();
+        for (name, value) in &self.given {
+            let kept = self.keeps(OsStr::new(name)) && variables.contains_key(OsStr::new(name));
+            if !kept {
+                variables.insert(name.into(), Variable::Inherited(value.into()));
+            }
+        }
         for (name, value) in others.iter().filter(|(name, _)| !is_own(name)) {
             variables.insert(name.into(), Variable::Fetched(value.clone()));
         }
@@ -115,11 +124,12 @@ impl EnvironmentSpec {
     }
 
     fn inherits(&self, name: &OsStr) -> bool {
-        let named = |names: &[String]| names.iter().any(|known| name == OsStr::new(known));
-        if named(&self.keep) {
-            return true;
-        }
-        !self.clear && !named(&self.unset) && !name.to_str().is_some_and(is_own)
+        let is_unset = || self.unset.iter().any(|known| name == OsStr::new(known));
+        self.keeps(name) || (!self.clear && !is_unset() && !name.to_str().is_some_and(is_own))
+    }
+
+    fn keeps(&self, name: &OsStr) -> bool {
+        self.keep.iter().any(|known| name == OsStr::new(known))
     }
 
     fn exported(&self, value: &Secret) -> Secret {
@@ -202,6 +212,7 @@ mod tests {
             clear: false,
             keep: Vec::new(),
             unset: Vec::new(),
+            given: BTreeMap::new(),
             selection: Selection {
                 watched: vec![watched],
                 all_vars: false,
@@ -268,6 +279,21 @@ mod tests {
         spec.clear = true;
         spec.keep = vec!["USER".to_owned()];
         assert_eq!(built(&spec, URL), [&url, "USER=me"]);
+    }
+
+    #[test]
+    fn what_the_supervisor_gives_wins_over_what_is_inherited_and_yields_to_what_is_fetched() {
+        let mut spec = spec(&[("HOME", "/root"), ("USER", "root")]);
+        let given = [("HOME", "/home/me"), ("USER", "me"), ("DATABASE_URL", "x")];
+        spec.given = given
+            .map(|(name, value)| (name.into(), value.into()))
+            .into();
+        spec.sslmode = SslPolicy::Keep;
+        spec.keep = vec!["USER".to_owned()];
+        let url = format!("DATABASE_URL={URL}");
+        assert_eq!(built(&spec, URL), [&url, "HOME=/home/me", "USER=root"]);
+        spec.base.clear();
+        assert_eq!(built(&spec, URL), [&url, "HOME=/home/me", "USER=me"]);
     }
 
     #[test]

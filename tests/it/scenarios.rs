@@ -395,6 +395,7 @@ fn config(settings: &str) -> Config {
             clear: false,
             keep: Vec::new(),
             unset: Vec::new(),
+            given: BTreeMap::new(),
             selection: selection(),
             sslmode: SslPolicy::Env,
             scheme: None,

@@ -112,6 +112,7 @@ impl Settings {
                 clear: false,
                 keep: Vec::new(),
                 unset: Vec::new(),
+                given: BTreeMap::new(),
                 selection: self.selection(),
                 sslmode: SslPolicy::Env,
                 scheme: None,

@@ -105,6 +105,7 @@ pub(crate) fn environment(mark: Option<&str>, variables: &[(&str, &str)]) -> Env
         clear: false,
         keep: Vec::new(),
         unset: Vec::new(),
+        given: BTreeMap::new(),
         selection: Selection {
             watched,
             all_vars: false,
