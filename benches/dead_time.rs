@@ -339,7 +339,7 @@ fn environment() -> Environment {
         clear: false,
         keep: Vec::new(),
         unset: Vec::new(),
-        given: BTreeMap::new(),
+        given: std::collections::BTreeMap::new(),
         selection: Selection {
             watched: Vec::new(),
             all_vars: false,
