@@ -25,7 +25,8 @@ Exit codes:
   The program's own; 128+n when signal n ended it, or changeover while there was no program.
     2  the options make no sense
    75  no answer from Heroku in time at the start, or a change under --on-change exit
-   78  unusable configuration: no token, token refused, app not found, variable missing or malformed
+   78  unusable configuration: no token, token refused, app not found, variable missing or
+       malformed, no such --user
   125  changeover itself failed
   126  the program cannot be executed
   127  the program was not found";

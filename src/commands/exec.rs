@@ -9,13 +9,14 @@ use super::{first, parts};
 
 /// Returns only when there is no program to become.
 pub(super) fn exec(
-    config: &Config,
+    mut config: Config,
     child: &Child,
     inherited: &Inherited,
     started_with: process::Inherited,
 ) -> Result<ExitCode, Failure> {
-    let program = parts::program(child, config, Group::Shared, started_with)?;
-    let environment = first::environment(config, inherited)?;
+    let identity = parts::identity(child, &mut config)?;
+    let program = parts::program(child, identity, &config, Group::Shared, started_with)?;
+    let environment = first::environment(&config, inherited)?;
     let error = match process::prepare(&program, &environment) {
         Ok(prepared) => process::exec(&prepared),
         Err(error) => error,

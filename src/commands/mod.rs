@@ -61,8 +61,8 @@ fn obey(
     }
     let config = Config::new(cli.command, inherited)?;
     match config.task.clone() {
-        Task::Run(task) => run::run(&config, *task, inherited, started_with),
-        Task::Exec { child } => exec::exec(&config, &child, inherited, started_with),
+        Task::Run(task) => run::run(config, *task, inherited, started_with),
+        Task::Exec { child } => exec::exec(config, &child, inherited, started_with),
         Task::Env { format } => env::print(&config, format, inherited),
         Task::Check => check::check(&config, inherited),
     }

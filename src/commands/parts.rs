@@ -8,7 +8,7 @@ use crate::config::{self, Config, Inherited};
 use crate::credential::environment::INSTANCE_MARK;
 use crate::credential::{Environment, phrase};
 use crate::heroku::{ApiUrl, Client, ClientOptions, Timeouts, TokenOptions};
-use crate::process::{self, Group, Program};
+use crate::process::{self, Account, Group, Identity, Program};
 
 use super::failure::Failure;
 
@@ -41,25 +41,37 @@ pub(super) fn token_options(config: &Config) -> TokenOptions {
     TokenOptions { file, command }
 }
 
+/// Whom `--user` names. What its programs expect to know of themselves becomes a part of every
+/// environment.
+pub(super) fn identity(
+    child: &config::Child,
+    config: &mut Config,
+) -> Result<Option<Identity>, Failure> {
+    let Some(user) = &child.user else {
+        return Ok(None);
+    };
+    let group = user.group.as_ref().map(|group| format!(":{group}"));
+    let text = format!("{}{}", user.name, group.unwrap_or_default());
+    let Account {
+        identity,
+        name,
+        home,
+    } = process::lookup_account(&text)?;
+    let variables = [("HOME", home), ("USER", name.clone()), ("LOGNAME", name)];
+    let given = &mut config.environment.given;
+    given.extend(variables.map(|(name, value)| (name.to_owned(), value)));
+    Ok(Some(identity))
+}
+
 /// What is started, once it is known to be startable: a command that does not exist is told before
 /// Heroku is asked.
 pub(super) fn program(
     child: &config::Child,
+    identity: Option<Identity>,
     config: &Config,
     group: Group,
     started_with: process::Inherited,
 ) -> Result<Program, Failure> {
-    let identity = match &child.user {
-        Some(user) => {
-            let group = user.group.as_ref().map(|group| format!(":{group}"));
-            Some(process::lookup_identity(&format!(
-                "{}{}",
-                user.name,
-                group.unwrap_or_default()
-            ))?)
-        }
-        None => None,
-    };
     if let Some(directory) = child
         .chdir
         .as_deref()

@@ -11,7 +11,7 @@ use super::parts;
 
 /// Supervises until the child or a signal ends it.
 pub(super) fn run(
-    config: &Config,
+    mut config: Config,
     run: Run,
     inherited: &Inherited,
     started_with: process::Inherited,
@@ -22,13 +22,14 @@ pub(super) fn run(
     } else {
         Group::Own
     };
-    let program = parts::program(&run.child, config, group, started_with)?;
-    let client = parts::client(config, inherited)?;
+    let identity = parts::identity(&run.child, &mut config)?;
+    let program = parts::program(&run.child, identity, &config, group, started_with)?;
+    let client = parts::client(&config, inherited)?;
     let setup = Setup {
         context: telemetry::Context {
             app: config.source.app.clone(),
         },
-        config: core_config(config, run),
+        config: core_config(&config, run),
         program,
         client,
         inherited: started_with,

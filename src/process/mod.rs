@@ -24,7 +24,7 @@ pub mod terminal;
 pub mod timer;
 pub mod tree;
 
-pub use identity::{Identity, lookup_identity};
+pub use identity::{Account, Identity, lookup_account};
 pub use procfs::StartTime;
 pub use program::{Group, Prepared, Program, prepare};
 pub use reaper::{Change, Children, child_signal, collect};

@@ -135,6 +135,18 @@ pub(super) fn read_mark(pid: u32) -> Option<String> {
     })
 }
 
+/// Whether this process may become another user and group; `None` where that cannot be read.
+pub(super) fn may_change_identity() -> Option<bool> {
+    const CAP_SETGID: u64 = 1 << 6;
+    const CAP_SETUID: u64 = 1 << 7;
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))?;
+    let effective = u64::from_str_radix(line.trim(), 16).ok()?;
+    Some(effective & CAP_SETGID != 0 && effective & CAP_SETUID != 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -27,3 +27,4 @@ mod support;
 mod terminate;
 mod token;
 mod token_command;
+mod user;
