@@ -27,7 +27,7 @@ Exit codes:
    75  no answer from Heroku in time at the start, or a change under --on-change exit
    78  unusable configuration: no token, token refused, app not found, variable missing or
        malformed, no such --user
-  125  changeover itself failed
+  125  changeover itself failed, or a program that ends with 0 met --max-restarts
   126  the program cannot be executed
   127  the program was not found";
 
@@ -266,9 +266,18 @@ pub struct Change {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Crash")]
 pub struct Crash {
-    /// When the program ends by itself: never [default: never]
+    /// Start the program again when it ends by itself: never, on-failure or always [default: never]
     #[arg(long, value_name = "POLICY")]
     pub restart: Option<OsString>,
+    /// Exit codes of the program that count as 0, such as a JVM's 143; repeatable
+    #[arg(long, value_name = "CODE")]
+    pub success_exit: Vec<OsString>,
+    /// Pauses before it is started again: the first, doubling, to the longest [default: 1s..60s]
+    #[arg(long, value_name = "MIN..MAX")]
+    pub backoff: Option<OsString>,
+    /// End when it is started again more than N times in this time [default: unlimited]
+    #[arg(long, value_name = "N/TIME")]
+    pub max_restarts: Option<OsString>,
 }
 
 /// What is done for a database client.

@@ -17,7 +17,9 @@ use crate::cli;
 use crate::credential::EnvironmentSpec;
 use crate::supervisor::action::Scope;
 
-pub use crate::supervisor::config::{LeftoverPolicy, OnChange, StopSequence, StopStep};
+pub use crate::supervisor::config::{
+    Backoff, CrashPolicy, LeftoverPolicy, OnChange, Restart, RestartLimit, StopSequence, StopStep,
+};
 pub use given::{Inherited, UsageError};
 pub use groups::unknown_variables;
 
@@ -25,7 +27,7 @@ use given::Lookup;
 
 /// The default of every option that has one in text; `--help` shows the same (a test compares
 /// them).
-pub const DEFAULTS: [(&str, &str); 16] = [
+pub const DEFAULTS: [(&str, &str); 17] = [
     ("format", "shell"),
     ("var", "DATABASE_URL"),
     ("interval", "60s"),
@@ -38,6 +40,7 @@ pub const DEFAULTS: [(&str, &str); 16] = [
     ("sweep", "tree"),
     ("splay", "0s"),
     ("restart", "never"),
+    ("backoff", "1s..60s"),
     ("sslmode", "env"),
     ("check-login", "auto"),
     ("start-timeout", "60s"),
@@ -87,6 +90,8 @@ pub struct Run {
     pub watch: Watch,
     /// What a change does.
     pub change: Change,
+    /// What the child's own end does.
+    pub crash: CrashPolicy,
 }
 
 /// Where the credentials come from. The paths and the URL are as given: their owners read them.
@@ -222,11 +227,11 @@ impl Config {
         let (source, database, child, start, task) = match command {
             cli::Command::Run(run) => {
                 let child = lookup.child(run.program, &run.child)?;
-                lookup.crash(run.crash)?;
                 let run_only = Run {
                     child,
                     watch: lookup.watch(run.watch)?,
                     change: lookup.change(run.change)?,
+                    crash: lookup.crash(run.crash)?,
                 };
                 let task = Task::Run(Box::new(run_only));
                 (run.source, run.database, run.child, run.start, task)

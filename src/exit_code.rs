@@ -20,6 +20,8 @@ pub enum ExitCode {
     Config,
     /// 125: the supervisor itself failed.
     Internal,
+    /// 125: the guard of `--max-restarts` tripped, and the child's own code would say success.
+    RestartLimit,
     /// 126: the program was found and cannot be executed.
     NotExecutable,
     /// 127: the program was not found.
@@ -37,7 +39,7 @@ impl ExitCode {
             Self::Usage => 2,
             Self::NoAnswer | Self::Changed => 75,
             Self::Config => 78,
-            Self::Internal => 125,
+            Self::Internal | Self::RestartLimit => 125,
             Self::NotExecutable => 126,
             Self::NotFound => 127,
         }

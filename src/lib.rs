@@ -73,7 +73,7 @@
 //! |---|---|
 //! | when Heroku is asked | `supervisor/watch.rs` |
 //! | what counts as a change, and when it is acted on | `supervisor/change.rs` |
-//! | what happens when a child ends by itself | `supervisor/service.rs` (`on_exited`), `supervisor/inquiry.rs` |
+//! | what happens when a child ends by itself | `supervisor/service.rs` (`on_exited`), `supervisor/inquiry.rs`, `supervisor/crash.rs` |
 //! | how a child is stopped, killed, swept | `supervisor/instance.rs` |
 //! | what a signal does | `supervisor/orders.rs` |
 //! | an option | `cli.rs`, then `config.rs`, then the README's table |

@@ -12,7 +12,7 @@ use crate::runtime::{self, clock::Clock, executor, telemetry};
 use crate::supervisor::Supervisor;
 use crate::supervisor::action::{Action, Scope};
 use crate::supervisor::config::{
-    self as core, LeftoverPolicy, Logins, OnChange, StopSequence, Watching,
+    self as core, CrashPolicy, LeftoverPolicy, Logins, OnChange, StopSequence, Watching,
 };
 use crate::supervisor::event::Event;
 use crate::supervisor::time::Duration;
@@ -94,5 +94,6 @@ fn start_only(config: &Config) -> core::Config {
         scope: Scope::Process,
         leftovers: LeftoverPolicy::Leave,
         logins: Logins::Never,
+        crash: CrashPolicy::default(),
     }
 }

@@ -57,5 +57,6 @@ fn core_config(config: &Config, run: Run) -> core::Config {
             CheckLogin::Auto | CheckLogin::Always => core::Logins::AfterFailure,
             CheckLogin::Never => core::Logins::Never,
         },
+        crash: run.crash,
     }
 }

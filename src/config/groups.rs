@@ -14,8 +14,8 @@ use crate::supervisor::signal::Signal;
 
 use super::given::{self, Given, Inherited, Lookup, UsageError};
 use super::{
-    Change, CheckLogin, Child, Format, LeftoverPolicy, Log, LogFormat, Source, StopSequence,
-    StopStep, Token, Verbosity, Watch, words,
+    Change, CheckLogin, Child, CrashPolicy, Format, LeftoverPolicy, Log, LogFormat, Restart,
+    Source, StopSequence, StopStep, Token, Verbosity, Watch, words,
 };
 
 /// Below this, every interval would be a burst.
@@ -214,9 +214,24 @@ impl Lookup<'_> {
         Ok(StopSequence(vec![StopStep { signal, wait }]))
     }
 
-    pub(super) fn crash(&self, typed: cli::Crash) -> Result<(), UsageError> {
+    pub(super) fn crash(&self, typed: cli::Crash) -> Result<CrashPolicy, UsageError> {
         let restart = self.text_or_default("restart", typed.restart)?;
-        words::choice(&restart, &[("never", ())])
+        let policies = [
+            ("never", Restart::Never),
+            ("on-failure", Restart::OnFailure),
+            ("always", Restart::Always),
+        ];
+        let success = self.list("success-exit", typed.success_exit)?;
+        let limit = self.text("max-restarts", typed.max_restarts)?;
+        Ok(CrashPolicy {
+            restart: words::choice(&restart, &policies)?,
+            success: success
+                .iter()
+                .map(words::success_exit)
+                .collect::<Result<_, _>>()?,
+            backoff: words::backoff(&self.text_or_default("backoff", typed.backoff)?)?,
+            limit: limit.as_ref().map(words::max_restarts).transpose()?,
+        })
     }
 
     pub(super) fn start_timeout(&self, typed: cli::Start) -> Result<Duration, UsageError> {

@@ -7,12 +7,16 @@ use crate::credential::snapshot::Watched;
 use crate::supervisor::signal::Signal;
 
 use super::given::{Given, UsageError};
-use super::{OnChange, StopSequence, StopStep, User};
+use super::{Backoff, OnChange, RestartLimit, StopSequence, StopStep, User};
 
 /// Longer waits are a slip, and far below every overflow.
 const DURATION_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 /// More steps than any program's manual asks for.
 const STEPS_MAX: usize = 16;
+/// Shorter pauses are a loop.
+const BACKOFF_MIN: Duration = Duration::from_millis(100);
+/// Each counted restart is remembered.
+const RESTARTS_MAX: u32 = 10_000;
 
 type Text = Given<String>;
 
@@ -112,6 +116,64 @@ pub(super) fn stop_sequence(given: &Text) -> Result<StopSequence, UsageError> {
         steps.push(StopStep { signal, wait });
     }
     Ok(StopSequence(steps))
+}
+
+/// A code of the program's that counts as 0.
+pub(super) fn success_exit(given: &Text) -> Result<u8, UsageError> {
+    given.value.parse().map_err(|_| {
+        given.wrong(
+            "which is no exit code",
+            "write a number up to 255, such as 143 for a JVM that a TERM ended",
+        )
+    })
+}
+
+/// `MIN..MAX`: the shortest and the longest pause.
+pub(super) fn backoff(given: &Text) -> Result<Backoff, UsageError> {
+    const MEND: &str = "write the shortest and the longest, such as 1s..60s";
+    let Some((min, max)) = given.value.split_once("..") else {
+        return Err(given.wrong("which is no range of pauses", MEND));
+    };
+    let read = |text: &str| {
+        read_duration(text).map_err(|_| {
+            let why = format!("where {text:?} stands in the place of a pause such as 1s");
+            given.wrong(&why, MEND)
+        })
+    };
+    let (min, max) = (read(min)?, read(max)?);
+    if min < BACKOFF_MIN {
+        let why = "with which a program that fails at once would use the whole machine";
+        return Err(given.wrong(why, "write 100ms or more for the shortest pause"));
+    }
+    if max < min {
+        return Err(given.wrong("where the longest pause is below the shortest", MEND));
+    }
+    Ok(Backoff { min, max })
+}
+
+/// `N/D`: so many restarts in so long a time.
+pub(super) fn max_restarts(given: &Text) -> Result<RestartLimit, UsageError> {
+    const MEND: &str = "write a number and a time, such as 5/10m for five in ten minutes";
+    let (count, within) = given
+        .value
+        .split_once('/')
+        .ok_or_else(|| given.wrong("which is no number of restarts in a time", MEND))?;
+    let count = count
+        .parse()
+        .ok()
+        .filter(|count| (1..=RESTARTS_MAX).contains(count))
+        .ok_or_else(|| {
+            let why = format!("where {count:?} is no number of restarts from 1 to {RESTARTS_MAX}");
+            given.wrong(&why, MEND)
+        })?;
+    let within = read_duration(within)
+        .ok()
+        .filter(|within| !within.is_zero())
+        .ok_or_else(|| {
+            let why = format!("where {within:?} stands in the place of a time such as 10m");
+            given.wrong(&why, MEND)
+        })?;
+    Ok(RestartLimit { count, within })
 }
 
 /// A Heroku app's name or id; it becomes a part of a URL's path.

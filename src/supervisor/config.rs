@@ -32,6 +32,8 @@ pub struct Config {
     pub leftovers: LeftoverPolicy,
     /// When the core may log in to Postgres.
     pub logins: Logins,
+    /// What follows when a child ends by itself.
+    pub crash: CrashPolicy,
 }
 
 /// `--interval`, `--no-watch`.
@@ -83,6 +85,64 @@ pub enum Logins {
     AfterFailure,
     /// Never.
     Never,
+}
+
+/// What follows when a child ends by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CrashPolicy {
+    /// `--restart`.
+    pub restart: Restart,
+    /// `--success-exit`: codes that count as 0. A signal's is 128 and its number.
+    pub success: Vec<u8>,
+    /// `--backoff`: pauses before the next start. Starts that fail in mid-life have the same.
+    pub backoff: Backoff,
+    /// `--max-restarts`; `None`: without end.
+    pub limit: Option<RestartLimit>,
+}
+
+/// `--restart`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restart {
+    /// The child's end is the supervisor's.
+    Never,
+    /// A child that failed is started again; a success is the end.
+    OnFailure,
+    /// Whatever the end.
+    Always,
+}
+
+/// `--backoff MIN..MAX`: `min`, doubling with each failure in a row, up to `max`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backoff {
+    /// The first pause.
+    pub min: Duration,
+    /// The longest.
+    pub max: Duration,
+}
+
+/// `--max-restarts N/D`: so many restarts in any stretch of this length, and no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RestartLimit {
+    /// How many.
+    pub count: u32,
+    /// Within which time.
+    pub within: Duration,
+}
+
+impl Default for CrashPolicy {
+    /// The child's end is the supervisor's; starts that fail in mid-life are tried again after 1 s
+    /// to 60 s.
+    fn default() -> Self {
+        Self {
+            restart: Restart::Never,
+            success: Vec::new(),
+            backoff: Backoff {
+                min: Duration::from_secs(1),
+                max: Duration::from_secs(60),
+            },
+            limit: None,
+        }
+    }
 }
 
 impl StopSequence {

@@ -135,13 +135,18 @@ impl Instance {
     }
 
     /// How the leader ended, whatever it left.
-    pub(super) fn ended(&self) -> Option<Ended> {
+    pub(super) fn ending(&self) -> Option<End> {
         match self.state {
             State::Sweeping { end, .. } | State::SweepKilled { end, .. } | State::Gone { end } => {
-                Some(end.ended)
+                Some(end)
             }
             State::Live { .. } | State::Stopping { .. } | State::Killed { .. } => None,
         }
+    }
+
+    /// How long its leader lived, or lives by now.
+    pub(super) fn lived(&self, now: Time) -> Duration {
+        self.ending().map_or(now, |end| end.at).since(self.started)
     }
 
     /// When it was first told to stop.

@@ -48,10 +48,21 @@ pub(super) enum Why {
 /// A start in another child's place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Instead {
+    pub(super) cause: Cause,
     /// How many starts failed before this one.
     pub(super) failures: u32,
     /// When the other child ended.
     pub(super) dead_since: Option<Time>,
+}
+
+/// Why another child's place is free.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// There is a new revision.
+    #[default]
+    Change,
+    /// It ended by itself, and `--restart` wants another.
+    OwnEnd,
 }
 
 impl Launch {
@@ -92,6 +103,17 @@ impl Launch {
         }
     }
 
+    /// Why it is started, now that there is a newer revision to start it on.
+    pub(super) fn why_on_change(&self) -> Why {
+        match self.why {
+            Why::First => Why::First,
+            Why::Instead(instead) => Why::Instead(Instead {
+                cause: Cause::Change,
+                ..instead
+            }),
+        }
+    }
+
     /// The old child ended then: the dead time counts from there.
     pub(super) fn follow(&mut self, end: End) {
         if let Why::Instead(instead) = &mut self.why {
@@ -102,13 +124,17 @@ impl Launch {
     /// The process lives.
     pub(super) fn into_instance(self, turn: &mut Turn<'_>, pid: u32) -> Instance {
         let instance = Instance::new(self.id, self.revision, self.values, pid, turn.now);
-        let (dead_time, change) = match self.why {
+        let (dead_since, change) = match self.why {
             Why::First => (None, None),
-            Why::Instead(Instead { dead_since, .. }) => (
-                dead_since.map(|since| turn.now.since(since)),
-                Some(turn.now.since(self.seen_at)),
+            Why::Instead(instead) => (
+                instead.dead_since,
+                match instead.cause {
+                    Cause::Change => Some(turn.now.since(self.seen_at)),
+                    Cause::OwnEnd => None,
+                },
             ),
         };
+        let dead_time = dead_since.map(|since| turn.now.since(since));
         turn.announce(Notice::Started {
             child: instance.child(),
             dead_time,

@@ -156,7 +156,8 @@ impl Machines<'_> {
             } => {
                 let finish = service.on_exited(turn, instance, ended, leftovers);
                 // Before anything is asked: the answer may be here already.
-                if finish == Finish::Failed && self.change.act_now(turn) == Verdict::Adopted {
+                let is_free = matches!(finish, Finish::Failed | Finish::Again);
+                if is_free && self.change.act_now(turn) == Verdict::Adopted {
                     self.watch.found_change(turn);
                 }
                 service.decide_end(turn, finish, self.change.desired());

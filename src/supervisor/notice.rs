@@ -106,6 +106,22 @@ pub enum Notice {
         /// How long ago it was told to stop, if it was.
         stopping: Option<Duration>,
     },
+    /// The child ended by itself and is started again (`--restart`).
+    Restarting {
+        /// How it ended.
+        ended: Ended,
+        /// When the next is started, from now.
+        pause: Duration,
+    },
+    /// The child ended by itself once more than `--max-restarts` allows: that is the end.
+    RestartLimit {
+        /// How it ended.
+        ended: Ended,
+        /// How many restarts there were.
+        count: u32,
+        /// Within which time.
+        within: Duration,
+    },
     /// Neither a new credential nor a dead one explains the child's failure: its end is ours.
     NothingFound {
         /// How it ended.

@@ -52,6 +52,7 @@ impl Service {
             | Phase::Replacing { .. }
             | Phase::Asking { .. }
             | Phase::AwaitingCredential { .. }
+            | Phase::Pausing { .. }
             | Phase::BackingOff { .. }
             | Phase::ShuttingDown { .. }
             | Phase::Done) => wind_down(turn, ends, signal),
@@ -112,8 +113,8 @@ fn wind_down(turn: &mut Turn<'_>, phase: Phase, signal: Signal) -> Phase {
             inquiry.close(turn);
             shut_down(turn, failed, ExitWith::Fixed(own_code))
         }
-        Phase::AwaitingCredential { failed, .. } => {
-            shut_down(turn, failed, ExitWith::Fixed(own_code))
+        Phase::AwaitingCredential { failed: ended, .. } | Phase::Pausing { ended, .. } => {
+            shut_down(turn, ended, ExitWith::Fixed(own_code))
         }
         // A stop that a person asks for is no longer one that asks for a new start.
         Phase::ShuttingDown { last, exit } => match exit {

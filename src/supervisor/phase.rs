@@ -35,6 +35,8 @@ pub(super) enum Phase {
     Asking { failed: Instance, inquiry: Inquiry },
     /// The child failed because its credential died; the successor is awaited until `until`.
     AwaitingCredential { failed: Instance, until: Time },
+    /// The child ended by itself; the next is started at `until`, or on a new revision.
+    Pausing { ended: Instance, until: Time },
     /// No child lives; a start failed and is tried again at `until`.
     BackingOff { again: Instead, until: Time },
     /// The last child is ending; nothing is started any more.
@@ -73,6 +75,7 @@ impl Phase {
             Self::Replacing { .. } => ServicePhase::Replacing,
             Self::Asking { .. } => ServicePhase::Asking,
             Self::AwaitingCredential { .. } => ServicePhase::AwaitingCredential,
+            Self::Pausing { .. } => ServicePhase::Pausing,
             Self::BackingOff { .. } => ServicePhase::BackingOff,
             Self::ShuttingDown { .. } => ServicePhase::ShuttingDown,
             Self::Done => ServicePhase::Done,
@@ -91,6 +94,7 @@ impl Phase {
             | Self::Replacing { .. }
             | Self::Asking { .. }
             | Self::AwaitingCredential { .. }
+            | Self::Pausing { .. }
             | Self::BackingOff { .. } => false,
         }
     }
@@ -106,6 +110,7 @@ impl Phase {
             | Self::Replacing { .. }
             | Self::Asking { .. }
             | Self::AwaitingCredential { .. }
+            | Self::Pausing { .. }
             | Self::BackingOff { .. }
             | Self::ShuttingDown { .. }
             | Self::Done => Protect::Nothing,
@@ -126,6 +131,7 @@ impl Phase {
             Self::Asking { inquiry, .. } => Some(inquiry.deadline()),
             Self::Postponed { until, .. }
             | Self::AwaitingCredential { until, .. }
+            | Self::Pausing { until, .. }
             | Self::BackingOff { until, .. } => Some(*until),
             Self::Starting { .. }
             | Self::Running { .. }
@@ -149,6 +155,9 @@ impl Phase {
             }
             | Self::AwaitingCredential {
                 failed: instance, ..
+            }
+            | Self::Pausing {
+                ended: instance, ..
             }
             | Self::ShuttingDown {
                 last: Last::Ending(instance),
@@ -177,6 +186,9 @@ impl Phase {
             }
             | Self::AwaitingCredential {
                 failed: instance, ..
+            }
+            | Self::Pausing {
+                ended: instance, ..
             }
             | Self::ShuttingDown {
                 last: Last::Ending(instance),
@@ -208,6 +220,7 @@ impl Phase {
             | Self::Postponed { .. }
             | Self::Asking { .. }
             | Self::AwaitingCredential { .. }
+            | Self::Pausing { .. }
             | Self::BackingOff { .. }
             | Self::ShuttingDown {
                 last: Last::Ending(_),

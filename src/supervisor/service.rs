@@ -7,17 +7,18 @@
 use crate::credential::Fault;
 
 use super::change::Desired;
+use super::crash::Crashes;
 use super::event::{Ended, FetchFailure, Leftovers, LoginOutcome, SpawnError};
 use super::id::{InstanceId, LoginId};
 use super::inquiry::Finding;
-use super::instance::Instance;
-use super::launch::{Instead, Launch, Stage, Why};
+use super::instance::{End, Instance};
+use super::launch::{Cause, Instead, Launch, Stage, Why};
 use super::notice::Notice;
 use super::phase::{Last, Phase};
 use super::start::Start;
 use super::time::{Duration, Time};
 use super::transition::{
-    announce_retry, apply, ask, end, finish, over, refuse_start, replace, succeed,
+    announce_retry, apply, ask, end, finish, over, refuse_start, replace, restart, resume, succeed,
 };
 use super::turn::{Turn, Want};
 
@@ -25,6 +26,7 @@ use super::turn::{Turn, Want};
 #[derive(Debug)]
 pub(super) struct Service {
     pub(super) phase: Phase,
+    crashes: Crashes,
 }
 
 /// What a leader's end is.
@@ -34,6 +36,8 @@ pub(super) enum Finish {
     Expected,
     /// It did what it was there for, or what a person's interrupt wanted: there is no other.
     Final,
+    /// It did what it was there for, and `--restart always` wants it to do so again.
+    Again,
     /// It failed by itself: nothing is left to protect.
     Failed,
 }
@@ -42,6 +46,7 @@ impl Service {
     pub(super) fn new(start_timeout: Duration) -> Self {
         Self {
             phase: Phase::Waiting(Start::new(Time::ZERO + start_timeout)),
+            crashes: Crashes::default(),
         }
     }
 
@@ -58,21 +63,26 @@ impl Service {
             Phase::Starting { next } => match next.stage {
                 Stage::Spawning => Phase::Starting { next },
                 Stage::Preparing | Stage::Prepared | Stage::Failed => Phase::Starting {
-                    next: Launch::new(turn, desired, next.why),
+                    next: Launch::new(turn, desired, next.why_on_change()),
                 },
             },
             Phase::Replacing { old, next } => Phase::Replacing {
                 old,
-                next: Launch::new(turn, desired, next.why),
+                next: Launch::new(turn, desired, next.why_on_change()),
             },
             Phase::Asking { failed, inquiry } => {
                 inquiry.close(turn);
                 succeed(turn, failed, desired)
             }
-            Phase::AwaitingCredential { failed, .. } => succeed(turn, failed, desired),
-            Phase::BackingOff { again, .. } => Phase::Starting {
-                next: Launch::new(turn, desired, Why::Instead(again)),
-            },
+            Phase::AwaitingCredential { failed: ended, .. } | Phase::Pausing { ended, .. } => {
+                succeed(turn, ended, desired)
+            }
+            Phase::BackingOff { again, .. } => {
+                let cause = Cause::Change;
+                Phase::Starting {
+                    next: Launch::new(turn, desired, Why::Instead(Instead { cause, ..again })),
+                }
+            }
             phase @ (Phase::ShuttingDown { .. } | Phase::Done) => phase,
         };
     }
@@ -152,6 +162,7 @@ impl Service {
             | Phase::Postponed { .. }
             | Phase::Asking { .. }
             | Phase::AwaitingCredential { .. }
+            | Phase::Pausing { .. }
             | Phase::BackingOff { .. }
             | Phase::ShuttingDown { .. }
             | Phase::Done) => phase,
@@ -195,6 +206,7 @@ impl Service {
             | Phase::Replacing { .. }
             | Phase::Asking { .. }
             | Phase::AwaitingCredential { .. }
+            | Phase::Pausing { .. }
             | Phase::BackingOff { .. }
             | Phase::ShuttingDown { .. }
             | Phase::Done) => phase,
@@ -244,6 +256,7 @@ impl Service {
             | Phase::Postponed { .. }
             | Phase::Asking { .. }
             | Phase::AwaitingCredential { .. }
+            | Phase::Pausing { .. }
             | Phase::BackingOff { .. }
             | Phase::ShuttingDown { .. }
             | Phase::Done) => phase,
@@ -268,10 +281,16 @@ impl Service {
         instance.on_exited(turn, ended, leftovers);
         match &self.phase {
             Phase::Running { .. } | Phase::Preparing { .. } | Phase::Postponed { .. } => {
-                if interrupted || ended == Ended::Code(0) {
-                    Finish::Final
-                } else {
-                    Finish::Failed
+                if interrupted {
+                    return Finish::Final;
+                }
+                match (
+                    turn.config.crash.is_success(ended),
+                    turn.config.crash.restarts(ended),
+                ) {
+                    (true, true) => Finish::Again,
+                    (true, false) => Finish::Final,
+                    (false, _) => Finish::Failed,
                 }
             }
             Phase::Waiting(_)
@@ -279,6 +298,7 @@ impl Service {
             | Phase::Replacing { .. }
             | Phase::Asking { .. }
             | Phase::AwaitingCredential { .. }
+            | Phase::Pausing { .. }
             | Phase::BackingOff { .. }
             | Phase::ShuttingDown { .. }
             | Phase::Done => Finish::Expected,
@@ -304,8 +324,17 @@ impl Service {
                 | Phase::Preparing { old: child, .. }
                 | Phase::Postponed { old: child, .. },
                 Finish::Failed,
-            ) => ask(turn, child, desired),
-            (phase, Finish::Final | Finish::Failed | Finish::Expected) => phase,
+            ) => ask(turn, &mut self.crashes, child, desired),
+            (
+                Phase::Running { instance: child }
+                | Phase::Preparing { old: child, .. }
+                | Phase::Postponed { old: child, .. },
+                Finish::Again,
+            ) => match desired.filter(|desired| *desired.values != *child.values) {
+                Some(desired) => succeed(turn, child, desired),
+                None => restart(turn, &mut self.crashes, child),
+            },
+            (phase, Finish::Final | Finish::Failed | Finish::Again | Finish::Expected) => phase,
         };
         self.advance(turn);
     }
@@ -335,7 +364,10 @@ impl Service {
                 turn.announce(Notice::CredentialNeverCame {
                     timeout: turn.config.start_timeout,
                 });
-                end(turn, failed)
+                restart(turn, &mut self.crashes, failed)
+            }
+            (Phase::Pausing { ended, until }, Some(desired)) if until <= now => {
+                resume(turn, ended, desired)
             }
             (Phase::Waiting(start), _) => match start.expired(turn) {
                 None => Phase::Waiting(start),
@@ -371,10 +403,12 @@ impl Service {
                 }
             }
             Finding::Open | Finding::NothingFound => {
-                if let Some(ended) = failed.ended() {
+                if let Some(End { ended, .. }) = failed.ending()
+                    && !turn.config.crash.restarts(ended)
+                {
                     turn.announce(Notice::NothingFound { ended });
                 }
-                end(turn, failed)
+                restart(turn, &mut self.crashes, failed)
             }
         };
         self.advance(turn);
@@ -404,6 +438,7 @@ impl Service {
             | Phase::Postponed { .. }
             | Phase::Asking { .. }
             | Phase::AwaitingCredential { .. }
+            | Phase::Pausing { .. }
             | Phase::BackingOff { .. }
             | Phase::ShuttingDown { .. }
             | Phase::Done) => phase,

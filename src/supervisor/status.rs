@@ -49,6 +49,8 @@ names! {
         Asking,
         /// The child failed because its credential died; the successor is awaited.
         AwaitingCredential,
+        /// The child ended by itself; the next is started later.
+        Pausing,
         /// No child lives; a start failed and is tried again later.
         BackingOff,
         /// The last child is ending; nothing is started any more.

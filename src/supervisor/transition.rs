@@ -5,19 +5,16 @@ use std::sync::Arc;
 use crate::exit_code::ExitCode;
 
 use super::change::Desired;
-use super::config::{OnChange, Watching};
-use super::crash::backoff;
+use super::config::{Backoff, OnChange, Watching};
+use super::crash::{Crashes, Decision, backoff};
 use super::event::SpawnError;
 use super::inquiry::Inquiry;
 use super::instance::{End, Instance};
-use super::launch::{Instead, Launch, Stage, Why};
+use super::launch::{Cause, Instead, Launch, Stage, Why};
 use super::notice::{Child, Notice};
 use super::phase::{ExitWith, Last, Phase};
 use super::time::{Duration, Time};
 use super::turn::{Turn, Want};
-
-/// A start that failed in mid-life is tried again after 1 s, doubling, up to this.
-const RESPAWN_MAX: Duration = Duration::from_secs(60);
 
 /// A new revision, while a child lives and nobody told it to stop. One that a person interrupted
 /// may be ending: it is left alone until the interrupt is history.
@@ -77,18 +74,67 @@ pub(super) fn succeed(turn: &mut Turn<'_>, failed: Instance, desired: &Desired) 
 }
 
 /// The child failed by itself.
-pub(super) fn ask(turn: &mut Turn<'_>, failed: Instance, desired: Option<&Desired>) -> Phase {
+pub(super) fn ask(
+    turn: &mut Turn<'_>,
+    crashes: &mut Crashes,
+    failed: Instance,
+    desired: Option<&Desired>,
+) -> Phase {
     if let Some(desired) = desired
         && *desired.values != *failed.values
     {
         return succeed(turn, failed, desired);
     }
     if turn.config.watching == Watching::Once {
-        return end(turn, failed);
+        return restart(turn, crashes, failed);
     }
     turn.announce(Notice::Asking);
     let inquiry = Inquiry::open(turn, &failed.values);
     Phase::Asking { failed, inquiry }
+}
+
+/// The child ended by itself, and its credential is not known to be why: `--restart` decides. The
+/// pause counts from the end, so what was asked in between costs nothing more.
+pub(super) fn restart(turn: &mut Turn<'_>, crashes: &mut Crashes, ended: Instance) -> Phase {
+    let (Some(how), lived) = (ended.ending(), ended.lived(turn.now)) else {
+        return end(turn, ended);
+    };
+    match crashes.decide(&turn.config.crash, turn.now, how.ended, lived) {
+        Decision::End => end(turn, ended),
+        Decision::Restart { pause } => {
+            let until = turn.now.max(how.at + pause);
+            turn.announce(Notice::Restarting {
+                ended: how.ended,
+                pause: until.since(turn.now),
+            });
+            Phase::Pausing { ended, until }
+        }
+        Decision::TooMany { count, within } => {
+            turn.announce(Notice::RestartLimit {
+                ended: how.ended,
+                count,
+                within,
+            });
+            let exit = if turn.config.crash.is_success(how.ended) {
+                ExitWith::Fixed(ExitCode::RestartLimit)
+            } else {
+                ExitWith::ChildsCode
+            };
+            shut_down(turn, ended, exit)
+        }
+    }
+}
+
+/// The pause is over: the next child, on what is desired now.
+pub(super) fn resume(turn: &mut Turn<'_>, ended: Instance, desired: &Desired) -> Phase {
+    let instead = Instead {
+        cause: Cause::OwnEnd,
+        ..Instead::default()
+    };
+    Phase::Replacing {
+        old: ended,
+        next: Launch::new(turn, desired, Why::Instead(instead)),
+    }
 }
 
 /// The old child is gone; the next one's turn.
@@ -102,10 +148,8 @@ pub(super) fn replace(turn: &mut Turn<'_>, old: Instance, mut next: Launch, end:
         Stage::Failed => {
             next.follow(end);
             let again = next.again().unwrap_or_default();
-            Phase::BackingOff {
-                again,
-                until: turn.now + respawn_pause(again),
-            }
+            let until = turn.now + respawn_pause(turn, again);
+            Phase::BackingOff { again, until }
         }
         Stage::Preparing | Stage::Spawning => Phase::Replacing { old, next },
     }
@@ -137,6 +181,7 @@ pub(super) fn over(turn: &mut Turn<'_>, code: ExitCode) -> Phase {
 pub(super) fn finish(turn: &mut Turn<'_>, exit: ExitWith, end: End) -> Phase {
     let code = match exit {
         ExitWith::Fixed(code) => code,
+        ExitWith::ChildsCode if turn.config.crash.is_success(end.ended) => ExitCode::Child(0),
         ExitWith::ChildsCode => ExitCode::Child(end.ended.code()),
     };
     over(turn, code)
@@ -163,7 +208,7 @@ pub(super) fn announce_retry(
     error: SpawnError,
     running: Option<Child>,
 ) -> Time {
-    let pause = respawn_pause(again);
+    let pause = respawn_pause(turn, again);
     turn.announce(Notice::StartFailed {
         error,
         retry_in: Some(pause),
@@ -172,6 +217,7 @@ pub(super) fn announce_retry(
     turn.now + pause
 }
 
-fn respawn_pause(again: Instead) -> Duration {
-    backoff(again.failures, Duration::from_secs(1), RESPAWN_MAX)
+fn respawn_pause(turn: &Turn<'_>, again: Instead) -> Duration {
+    let Backoff { min, max } = turn.config.crash.backoff;
+    backoff(again.failures, min, max)
 }

@@ -17,6 +17,7 @@ mod network;
 mod process;
 mod raw_http;
 mod readme;
+mod restart;
 mod rotation;
 mod scenarios;
 mod secrets;

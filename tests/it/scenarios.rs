@@ -15,7 +15,8 @@ use changeover::credential::{EnvironmentSpec, RawValue, Secret, Selection};
 use changeover::supervisor::Supervisor;
 use changeover::supervisor::action::{Action, Scope};
 use changeover::supervisor::config::{
-    Config, LeftoverPolicy, Logins, OnChange, StopSequence, StopStep, Watching,
+    Config, CrashPolicy, LeftoverPolicy, Logins, OnChange, Restart, RestartLimit, StopSequence,
+    StopStep, Watching,
 };
 use changeover::supervisor::event::{
     ETag, Ended, Event, FailureKind, FetchFailure, FetchOutcome, Leftovers, LoginOutcome,
@@ -413,6 +414,7 @@ fn config(settings: &str) -> Config {
         scope: Scope::Process,
         leftovers: LeftoverPolicy::Sweep,
         logins: Logins::AfterFailure,
+        crash: CrashPolicy::default(),
     };
     for setting in settings.split_whitespace() {
         let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
@@ -423,6 +425,20 @@ fn config(settings: &str) -> Config {
             "start-timeout" => config.start_timeout = seconds(value),
             "interval" => config.watching = Watching::Every(seconds(value)),
             "no-watch" => config.watching = Watching::Once,
+            "restart" if value == "always" => config.crash.restart = Restart::Always,
+            "restart" => config.crash.restart = Restart::OnFailure,
+            "success-exit" => config.crash.success.push(value.parse().expect("a code")),
+            "backoff" => {
+                let (min, max) = value.split_once("..").expect("MIN..MAX");
+                (config.crash.backoff.min, config.crash.backoff.max) = (seconds(min), seconds(max));
+            }
+            "max-restarts" => {
+                let (count, within) = value.split_once('/').expect("N/D");
+                config.crash.limit = Some(RestartLimit {
+                    count: count.parse().expect("a number"),
+                    within: seconds(within),
+                });
+            }
             "no-login" => config.logins = Logins::Never,
             "no-sweep" => config.leftovers = LeftoverPolicy::Leave,
             "on-change" if value == "exit" => config.on_change = OnChange::Exit,

@@ -44,6 +44,10 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
         Notice::Ended { child, ended, lived, stopping } => {
             info(ended_line(child.pid, *ended, *lived, *stopping))
         }
+        Notice::Restarting { ended, pause } => info(restarting(*ended, *pause)),
+        Notice::RestartLimit { ended, count, within } => {
+            error(restart_limit(*ended, *count, *within))
+        }
         Notice::NothingFound { ended } => info(nothing_found(*ended)),
         Notice::Asking => info(ASKING.to_owned()),
         Notice::LoginTried { name, outcome } => login(name, outcome),
@@ -232,6 +236,26 @@ fn nothing_found(ended: Ended) -> String {
     format!(
         "no sign that its credential is why: ending as the program did, with code {}",
         ended.code()
+    )
+}
+
+fn restarting(ended: Ended, pause: Duration) -> String {
+    match (ended, pause) {
+        (_, Duration::ZERO) => "starting it again now (--restart)".to_owned(),
+        (Ended::Code(0), _) => format!("starting it again in {} (--restart always)", human(pause)),
+        (Ended::Code(_) | Ended::Signal(_), _) => format!(
+            "no sign that its credential is why: starting it again in {} (--restart)",
+            human(pause)
+        ),
+    }
+}
+
+fn restart_limit(ended: Ended, count: u32, within: Duration) -> String {
+    let (code, within) = (ended.code(), human(within));
+    format!(
+        "the program does not stay up: it was started again {count} times in {within} \
+         (--max-restarts), and ended once more with code {code}; giving up, so that whoever runs \
+         changeover learns of it. Mend the program, or allow more restarts"
     )
 }
 

@@ -14,9 +14,6 @@ pub(super) const UNKILLABLE: Duration = Duration::from_secs(5);
 /// "A failed end asks: a fetch, and a login with the credential it ran on, in parallel, 5 s in all."
 pub(super) const INQUIRY: Duration = Duration::from_secs(5);
 
-/// "A spawn that fails in mid-life is retried with backoff": from 1 s, doubling, to this.
-pub(super) const RESPAWN_MAX: Duration = Duration::from_secs(60);
-
 /// "A failed fetch backs off exponentially with jitter to 5 minutes, never stops for good".
 pub(super) const BACKOFF_MAX: Duration = Duration::from_secs(300);
 

@@ -56,7 +56,11 @@ pub(super) const ALL: &[Impossible] = &[
         why: "nothing is being started",
     },
     Impossible {
-        phases: &["Service::Asking", "Service::AwaitingCredential"],
+        phases: &[
+            "Service::Asking",
+            "Service::AwaitingCredential",
+            "Service::Pausing",
+        ],
         kinds: &[STARTS, ENDS],
         why: "the leader has ended, and nothing is being started",
     },
@@ -75,9 +79,9 @@ pub(super) const ALL: &[Impossible] = &[
         why: "the successor is spawned when the old one is gone, and that is another phase",
     },
     Impossible {
-        phases: &["Service::AwaitingCredential"],
+        phases: &["Service::AwaitingCredential", "Service::Pausing"],
         kinds: &[LOGINS],
-        why: "the first refusal closes the inquiry",
+        why: "the inquiry is closed",
     },
     Impossible {
         phases: &["Service::ShuttingDown", "Watch::Off"],

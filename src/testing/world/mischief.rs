@@ -241,6 +241,7 @@ fn is_rare(status: Status) -> bool {
         | ServicePhase::Replacing
         | ServicePhase::Asking
         | ServicePhase::AwaitingCredential
+        | ServicePhase::Pausing
         | ServicePhase::ShuttingDown
         | ServicePhase::Done => false,
     };

@@ -6,15 +6,14 @@ use crate::credential::environment::SslPolicy;
 use crate::credential::{EnvironmentSpec, Selection};
 use crate::supervisor::action::Scope;
 use crate::supervisor::config::{
-    Config, LeftoverPolicy, Logins, OnChange, StopSequence, StopStep, Watching,
+    Backoff, Config, CrashPolicy, LeftoverPolicy, Logins, OnChange, Restart, RestartLimit,
+    StopSequence, StopStep, Watching,
 };
 use crate::supervisor::signal::Signal;
 use crate::supervisor::time::Duration;
 
 use super::Machine;
-use super::bounds::{
-    BACKOFF_MAX, GAP_MAX, JITTER, MANAGER, REQUEST, RESPAWN_MAX, SLACK, SWEEP, UNKILLABLE,
-};
+use super::bounds::{BACKOFF_MAX, GAP_MAX, JITTER, MANAGER, REQUEST, SLACK, SWEEP, UNKILLABLE};
 use super::dice::Dice;
 use super::values::Watch;
 
@@ -41,6 +40,7 @@ pub(super) struct Settings {
     pub(super) stop: StopSequence,
     pub(super) leftovers: LeftoverPolicy,
     logins: Logins,
+    crash: CrashPolicy,
 }
 
 impl Settings {
@@ -95,6 +95,7 @@ impl Settings {
             } else {
                 Logins::AfterFailure
             },
+            crash: crash(dice),
         }
     }
 
@@ -127,6 +128,7 @@ impl Settings {
             scope: Scope::Process,
             leftovers: self.leftovers,
             logins: self.logins,
+            crash: self.crash.clone(),
         }
     }
 
@@ -148,7 +150,30 @@ impl Settings {
         let seen = BACKOFF_MAX * JITTER.1 / 10 + polls + REQUEST * 3;
         let proven = self.debounce + GAP_MAX + self.splay;
         let stopped = self.stop.timeout() * 2 + SWEEP + UNKILLABLE;
-        let started = RESPAWN_MAX + MANAGER * 2 + self.start_timeout * 2;
+        let started = self.crash.backoff.max * 2 + MANAGER * 2 + self.start_timeout * 2;
         seen + proven + stopped + started + SLACK
+    }
+}
+
+/// `--restart` and what belongs to it: half of all lives end with their child.
+fn crash(dice: &mut Dice) -> CrashPolicy {
+    let seconds = |dice: &mut Dice, of: &[u64]| Duration::from_secs(dice.pick(of));
+    let limit = RestartLimit {
+        count: dice.pick(&[0, 1, 2, 5]),
+        within: seconds(dice, &[10, 60, 600]),
+    };
+    CrashPolicy {
+        restart: dice.pick(&[
+            Restart::Never,
+            Restart::Never,
+            Restart::OnFailure,
+            Restart::Always,
+        ]),
+        success: dice.pick(&[&[][..], &[], &[143]]).to_vec(),
+        backoff: Backoff {
+            min: seconds(dice, &[1, 1, 5]),
+            max: seconds(dice, &[5, 60, 60]),
+        },
+        limit: dice.one_in(3).then_some(limit),
     }
 }

@@ -4,15 +4,14 @@ use crate::credential::Environment;
 use crate::credential::environment::INSTANCE_MARK;
 use crate::exit_code::ExitCode;
 use crate::supervisor::action::Action;
-use crate::supervisor::config::{Logins, OnChange};
-use crate::supervisor::event::ETag;
+use crate::supervisor::config::{Backoff, Logins, OnChange};
+use crate::supervisor::event::{ETag, Ended};
 use crate::supervisor::id::{InstanceId, LoginId};
 use crate::supervisor::notice::Notice;
 use crate::supervisor::signal::Signal;
 use crate::supervisor::time::{Duration, Time};
-use crate::testing::world::bounds::RESPAWN_MAX;
 use crate::testing::world::settings::MARK;
-use crate::testing::world::values::{OTHER, version};
+use crate::testing::world::values::{OTHER, Values, version};
 
 use super::end::Why;
 use super::inquiry::Inquiry;
@@ -87,6 +86,7 @@ impl Law {
         {
             return Err("a healthy child is to be replaced without a change".to_owned());
         }
+        self.check_pause(now, proven)?;
         let failures = match self.launch {
             Launch::None => 0,
             Launch::Preparing(before) | Launch::Prepared(before) => {
@@ -100,8 +100,9 @@ impl Law {
                 revision,
             } => {
                 if revision == self.ledger.revision() {
-                    let pause = Duration::from_secs(1 << failures.saturating_sub(1).min(6));
-                    if now < at + pause.min(RESPAWN_MAX) {
+                    let Backoff { min, max } = self.config.crash.backoff;
+                    let pause = min * (1 << failures.saturating_sub(1).min(20));
+                    if now < at + pause.min(max) {
                         return Err(format!("a start is tried again too soon after {at}"));
                     }
                     failures
@@ -117,6 +118,21 @@ impl Law {
             revision: self.ledger.revision(),
             failures,
         });
+        Ok(())
+    }
+
+    /// A child that ended by itself is followed by another on the same revision only when
+    /// `--restart` says so, and then.
+    fn check_pause(&mut self, now: Time, proven: Values) -> Result<(), String> {
+        let again = matches!(self.launch, Launch::None)
+            && self
+                .child
+                .as_ref()
+                .is_some_and(|child| !child.lives() && !child.is_told() && child.values == proven);
+        if again {
+            return self.crashes.prepares(now);
+        }
+        self.crashes.drop_pause();
         Ok(())
     }
 
@@ -255,14 +271,20 @@ impl Law {
                 self.requests.evidence(now);
                 Ok(())
             }
-            Notice::NothingFound { .. } => {
+            Notice::NothingFound { ended } => {
                 self.inquiry.finds_nothing(now)?;
+                if self.crashes.follows(*ended) {
+                    return Err("an end is called final that --restart does not".to_owned());
+                }
                 self.begin_end(now, Why::ChildsOwn);
                 Ok(())
             }
-            Notice::CredentialNeverCame { timeout } => {
-                self.inquiry.gives_up(now, *timeout)?;
-                self.begin_end(now, Why::ChildsOwn);
+            Notice::CredentialNeverCame { timeout } => self.never_comes(now, *timeout),
+            Notice::Restarting { pause, .. } => self.pauses(now, *pause),
+            Notice::RestartLimit { ended, .. } => {
+                self.conclude(now, *ended)?;
+                self.crashes.gives_up(now, *ended)?;
+                self.begin_end(now, Why::TooMany);
                 Ok(())
             }
             Notice::ExitForChange => self.exits_for_change(now),
@@ -285,6 +307,36 @@ impl Law {
             | Notice::SignalDropped { .. }
             | Notice::StopRequested { .. }
             | Notice::KillRequested => Ok(()),
+        }
+    }
+
+    fn never_comes(&mut self, now: Time, timeout: Duration) -> Result<(), String> {
+        self.inquiry.gives_up(now, timeout)?;
+        match self.child.as_ref().and_then(|child| child.ended) {
+            Some(end) => self.unexplained(now, end.how),
+            None => return Err("a successor of a child that lives".to_owned()),
+        }
+        Ok(())
+    }
+
+    /// An inquiry that is finished leaves the rest to `--restart`.
+    fn conclude(&mut self, now: Time, ended: Ended) -> Result<(), String> {
+        if self.inquiry.is_open() {
+            self.inquiry.finds_nothing(now)?;
+            self.unexplained(now, ended);
+        }
+        Ok(())
+    }
+
+    fn pauses(&mut self, now: Time, pause: Duration) -> Result<(), String> {
+        let end = self.child.as_ref().and_then(|child| child.ended);
+        let Some(end) = end.filter(|_| self.end.is_none()) else {
+            return Err("a restart of nothing, or after the end began".to_owned());
+        };
+        self.conclude(now, end.how)?;
+        match &self.child {
+            Some(child) => self.crashes.restarts(now, child, pause),
+            None => Ok(()),
         }
     }
 
@@ -371,7 +423,10 @@ impl Law {
         let Some(end) = &self.end else {
             return Err(format!("an exit with {code:?} that nothing asks for"));
         };
-        if !end.allows(code, self.child.as_ref()) {
+        let allowed = end.allows(code, self.child.as_ref(), |how| {
+            self.crashes.is_success(how)
+        });
+        if !allowed {
             return Err(format!("exit {code:?} after {end:?}, {:?}", self.child));
         }
         self.over = Some(now);

@@ -2,7 +2,7 @@
 //! with which code.
 
 use crate::exit_code::ExitCode;
-use crate::supervisor::event::{FailureKind, SpawnError};
+use crate::supervisor::event::{Ended, FailureKind, SpawnError};
 use crate::supervisor::signal::Signal;
 use crate::supervisor::time::{Duration, Time};
 use crate::testing::world::bounds::{SLACK, SWEEP, UNKILLABLE};
@@ -27,6 +27,8 @@ pub(super) enum Why {
     AskedWithoutChild(Signal),
     /// The child ended, and that was final.
     ChildsOwn,
+    /// It ended once more than `--max-restarts` allows.
+    TooMany,
     /// `--on-change exit`.
     Change,
     /// The first start failed.
@@ -52,8 +54,17 @@ impl End {
 
     /// Whether this is the code of such an end. `child` is how the last one ended. "exit with the
     /// child's code, or 143 when there was none": one that was spawned and never lived is none.
-    pub(super) fn allows(&self, code: ExitCode, child: Option<&Child>) -> bool {
-        let ended = |child: &Child| child.ended.map(|end| ExitCode::Child(end.how.code()));
+    pub(super) fn allows(
+        &self,
+        code: ExitCode,
+        child: Option<&Child>,
+        is_success: impl Fn(Ended) -> bool,
+    ) -> bool {
+        let its_code = |how: Ended| {
+            let own = if is_success(how) { 0 } else { how.code() };
+            ExitCode::Child(own)
+        };
+        let ended = |child: &Child| child.ended.map(|end| its_code(end.how));
         let childs = child.and_then(ended);
         let born = child
             .filter(|child| child.since >= self.since)
@@ -63,6 +74,8 @@ impl End {
             Why::AskedWhileSpawning(signal) => code == born.unwrap_or(by_signal(*signal)),
             Why::AskedWithoutChild(signal) => code == by_signal(*signal),
             Why::ChildsOwn => Some(code) == childs,
+            Why::TooMany if childs == Some(ExitCode::Child(0)) => code == ExitCode::RestartLimit,
+            Why::TooMany => Some(code) == childs,
             Why::Change => code == ExitCode::Changed,
             Why::StartFailed(own) | Why::NoStart(own) => code == *own,
         }

@@ -6,6 +6,7 @@
 
 mod actions;
 mod child;
+mod crash;
 mod end;
 mod inquiry;
 mod ledger;
@@ -18,9 +19,10 @@ use crate::supervisor::id::{FetchId, InstanceId};
 use crate::supervisor::signal::{Origin, Signal};
 use crate::supervisor::time::Time;
 
-use super::bounds::{INQUIRY, RESPAWN_MAX, SLACK};
+use super::bounds::{INQUIRY, SLACK};
 use super::values::{Values, Watch};
 use child::Child;
+use crash::Crashes;
 use end::{End, Heard, Why, start_failed};
 use inquiry::{Inquiry, Owed};
 use ledger::{Adopts, Guard, Ledger};
@@ -41,6 +43,7 @@ pub(super) struct Law {
     /// When the child before this one ended.
     last_end: Option<Time>,
     inquiry: Inquiry,
+    crashes: Crashes,
     end: Option<End>,
     over: Option<Time>,
     /// The answer of this step proves a change: the core must say so.
@@ -75,6 +78,7 @@ impl Law {
         Self {
             ledger: Ledger::new(watch, config.debounce, config.splay),
             requests: Requests::new(config.watching),
+            crashes: Crashes::new(config.crash.clone()),
             config,
             watch,
             api: Api::new(),
@@ -239,7 +243,8 @@ impl Law {
                 let interrupted = child
                     .as_ref()
                     .is_some_and(|child| self.is_interrupted(child, now));
-                if waits || interrupted || now <= from + RESPAWN_MAX + SLACK {
+                let longest = self.config.crash.backoff.max;
+                if waits || interrupted || now <= from + longest + SLACK {
                     Ok(())
                 } else {
                     idle("a start that failed")
@@ -254,7 +259,7 @@ impl Law {
                     idle("a change")
                 }
             }
-            (Launch::None, Some(_)) if self.inquiry.is_open() => Ok(()),
+            (Launch::None, Some(_)) if self.inquiry.is_open() || self.crashes.waits(now) => Ok(()),
             (Launch::None, Some(_)) => idle("a child that ended"),
         }
     }
@@ -346,22 +351,45 @@ impl Law {
         if self.end.is_some() {
             return;
         }
-        if !told && (interrupted || how == Ended::Code(0)) {
+        if told {
+            return;
+        }
+        match (self.crashes.is_success(how), self.crashes.follows(how)) {
+            _ if interrupted => self.begin_end(now, Why::ChildsOwn),
+            (true, false) => self.begin_end(now, Why::ChildsOwn),
+            (true, true) => self.ended_well(values),
+            (false, _) => self.failed(now, values, how),
+        }
+    }
+
+    /// The child did its work, and is to do it again: on a new revision at once.
+    fn ended_well(&mut self, values: Values) {
+        self.adopts = self.ledger.drop_guard();
+        self.launch = Launch::None;
+        if self.ledger.proven() == Some(values) {
+            self.crashes.is_due();
+        }
+    }
+
+    /// Nothing explains the child's end but itself: `--restart` decides.
+    fn unexplained(&mut self, now: Time, how: Ended) {
+        self.inquiry = Inquiry::None;
+        if self.crashes.follows(how) {
+            self.crashes.is_due();
+        } else {
             self.begin_end(now, Why::ChildsOwn);
-        } else if !told {
-            self.failed(now, values);
         }
     }
 
     /// The child failed by itself.
-    fn failed(&mut self, now: Time, values: Values) {
+    fn failed(&mut self, now: Time, values: Values, how: Ended) {
         self.adopts = self.ledger.drop_guard();
         self.launch = Launch::None;
         if self.ledger.proven() != Some(values) {
             return;
         }
         if self.config.watching == Watching::Once {
-            self.begin_end(now, Why::ChildsOwn);
+            self.unexplained(now, how);
         } else {
             self.evidence(now);
             let tries = self.config.logins == Logins::AfterFailure && values[0].is_some();
@@ -418,6 +446,7 @@ impl Law {
             None => self.end = Some(End::new(now, why)),
         }
         self.inquiry = Inquiry::None;
+        self.crashes.drop_pause();
         self.adopts = Adopts::No;
         if !matches!(self.launch, Launch::Spawning(_)) {
             self.launch = Launch::None;
