@@ -350,6 +350,20 @@ pub(super) fn pidfd_signal(pidfd: &File, signal: Signal) -> io::Result<()> {
     Ok(())
 }
 
+/// Blocks signals on the calling thread, and opens a descriptor that does not block and from which
+/// they are read instead. (nix's form knows no real-time signals.)
+pub(super) fn signal_queue(signals: &[Signal]) -> io::Result<OwnedFd> {
+    let mask = signals.iter().fold(0, |mask, signal| mask | bit(signal.0));
+    let before = set_mask(u64::MAX);
+    set_mask(before | mask);
+    let flags = libc::SFD_NONBLOCK | libc::SFD_CLOEXEC;
+    // SAFETY: `mask` is a signal set as the kernel knows it, of the size that is passed.
+    let fd = unsafe { libc::syscall(libc::SYS_signalfd4, -1, &raw const mask, MASK_BYTES, flags) };
+    let fd = c_int::try_from(Errno::result(fd)?).map_err(io::Error::other)?;
+    // SAFETY: the kernel has just opened this descriptor for us, and nobody else knows of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
 /// Takes the next change of any child, without waiting. `None`: children, but nothing new. (nix's
 /// form loses the process when a real-time signal ended it.)
 pub(super) fn wait_any() -> Result<Option<(u32, Change)>, Errno> {

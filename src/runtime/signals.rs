@@ -1,5 +1,6 @@
 //! Hears signals: each one with who raised it, and separately that a child changed.
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::unix::net;
 
@@ -9,7 +10,7 @@ use signal_hook::low_level::siginfo;
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 
-use crate::process::{self, Inherited};
+use crate::process::{self, Inherited, Queued};
 use crate::supervisor::signal::{Origin, Signal};
 
 /// Handled whatever the supervisor was started with.
@@ -33,12 +34,26 @@ const UNLESS_IGNORED: [i32; 14] = [
     30, // PWR
 ];
 
+/// Read from a queue unless ignored at the start; `process::queue` tells why.
+const QUEUED: [i32; 8] = [
+    4,  // ILL
+    5,  // TRAP
+    6,  // ABRT
+    7,  // BUS
+    8,  // FPE
+    11, // SEGV
+    13, // PIPE
+    31, // SYS
+];
+
 /// The signals that reach the supervisor, but for those about children. Nothing wakes while none
 /// comes.
 #[derive(Debug)]
 pub struct Signals {
     delivery: SignalDelivery<UnixStream, WithOrigin>,
     pending: Pending<WithOrigin>,
+    queue: pipe::Receiver,
+    queued: VecDeque<Queued>,
 }
 
 /// A signal, and what is known of where it came from.
@@ -53,7 +68,7 @@ pub struct Received {
 /// Who raised a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sender {
-    /// The kernel: for these signals, the terminal.
+    /// The kernel: for these signals, the terminal, or a fault that does not kill.
     Kernel,
     /// A process; 0 when it is outside our process namespace.
     Process(u32),
@@ -62,21 +77,30 @@ pub enum Sender {
 }
 
 impl Signals {
-    /// Installs the handlers, in a runtime. Before the first start of a child, and before its
-    /// program is prepared.
+    /// Installs the handlers, in a runtime. Before any other thread exists, before the first start
+    /// of a child, and before its program is prepared.
     ///
     /// # Errors
     /// When the system refuses.
     pub fn install(inherited: &Inherited) -> io::Result<Self> {
         let (read, write) = net::UnixStream::pair()?;
         read.set_nonblocking(true)?;
-        let others = UNLESS_IGNORED.into_iter().map(Signal);
-        let others = others.filter(|signal| !inherited.ignores(*signal));
-        let numbers = ALWAYS.into_iter().chain(others).map(|signal| signal.0);
+        let unless_ignored = |number: &i32| !inherited.ignores(Signal(*number));
+        let others = UNLESS_IGNORED.into_iter().filter(unless_ignored);
+        let numbers = ALWAYS.map(|signal| signal.0).into_iter().chain(others);
         let read = UnixStream::from_std(read)?;
         let mut delivery = SignalDelivery::with_pipe(read, write, WithOrigin::default(), numbers)?;
         let pending = delivery.pending();
-        Ok(Self { delivery, pending })
+        let queued = QUEUED.into_iter().chain(Signal::REAL_TIME);
+        let queued: Vec<_> = queued.filter(unless_ignored).map(Signal).collect();
+        // No pipe, but read like one.
+        let queue = pipe::Receiver::from_owned_fd_unchecked(process::queue(&queued)?)?;
+        Ok(Self {
+            delivery,
+            pending,
+            queue,
+            queued: VecDeque::new(),
+        })
     }
 
     /// Waits for the next signal. A cancelled wait loses none.
@@ -88,13 +112,26 @@ impl Signals {
             if let Some(origin) = self.pending.next() {
                 return Ok(Received::new(&origin));
             }
+            if let Some(queued) = self.queued.pop_front() {
+                return Ok(queued.into());
+            }
             let pipe = self.delivery.get_read();
-            pipe.readable().await?;
-            // The runtime learns from its own read alone that the pipe is empty again.
-            match pipe.try_read(&mut [0; 64]) {
-                Ok(_) => self.pending = self.delivery.pending(),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
+            tokio::select! {
+                ready = pipe.readable() => {
+                    ready?;
+                    // The runtime learns from its own read alone that the pipe is empty again.
+                    if unless_empty(pipe.try_read(&mut [0; 64]))?.is_some() {
+                        self.pending = self.delivery.pending();
+                    }
+                }
+                ready = self.queue.readable() => {
+                    ready?;
+                    let mut bytes = [0; 1024];
+                    if let Some(length) = unless_empty(self.queue.try_read(&mut bytes))? {
+                        let queued = bytes.get(..length).unwrap_or_default();
+                        self.queued.extend(process::queued(queued));
+                    }
+                }
             }
         }
     }
@@ -122,6 +159,24 @@ impl Received {
             }
             Sender::Process(_) | Sender::Unknown => Origin::Process,
         }
+    }
+}
+
+impl From<Queued> for Received {
+    fn from(queued: Queued) -> Self {
+        Self {
+            signal: queued.signal,
+            sender: queued.sender.map_or(Sender::Kernel, Sender::Process),
+        }
+    }
+}
+
+/// What was read, or that there is nothing to read.
+fn unless_empty(read: io::Result<usize>) -> io::Result<Option<usize>> {
+    match read {
+        Ok(length) => Ok(Some(length)),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -160,10 +215,6 @@ impl ChildChanges {
     /// Takes the news that is there; `false` when there was none.
     fn take(&self) -> io::Result<bool> {
         // Room for several, as the kernel writes them: 128 bytes each.
-        match self.0.try_read(&mut [0; 1024]) {
-            Ok(_) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
-            Err(error) => Err(error),
-        }
+        Ok(unless_empty(self.0.try_read(&mut [0; 1024]))?.is_some())
     }
 }

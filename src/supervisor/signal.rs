@@ -41,10 +41,9 @@ const NAMES: [(i32, &str); 31] = [
     (31, "SYS"),
 ];
 
-/// The first real-time signal that a program may use, and the last (glibc keeps 32 and 33).
-const REAL_TIME: core::ops::RangeInclusive<i32> = 34..=64;
-
 impl Signal {
+    /// The numbers of the real-time signals that a program may use (glibc keeps 32 and 33).
+    pub const REAL_TIME: core::ops::RangeInclusive<i32> = 34..=64;
     /// Hang-up.
     pub const HUP: Self = Self(1);
     /// The interrupt key.
@@ -62,7 +61,7 @@ impl Signal {
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         if let Ok(number) = name.parse::<i32>() {
-            return ((1..=31).contains(&number) || REAL_TIME.contains(&number))
+            return ((1..=31).contains(&number) || Self::REAL_TIME.contains(&number))
                 .then_some(Self(number));
         }
         let upper = name.to_ascii_uppercase();
@@ -73,13 +72,13 @@ impl Signal {
             } else {
                 offset.parse::<i32>().ok()?
             };
-            Some(base.saturating_add(offset)).filter(|number| REAL_TIME.contains(number))
+            Some(base.saturating_add(offset)).filter(|number| Self::REAL_TIME.contains(number))
         };
         if let Some(offset) = short.strip_prefix("RTMIN") {
-            return real_time(*REAL_TIME.start(), offset).map(Self);
+            return real_time(*Self::REAL_TIME.start(), offset).map(Self);
         }
         if let Some(offset) = short.strip_prefix("RTMAX") {
-            return real_time(*REAL_TIME.end(), offset).map(Self);
+            return real_time(*Self::REAL_TIME.end(), offset).map(Self);
         }
         let short = if short == "POLL" { "IO" } else { short };
         NAMES
@@ -93,8 +92,8 @@ impl fmt::Display for Signal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match NAMES.iter().find(|(number, _)| *number == self.0) {
             Some((_, name)) => f.write_str(name),
-            None if REAL_TIME.contains(&self.0) => {
-                write!(f, "RTMIN+{}", self.0 - REAL_TIME.start())
+            None if Self::REAL_TIME.contains(&self.0) => {
+                write!(f, "RTMIN+{}", self.0 - Self::REAL_TIME.start())
             }
             None => write!(f, "signal {}", self.0),
         }

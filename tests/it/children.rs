@@ -4,6 +4,8 @@
 use std::io::{Read, Write};
 use std::process::Stdio;
 
+use changeover::process::signal_process;
+use changeover::supervisor::signal::Signal as Number;
 use nix::sys::signal::Signal;
 
 use crate::support::supervised::{QUICK, Supervise, Supervised, simulator, url};
@@ -158,10 +160,14 @@ fn the_childs_own_code_is_the_supervisors() {
 /// Says each signal that it gets, and ends on USR2.
 const LISTENER: &str = r#"
 for signal in HUP INT QUIT USR1 ALRM WINCH; do trap "echo got $signal" $signal; done
+for number in 4 5 6 7 8 11 13 31 34 35 50 64; do trap "echo got $number." $number; done
 trap 'exit 5' USR2
 sleep 1000 &
 echo "ready pid=$$"
 while :; do wait; done"#;
+
+/// Faults, PIPE and real-time signals.
+const QUEUED: [i32; 12] = [4, 5, 6, 7, 8, 11, 13, 31, 34, 35, 50, 64];
 
 #[test]
 fn signals_are_handed_on() {
@@ -179,6 +185,10 @@ fn signals_are_handed_on() {
     ] {
         run.signal(signal);
         run.line(&format!("got {name}"));
+    }
+    for number in QUEUED {
+        signal_process(run.pid(), Number(number)).unwrap();
+        run.line(&format!("got {number}."));
     }
     run.signal(Signal::SIGUSR2);
     assert_eq!(run.exit_code(), 5, "{}", run.told());

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::os::unix::process::ExitStatusExt;
 
 use changeover::process::{
     Inherited, StartTime, Terminal, Tree, collect, has_controlling_terminal, signal_process,
@@ -15,7 +16,7 @@ use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 use nix::unistd::{getpgrp, setsid, tcgetpgrp, tcsetpgrp};
 
-use super::kit::{Markers, Reaper, alone, shell, start};
+use super::kit::{Markers, Reaper, alone, role, shell, start};
 
 fn in_runtime<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -52,6 +53,82 @@ alone!(every_kind_of_signal_is_heard_with_its_sender, {
         }
     });
 });
+
+/// Those that are read from the queue; blocked on the test's other thread, as in the supervisor.
+const QUEUED: &str = "--block-signal=4,5,6,7,8,11,13,31,34,35,50,64";
+
+alone!(what_is_queued_is_heard_with_its_sender, [QUEUED], {
+    in_runtime(async {
+        let mut signals = Signals::install(&Inherited::record()).unwrap();
+        let own = std::process::id();
+        let kinds = [4, 5, 6, 7, 8, 11, 13, 31, 34, 35, 50, 64];
+        for number in kinds {
+            signal_process(own, Signal(number)).unwrap();
+        }
+        let mut heard = BTreeSet::new();
+        for _ in kinds {
+            let received = signals.next().await.unwrap();
+            assert_eq!(received.sender, Sender::Process(own));
+            heard.insert(received.signal.0);
+        }
+        assert_eq!(heard, BTreeSet::from(kinds));
+        // Real-time signals are counted: none is merged with another.
+        for _ in 0..20 {
+            signal_process(own, Signal(50)).unwrap();
+        }
+        for _ in 0..20 {
+            assert_eq!(signals.next().await.unwrap().signal, Signal(50));
+        }
+    });
+});
+
+alone!(
+    what_is_ignored_at_the_start_is_not_queued,
+    ["--ignore-signal=SEGV,40", "--block-signal=41"],
+    {
+        in_runtime(async {
+            let mut signals = Signals::install(&Inherited::record()).unwrap();
+            for number in [11, 40, 41] {
+                signal_process(std::process::id(), Signal(number)).unwrap();
+            }
+            assert_eq!(signals.next().await.unwrap().signal, Signal(41));
+        });
+    }
+);
+
+/// Only its own process calls it: it runs over the end of its stack.
+fn overflow(depth: u64) -> u64 {
+    if std::hint::black_box(depth) == u64::MAX {
+        return 0;
+    }
+    1 + overflow(depth + 1)
+}
+
+/// Installs the signals, and does what kills.
+fn dies_of(name: &str, number: i32, fault: impl FnOnce()) {
+    if std::env::var("PROCESS_TEST_FAULT").is_ok_and(|fault| fault == name) {
+        return in_runtime(async {
+            let _signals = Signals::install(&Inherited::record()).unwrap();
+            fault();
+        });
+    }
+    let path = format!("process::signals::{name}");
+    let mut process = role(&path, &[]);
+    let output = process.env("PROCESS_TEST_FAULT", name).output().unwrap();
+    assert_eq!(output.status.signal(), Some(number), "{output:?}");
+}
+
+#[test]
+fn a_fault_of_our_own_kills() {
+    dies_of("a_fault_of_our_own_kills", 11, || {
+        overflow(0);
+    });
+}
+
+#[test]
+fn an_abort_of_our_own_kills() {
+    dies_of("an_abort_of_our_own_kills", 6, || std::process::abort());
+}
 
 alone!(
     what_nohup_ignores_stays_ignored,

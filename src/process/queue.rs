@@ -1,0 +1,52 @@
+//! Signals that are blocked and read from a descriptor instead of being handled.
+//!
+//! For a fault signal (SEGV and its like) this is better than a handler that `signal_hook_registry`
+//! installs with `register_unchecked`: one that a *process* sends waits here to be read, and one
+//! that the *kernel* raises, because we did something wrong, still kills us at once and as what it
+//! is: a blocked fault cannot wait, so the kernel does not ask for a handler. A handler would have
+//! to tell the two apart by itself, in a process that is broken, or return into the fault without
+//! end.
+//!
+//! For a real-time signal: each one that was sent is read, in its order; a handler's pipe merges
+//! them. `abort` unblocks ABRT by itself.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use super::spawn::signal_queue;
+use crate::supervisor::signal::Signal;
+
+/// What the kernel writes for one signal: `struct signalfd_siginfo`.
+const RECORD_BYTES: usize = 128;
+
+/// A signal that was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Queued {
+    /// Which.
+    pub signal: Signal,
+    /// The process that sent it, 0 when that is outside our process namespace; `None`: the kernel
+    /// raised it.
+    pub sender: Option<u32>,
+}
+
+/// Opens a descriptor from which these signals are read. They are blocked on this thread and all
+/// that it starts: call it before any other thread exists. The descriptor does not block.
+///
+/// # Errors
+/// When the system refuses.
+pub fn queue(signals: &[Signal]) -> io::Result<OwnedFd> {
+    signal_queue(signals)
+}
+
+/// The signals in what was read from the descriptor.
+pub fn queued(bytes: &[u8]) -> impl Iterator<Item = Queued> + '_ {
+    bytes.chunks_exact(RECORD_BYTES).filter_map(|record| {
+        let word = |at: usize| Some(u32::from_ne_bytes(record.get(at..at + 4)?.try_into().ok()?));
+        let (number, code, pid) = (word(0)?, word(8)?.cast_signed(), word(12)?);
+        Some(Queued {
+            signal: Signal(number.cast_signed()),
+            // Above 0 are the kernel's own reasons: a fault, a key of the terminal.
+            sender: (code <= 0).then_some(pid),
+        })
+    })
+}
