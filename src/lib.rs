@@ -105,6 +105,8 @@
 //!   and the common case needs no second event.
 //! - `exec` and `env` run the core's own start up to its first `Prepare` (`commands/first.rs`), so
 //!   there is one start policy, and a second caller of `step`.
+//! - Fault signals that a process sent are blocked and read from a descriptor (`process/queue.rs`),
+//!   not handled with `register_unchecked`: one that the kernel raises still kills by itself.
 //! - `Supervisor` may use `exit_code`, and `config` speaks the core's plain types: a translation
 //!   between equal enums is only a place for mistakes.
 

@@ -108,8 +108,6 @@ pub enum Notice {
     },
     /// The child ended by itself and is started again (`--restart`).
     Restarting {
-        /// How it ended.
-        ended: Ended,
         /// When the next is started, from now.
         pause: Duration,
     },

@@ -103,10 +103,8 @@ pub(super) fn restart(turn: &mut Turn<'_>, crashes: &mut Crashes, ended: Instanc
         Decision::End => end(turn, ended),
         Decision::Restart { pause } => {
             let until = turn.now.max(how.at + pause);
-            turn.announce(Notice::Restarting {
-                ended: how.ended,
-                pause: until.since(turn.now),
-            });
+            let pause = until.since(turn.now);
+            turn.announce(Notice::Restarting { pause });
             Phase::Pausing { ended, until }
         }
         Decision::TooMany { count, within } => {

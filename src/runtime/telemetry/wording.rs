@@ -44,7 +44,7 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
         Notice::Ended { child, ended, lived, stopping } => {
             info(ended_line(child.pid, *ended, *lived, *stopping))
         }
-        Notice::Restarting { ended, pause } => info(restarting(*ended, *pause)),
+        Notice::Restarting { pause } => info(restarting(*pause)),
         Notice::RestartLimit { ended, count, within } => {
             error(restart_limit(*ended, *count, *within))
         }
@@ -239,14 +239,10 @@ fn nothing_found(ended: Ended) -> String {
     )
 }
 
-fn restarting(ended: Ended, pause: Duration) -> String {
-    match (ended, pause) {
-        (_, Duration::ZERO) => "starting it again now (--restart)".to_owned(),
-        (Ended::Code(0), _) => format!("starting it again in {} (--restart always)", human(pause)),
-        (Ended::Code(_) | Ended::Signal(_), _) => format!(
-            "no sign that its credential is why: starting it again in {} (--restart)",
-            human(pause)
-        ),
+fn restarting(pause: Duration) -> String {
+    match pause {
+        Duration::ZERO => "starting it again now (--restart)".to_owned(),
+        pause => format!("starting it again in {} (--restart)", human(pause)),
     }
 }
 

@@ -205,22 +205,11 @@ fn ends() {
 fn a_child_that_is_started_again() {
     all_tell(vec![
         (
-            Notice::Restarting {
-                ended: Ended::Code(3),
-                pause: seconds(4),
-            },
-            "I no sign that its credential is why: starting it again in 4 s (--restart)",
+            Notice::Restarting { pause: seconds(4) },
+            "I starting it again in 4 s (--restart)",
         ),
         (
             Notice::Restarting {
-                ended: Ended::Code(0),
-                pause: seconds(1),
-            },
-            "I starting it again in 1 s (--restart always)",
-        ),
-        (
-            Notice::Restarting {
-                ended: Ended::Code(3),
                 pause: Duration::ZERO,
             },
             "I starting it again now (--restart)",

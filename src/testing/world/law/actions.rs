@@ -280,7 +280,7 @@ impl Law {
                 Ok(())
             }
             Notice::CredentialNeverCame { timeout } => self.never_comes(now, *timeout),
-            Notice::Restarting { pause, .. } => self.pauses(now, *pause),
+            Notice::Restarting { pause } => self.pauses(now, *pause),
             Notice::RestartLimit { ended, .. } => {
                 self.conclude(now, *ended)?;
                 self.crashes.gives_up(now, *ended)?;
