@@ -21,6 +21,7 @@ mod launch;
 pub mod notice;
 mod orders;
 mod phase;
+pub mod readiness;
 mod rng;
 mod service;
 pub mod signal;
