@@ -254,6 +254,9 @@ pub struct Change {
     /// Who gets signals: process or group [default: process]
     #[arg(long, value_name = "SCOPE")]
     pub stop_scope: Option<OsString>,
+    /// Pass FROM on as TO, or not at all as FROM:none, instead of acting on it; repeatable
+    #[arg(long, value_name = "FROM:TO")]
+    pub map_signal: Vec<OsString>,
     /// Stop what the program leaves behind: tree or none [default: tree]
     #[arg(long, value_name = "SCOPE")]
     pub sweep: Option<OsString>,

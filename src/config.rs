@@ -18,7 +18,8 @@ use crate::credential::EnvironmentSpec;
 use crate::supervisor::action::Scope;
 
 pub use crate::supervisor::config::{
-    Backoff, CrashPolicy, LeftoverPolicy, OnChange, Restart, RestartLimit, StopSequence, StopStep,
+    Backoff, CrashPolicy, LeftoverPolicy, Mapped, OnChange, Restart, RestartLimit, SignalMap,
+    StopSequence, StopStep,
 };
 pub use given::{Inherited, UsageError};
 pub use groups::unknown_variables;
@@ -154,6 +155,8 @@ pub struct Change {
     pub stop: StopSequence,
     /// Who gets the stop signal and every forwarded signal.
     pub scope: Scope,
+    /// What becomes of signals before anything else looks at them.
+    pub signals: SignalMap,
     /// What happens to processes that a child leaves behind.
     pub leftovers: LeftoverPolicy,
     /// A random delay of up to this.

@@ -12,7 +12,7 @@ use crate::runtime::{self, clock::Clock, executor, telemetry};
 use crate::supervisor::Supervisor;
 use crate::supervisor::action::{Action, Scope};
 use crate::supervisor::config::{
-    self as core, CrashPolicy, LeftoverPolicy, Logins, OnChange, StopSequence, Watching,
+    self as core, CrashPolicy, LeftoverPolicy, Logins, OnChange, SignalMap, StopSequence, Watching,
 };
 use crate::supervisor::event::Event;
 use crate::supervisor::time::Duration;
@@ -92,6 +92,7 @@ fn start_only(config: &Config) -> core::Config {
         on_change: OnChange::Restart,
         stop: StopSequence(Vec::new()),
         scope: Scope::Process,
+        signals: SignalMap::default(),
         leftovers: LeftoverPolicy::Leave,
         logins: Logins::Never,
         crash: CrashPolicy::default(),

@@ -52,6 +52,7 @@ fn core_config(config: &Config, run: Run) -> core::Config {
         on_change: run.change.on_change,
         stop: run.change.stop,
         scope: run.change.scope,
+        signals: run.change.signals,
         leftovers: run.change.leftovers,
         logins: match config.check_login {
             CheckLogin::Auto | CheckLogin::Always => core::Logins::AfterFailure,

@@ -15,7 +15,7 @@ use crate::supervisor::signal::Signal;
 use super::given::{self, Given, Inherited, Lookup, UsageError};
 use super::{
     Change, CheckLogin, Child, CrashPolicy, Format, LeftoverPolicy, Log, LogFormat, Restart,
-    Source, StopSequence, StopStep, Token, Verbosity, Watch, words,
+    SignalMap, Source, StopSequence, StopStep, Token, Verbosity, Watch, words,
 };
 
 /// Below this, every interval would be a burst.
@@ -185,6 +185,7 @@ impl Lookup<'_> {
         Ok(Change {
             on_change: words::on_change(&on_change)?,
             scope: words::choice(&scope, &scopes)?,
+            signals: self.signal_map(typed.map_signal.clone())?,
             leftovers: words::choice(&sweep, &sweeps)?,
             splay: self.duration("splay", typed.splay.clone(), Duration::ZERO)?,
             stop: self.stop(typed)?,
@@ -212,6 +213,19 @@ impl Lookup<'_> {
             return Ok(StopSequence(Vec::new()));
         }
         Ok(StopSequence(vec![StopStep { signal, wait }]))
+    }
+
+    fn signal_map(&self, typed: Vec<OsString>) -> Result<SignalMap, UsageError> {
+        let mut map = SignalMap::default();
+        for rule in &self.list("map-signal", typed)? {
+            let (from, mapped) = words::signal_rule(rule)?;
+            if map.rule(from).is_some() {
+                let why = format!("but another --map-signal already has a rule for {from}");
+                return Err(rule.wrong(&why, "leave one of the two out"));
+            }
+            map.0.push((from, mapped));
+        }
+        Ok(map)
     }
 
     pub(super) fn crash(&self, typed: cli::Crash) -> Result<CrashPolicy, UsageError> {

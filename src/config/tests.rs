@@ -13,6 +13,8 @@ use crate::credential::{Secret, SslMode, Values};
 
 use super::*;
 
+mod map_signal;
+
 fn inherited(variables: &[(&str, &str)]) -> Inherited {
     variables
         .iter()
@@ -75,6 +77,7 @@ fn the_defaults() {
                 wait: seconds(35)
             }]),
             scope: Scope::Process,
+            signals: SignalMap::default(),
             leftovers: LeftoverPolicy::Sweep,
             splay: Duration::ZERO,
         }

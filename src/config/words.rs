@@ -7,7 +7,7 @@ use crate::credential::snapshot::Watched;
 use crate::supervisor::signal::Signal;
 
 use super::given::{Given, UsageError};
-use super::{Backoff, OnChange, RestartLimit, StopSequence, StopStep, User};
+use super::{Backoff, Mapped, OnChange, RestartLimit, StopSequence, StopStep, User};
 
 /// Longer waits are a slip, and far below every overflow.
 const DURATION_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -55,13 +55,40 @@ pub(super) fn signal(given: &Text) -> Result<Signal, UsageError> {
     })
 }
 
+/// `FROM:TO` or `FROM:none`.
+pub(super) fn signal_rule(given: &Text) -> Result<(Signal, Mapped), UsageError> {
+    const MEND: &str = "write two signals such as TERM:QUIT, or TERM:none";
+    let Some((from, to)) = given.value.split_once(':') else {
+        return Err(given.wrong("which is no rule for a signal", MEND));
+    };
+    let read = |name: &str| {
+        Signal::from_name(name)
+            .ok_or_else(|| given.wrong(&format!("where {name:?} is no signal"), MEND))
+    };
+    let from = read(from)?;
+    if from == Signal::KILL || from == Signal::STOP {
+        let why = format!("and {from} cannot be caught, so it cannot become another");
+        return Err(given.wrong(&why, "leave it out"));
+    }
+    if from == Signal::CHLD {
+        let why = "and CHLD tells changeover of its own programs, so it is never passed on";
+        return Err(given.wrong(why, "leave it out"));
+    }
+    let mapped = if to.eq_ignore_ascii_case("none") {
+        Mapped::Swallowed
+    } else {
+        Mapped::To(read(to)?)
+    };
+    Ok((from, mapped))
+}
+
 /// `restart`, `exit` or `signal:SIG`.
 pub(super) fn on_change(given: &Text) -> Result<OnChange, UsageError> {
     match (given.value.as_str(), given.value.strip_prefix("signal:")) {
         ("restart", _) => Ok(OnChange::Restart),
         ("exit", _) => Ok(OnChange::Exit),
         (_, Some(name)) => match Signal::from_name(name) {
-            Some(Signal::KILL | Signal(19)) => Err(given.wrong(
+            Some(Signal::KILL | Signal::STOP) => Err(given.wrong(
                 "which no program can catch, so it would never read its new credentials",
                 "write a signal that it handles, such as signal:HUP",
             )),

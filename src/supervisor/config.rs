@@ -28,6 +28,8 @@ pub struct Config {
     pub stop: StopSequence,
     /// Who gets the stop signal and forwarded signals.
     pub scope: Scope,
+    /// What becomes of signals before anything else looks at them.
+    pub signals: SignalMap,
     /// What happens to processes that a child leaves behind.
     pub leftovers: LeftoverPolicy,
     /// When the core may log in to Postgres.
@@ -67,6 +69,19 @@ pub struct StopStep {
     pub signal: Signal,
     /// Until the next step.
     pub wait: Duration,
+}
+
+/// `--map-signal`: a rule for each signal that is not what it seems. No signal has two.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SignalMap(pub Vec<(Signal, Mapped)>);
+
+/// What becomes of a signal with a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mapped {
+    /// The child gets this one.
+    To(Signal),
+    /// Nobody gets anything.
+    Swallowed,
 }
 
 /// `--sweep`.
@@ -142,6 +157,15 @@ impl Default for CrashPolicy {
             },
             limit: None,
         }
+    }
+}
+
+impl SignalMap {
+    /// The rule for a signal, if there is one.
+    #[must_use]
+    pub fn rule(&self, signal: Signal) -> Option<Mapped> {
+        let rule = self.0.iter().find(|(from, _)| *from == signal);
+        rule.map(|(_, mapped)| *mapped)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::exit_code::ExitCode;
 
+use super::config::Mapped;
 use super::instance::Instance;
 use super::launch::{Instead, Stage};
 use super::notice::Notice;
@@ -12,7 +13,22 @@ use super::transition::{over, shut_down};
 use super::turn::Turn;
 
 impl Service {
+    /// `--map-signal` comes first: a signal with a rule is passed on as what the rule says, and is
+    /// no order for us. What the terminal raised reached the child already, as it was, and has no
+    /// rule.
     pub(super) fn on_signal(&mut self, turn: &mut Turn<'_>, signal: Signal, origin: Origin) {
+        let rule = match origin {
+            Origin::Process | Origin::OwnTree => turn.config.signals.rule(signal),
+            Origin::Terminal => None,
+        };
+        match rule {
+            Some(Mapped::To(new)) => self.hand_on(turn, new, origin),
+            Some(Mapped::Swallowed) => {}
+            None => self.obey(turn, signal, origin),
+        }
+    }
+
+    fn obey(&mut self, turn: &mut Turn<'_>, signal: Signal, origin: Origin) {
         match signal {
             Signal::TERM => self.terminate(turn),
             Signal::INT | Signal::QUIT => self.interrupt(turn, signal, origin),

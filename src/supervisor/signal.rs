@@ -54,8 +54,12 @@ impl Signal {
     pub const KILL: Self = Self(9);
     /// The polite request to end.
     pub const TERM: Self = Self(15);
+    /// A child of the receiver changed.
+    pub const CHLD: Self = Self(17);
     /// Go on after a stop.
     pub const CONT: Self = Self(18);
+    /// Cannot be caught either.
+    pub const STOP: Self = Self(19);
 
     /// Reads `TERM`, `SIGTERM`, `15`, `RTMIN`, `RTMIN+3` or `RTMAX-1`, in any case.
     #[must_use]

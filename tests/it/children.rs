@@ -195,6 +195,25 @@ fn signals_are_handed_on() {
 }
 
 #[test]
+fn a_mapped_signal_is_passed_on_as_another_and_is_no_stop() {
+    let simulator = simulator();
+    let run = Supervise::on(&simulator).options("--check-login never --restart always");
+    let run = run.options("--map-signal TERM:QUIT --map-signal INT:none,USR1:RTMIN+1");
+    let mut run = run
+        .env("CHANGEOVER_MAP_SIGNAL", "USR1:none")
+        .script(LISTENER);
+    let child = Process::named(&run.line("ready"), "pid");
+    run.signal(Signal::SIGTERM);
+    assert_eq!(run.line("got"), "got QUIT");
+    run.signal(Signal::SIGINT);
+    run.signal(Signal::SIGUSR1);
+    assert_eq!(run.line("got"), "got 35.");
+    assert!(child.lives(), "{}", run.told());
+    let logs = run.logs().join("\n");
+    assert!(!logs.contains("stopping"), "{logs}");
+}
+
+#[test]
 fn what_nohup_ignores_stays_ignored() {
     let simulator = simulator();
     let supervise = Supervise::on(&simulator).options("--check-login never");

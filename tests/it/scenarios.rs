@@ -15,8 +15,8 @@ use changeover::credential::{EnvironmentSpec, RawValue, Secret, Selection};
 use changeover::supervisor::Supervisor;
 use changeover::supervisor::action::{Action, Scope};
 use changeover::supervisor::config::{
-    Config, CrashPolicy, LeftoverPolicy, Logins, OnChange, Restart, RestartLimit, StopSequence,
-    StopStep, Watching,
+    Config, CrashPolicy, LeftoverPolicy, Logins, Mapped, OnChange, Restart, RestartLimit,
+    SignalMap, StopSequence, StopStep, Watching,
 };
 use changeover::supervisor::event::{
     ETag, Ended, Event, FailureKind, FetchFailure, FetchOutcome, Leftovers, LoginOutcome,
@@ -389,6 +389,23 @@ fn watch<'a>(patterns: impl Iterator<Item = &'a str>) -> Selection {
     }
 }
 
+fn rule(text: &str) -> (Signal, Mapped) {
+    let (from, to) = text.split_once(':').expect("FROM:TO");
+    let mapped = match to {
+        "none" => Mapped::Swallowed,
+        to => Mapped::To(signal(to)),
+    };
+    (signal(from), mapped)
+}
+
+fn limit(text: &str) -> RestartLimit {
+    let (count, within) = text.split_once('/').expect("N/D");
+    RestartLimit {
+        count: count.parse().expect("a number"),
+        within: seconds(within),
+    }
+}
+
 fn config(settings: &str) -> Config {
     let mut config = Config {
         environment: EnvironmentSpec {
@@ -412,6 +429,7 @@ fn config(settings: &str) -> Config {
             wait: Duration::from_secs(35),
         }]),
         scope: Scope::Process,
+        signals: SignalMap::default(),
         leftovers: LeftoverPolicy::Sweep,
         logins: Logins::AfterFailure,
         crash: CrashPolicy::default(),
@@ -432,13 +450,8 @@ fn config(settings: &str) -> Config {
                 let (min, max) = value.split_once("..").expect("MIN..MAX");
                 (config.crash.backoff.min, config.crash.backoff.max) = (seconds(min), seconds(max));
             }
-            "max-restarts" => {
-                let (count, within) = value.split_once('/').expect("N/D");
-                config.crash.limit = Some(RestartLimit {
-                    count: count.parse().expect("a number"),
-                    within: seconds(within),
-                });
-            }
+            "max-restarts" => config.crash.limit = Some(limit(value)),
+            "map" => config.signals.0.push(rule(value)),
             "no-login" => config.logins = Logins::Never,
             "no-sweep" => config.leftovers = LeftoverPolicy::Leave,
             "on-change" if value == "exit" => config.on_change = OnChange::Exit,

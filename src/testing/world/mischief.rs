@@ -169,7 +169,7 @@ impl World<'_> {
         }
     }
 
-    fn kill_child(&mut self, soon: Duration) {
+    pub(super) fn kill_child(&mut self, soon: Duration) {
         let Some(process) = self.processes.iter().rev().find(|process| process.lives()) else {
             return;
         };

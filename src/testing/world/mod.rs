@@ -316,6 +316,9 @@ impl<'a> World<'a> {
                 break;
             }
         }
+        if self.settings.is_termless() {
+            self.kill_child(after);
+        }
     }
 
     /// When the core wants to be called, in the world's time.

@@ -6,8 +6,8 @@ use crate::credential::environment::SslPolicy;
 use crate::credential::{EnvironmentSpec, Selection};
 use crate::supervisor::action::Scope;
 use crate::supervisor::config::{
-    Backoff, Config, CrashPolicy, LeftoverPolicy, Logins, OnChange, Restart, RestartLimit,
-    StopSequence, StopStep, Watching,
+    Backoff, Config, CrashPolicy, LeftoverPolicy, Logins, Mapped, OnChange, Restart, RestartLimit,
+    SignalMap, StopSequence, StopStep, Watching,
 };
 use crate::supervisor::signal::Signal;
 use crate::supervisor::time::Duration;
@@ -41,6 +41,7 @@ pub(super) struct Settings {
     pub(super) leftovers: LeftoverPolicy,
     logins: Logins,
     crash: CrashPolicy,
+    signals: SignalMap,
 }
 
 impl Settings {
@@ -65,6 +66,7 @@ impl Settings {
             1 => vec![step(Signal::TERM, seconds(dice, &[0, 1, 3]))],
             _ => vec![step(Signal::TERM, seconds(dice, &[10, 35]))],
         };
+        let crash = crash(dice);
         Self {
             watch,
             others: dice.pick(&[Others::Dropped, Others::Dropped, Others::Exported]),
@@ -95,7 +97,8 @@ impl Settings {
             } else {
                 Logins::AfterFailure
             },
-            crash: crash(dice),
+            signals: signals(crash.restart, dice),
+            crash,
         }
     }
 
@@ -126,10 +129,16 @@ impl Settings {
             on_change: self.on_change,
             stop: self.stop.clone(),
             scope: Scope::Process,
+            signals: self.signals.clone(),
             leftovers: self.leftovers,
             logins: self.logins,
             crash: self.crash.clone(),
         }
+    }
+
+    /// Whether TERM is no stop.
+    pub(super) fn is_termless(&self) -> bool {
+        self.signals.rule(Signal::TERM).is_some()
     }
 
     /// Whether a change may stay unseen: `--no-watch`.
@@ -176,4 +185,24 @@ fn crash(dice: &mut Dice) -> CrashPolicy {
         },
         limit: dice.one_in(3).then_some(limit),
     }
+}
+
+/// `--map-signal`. Where TERM is no stop, the child's end must be one.
+fn signals(restart: Restart, dice: &mut Dice) -> SignalMap {
+    let mut from = vec![Signal::INT, Signal::QUIT, Signal::HUP, Signal(10)];
+    if restart == Restart::Never {
+        from.push(Signal::TERM);
+    }
+    let to = [
+        Mapped::Swallowed,
+        Mapped::To(Signal::QUIT),
+        Mapped::To(Signal::TERM),
+        Mapped::To(Signal::KILL),
+    ];
+    let rule = (dice.pick(&from), dice.pick(&to));
+    SignalMap(if dice.one_in(6) {
+        vec![rule]
+    } else {
+        Vec::new()
+    })
 }

@@ -12,11 +12,11 @@ mod inquiry;
 mod ledger;
 mod notices;
 mod requests;
+mod signals;
 
 use crate::supervisor::config::{Config, LeftoverPolicy, Logins, OnChange, Watching};
 use crate::supervisor::event::{Ended, Event, FailureKind, FetchOutcome, Leftovers};
 use crate::supervisor::id::{FetchId, InstanceId};
-use crate::supervisor::signal::{Origin, Signal};
 use crate::supervisor::time::Time;
 
 use super::bounds::{INQUIRY, SLACK};
@@ -395,42 +395,6 @@ impl Law {
             let tries = self.config.logins == Logins::AfterFailure && values[0].is_some();
             let owed = if tries { Owed::Login } else { Owed::Nothing };
             self.inquiry = Inquiry::open(now, now + INQUIRY, owed);
-        }
-    }
-
-    fn signal(&mut self, now: Time, signal: Signal, origin: Origin) {
-        let child = self.child.as_mut().filter(|child| child.gone.is_none());
-        let lives = child.as_ref().is_some_and(|child| child.lives());
-        let untold = child
-            .as_ref()
-            .is_some_and(|child| child.lives() && !child.is_told());
-        let hangs_up = signal == Signal::HUP && origin == Origin::Terminal;
-        let interrupts = hangs_up || signal == Signal::INT || signal == Signal::QUIT;
-        if let Some(child) = child {
-            if lives && origin == Origin::Process && signal != Signal::TERM {
-                child.must_get(signal);
-            }
-            if interrupts {
-                child.interrupt(now, signal);
-            }
-            if interrupts && untold && !matches!(self.launch, Launch::Failed { .. }) {
-                self.launch = Launch::None;
-            }
-        }
-        if signal == Signal::TERM || (interrupts && !untold) {
-            let spawning = matches!(self.launch, Launch::Spawning(_));
-            let why = match (lives, spawning) {
-                (true, _) => Why::Asked,
-                (false, true) => Why::AskedWhileSpawning(signal),
-                (false, false) => Why::AskedWithoutChild(signal),
-            };
-            self.begin_end(now, why);
-        }
-    }
-
-    fn suspended(&mut self, instance: InstanceId, suspended: bool) {
-        if let Some(child) = self.child_mut(instance) {
-            child.suspended(suspended);
         }
     }
 
