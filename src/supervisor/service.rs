@@ -8,7 +8,7 @@ use crate::credential::Fault;
 
 use super::change::Desired;
 use super::crash::Crashes;
-use super::event::{Ended, FetchFailure, Leftovers, LoginOutcome, SpawnError};
+use super::event::{FetchFailure, LoginOutcome, SpawnError};
 use super::id::{InstanceId, LoginId};
 use super::inquiry::Finding;
 use super::instance::{End, Instance};
@@ -18,7 +18,7 @@ use super::phase::{Last, Phase};
 use super::start::Start;
 use super::time::{Duration, Time};
 use super::transition::{
-    announce_retry, apply, ask, end, finish, over, refuse_start, replace, restart, resume, succeed,
+    announce_retry, apply, finish, over, refuse_start, replace, restart, resume, succeed,
 };
 use super::turn::{Turn, Want};
 
@@ -26,20 +26,7 @@ use super::turn::{Turn, Want};
 #[derive(Debug)]
 pub(super) struct Service {
     pub(super) phase: Phase,
-    crashes: Crashes,
-}
-
-/// What a leader's end is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Finish {
-    /// It was told to, or it is nobody's we know.
-    Expected,
-    /// It did what it was there for, or what a person's interrupt wanted: there is no other.
-    Final,
-    /// It did what it was there for, and `--restart always` wants it to do so again.
-    Again,
-    /// It failed by itself: nothing is left to protect.
-    Failed,
+    pub(super) crashes: Crashes,
 }
 
 impl Service {
@@ -264,88 +251,6 @@ impl Service {
         self.advance(turn);
     }
 
-    /// A leader ended. `decide_end` follows.
-    pub(super) fn on_exited(
-        &mut self,
-        turn: &mut Turn<'_>,
-        id: InstanceId,
-        ended: Ended,
-        leftovers: Leftovers,
-    ) -> Finish {
-        let Some(instance) = self.instance_mut(id).filter(|instance| instance.lives()) else {
-            return Finish::Expected;
-        };
-        let interrupted = instance
-            .interrupted_until(turn)
-            .is_some_and(|until| turn.now <= until);
-        instance.on_exited(turn, ended, leftovers);
-        match &self.phase {
-            Phase::Running { .. } | Phase::Preparing { .. } | Phase::Postponed { .. } => {
-                if interrupted {
-                    return Finish::Final;
-                }
-                match (
-                    turn.config.crash.is_success(ended),
-                    turn.config.crash.restarts(ended),
-                ) {
-                    (true, true) => Finish::Again,
-                    (true, false) => Finish::Final,
-                    (false, _) => Finish::Failed,
-                }
-            }
-            Phase::Waiting(_)
-            | Phase::Starting { .. }
-            | Phase::Replacing { .. }
-            | Phase::Asking { .. }
-            | Phase::AwaitingCredential { .. }
-            | Phase::Pausing { .. }
-            | Phase::BackingOff { .. }
-            | Phase::ShuttingDown { .. }
-            | Phase::Done => Finish::Expected,
-        }
-    }
-
-    /// What follows from a leader's end.
-    pub(super) fn decide_end(
-        &mut self,
-        turn: &mut Turn<'_>,
-        finish: Finish,
-        desired: Option<&Desired>,
-    ) {
-        self.phase = match (self.take(), finish) {
-            (
-                Phase::Running { instance: child }
-                | Phase::Preparing { old: child, .. }
-                | Phase::Postponed { old: child, .. },
-                Finish::Final,
-            ) => end(turn, child),
-            (
-                Phase::Running { instance: child }
-                | Phase::Preparing { old: child, .. }
-                | Phase::Postponed { old: child, .. },
-                Finish::Failed,
-            ) => ask(turn, &mut self.crashes, child, desired),
-            (
-                Phase::Running { instance: child }
-                | Phase::Preparing { old: child, .. }
-                | Phase::Postponed { old: child, .. },
-                Finish::Again,
-            ) => match desired.filter(|desired| *desired.values != *child.values) {
-                Some(desired) => succeed(turn, child, desired),
-                None => restart(turn, &mut self.crashes, child),
-            },
-            (phase, Finish::Final | Finish::Failed | Finish::Again | Finish::Expected) => phase,
-        };
-        self.advance(turn);
-    }
-
-    pub(super) fn on_tree_empty(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
-        if let Some(instance) = self.instance_mut(id) {
-            instance.on_tree_empty();
-            self.advance(turn);
-        }
-    }
-
     pub(super) fn on_deadline(&mut self, turn: &mut Turn<'_>, desired: Option<&Desired>) {
         if let Some(instance) = self.phase.instance_mut() {
             instance.on_deadline(turn);
@@ -415,7 +320,7 @@ impl Service {
     }
 
     /// Moves on when what a phase waits for is there.
-    fn advance(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn advance(&mut self, turn: &mut Turn<'_>) {
         self.phase = match self.take() {
             Phase::Replacing { old, next } => match old.gone() {
                 Some(end) => replace(turn, old, next, end),

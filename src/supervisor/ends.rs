@@ -1,0 +1,106 @@
+//! What a child's end means, in every phase.
+
+use super::change::Desired;
+use super::event::{Ended, Leftovers};
+use super::id::InstanceId;
+use super::phase::Phase;
+use super::service::Service;
+use super::transition::{ask, end, restart, succeed};
+use super::turn::Turn;
+
+/// What a leader's end is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Finish {
+    /// It was told to, or it is nobody's we know.
+    Expected,
+    /// It did what it was there for, or what a person's interrupt wanted: there is no other.
+    Final,
+    /// It did what it was there for, and `--restart always` wants it to do so again.
+    Again,
+    /// It failed by itself: nothing is left to protect.
+    Failed,
+}
+
+impl Service {
+    /// A leader ended. `decide_end` follows.
+    pub(super) fn on_exited(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: InstanceId,
+        ended: Ended,
+        leftovers: Leftovers,
+    ) -> Finish {
+        let Some(instance) = self.instance_mut(id).filter(|instance| instance.lives()) else {
+            return Finish::Expected;
+        };
+        let interrupted = instance
+            .interrupted_until(turn)
+            .is_some_and(|until| turn.now <= until);
+        instance.on_exited(turn, ended, leftovers);
+        match &self.phase {
+            Phase::Running { .. } | Phase::Preparing { .. } | Phase::Postponed { .. } => {
+                if interrupted {
+                    return Finish::Final;
+                }
+                match (
+                    turn.config.crash.is_success(ended),
+                    turn.config.crash.restarts(ended),
+                ) {
+                    (true, true) => Finish::Again,
+                    (true, false) => Finish::Final,
+                    (false, _) => Finish::Failed,
+                }
+            }
+            Phase::Waiting(_)
+            | Phase::Starting { .. }
+            | Phase::Replacing { .. }
+            | Phase::Asking { .. }
+            | Phase::AwaitingCredential { .. }
+            | Phase::Pausing { .. }
+            | Phase::BackingOff { .. }
+            | Phase::ShuttingDown { .. }
+            | Phase::Done => Finish::Expected,
+        }
+    }
+
+    /// What follows from a leader's end.
+    pub(super) fn decide_end(
+        &mut self,
+        turn: &mut Turn<'_>,
+        finish: Finish,
+        desired: Option<&Desired>,
+    ) {
+        self.phase = match (self.take(), finish) {
+            (
+                Phase::Running { instance: child }
+                | Phase::Preparing { old: child, .. }
+                | Phase::Postponed { old: child, .. },
+                Finish::Final,
+            ) => end(turn, child),
+            (
+                Phase::Running { instance: child }
+                | Phase::Preparing { old: child, .. }
+                | Phase::Postponed { old: child, .. },
+                Finish::Failed,
+            ) => ask(turn, &mut self.crashes, child, desired),
+            (
+                Phase::Running { instance: child }
+                | Phase::Preparing { old: child, .. }
+                | Phase::Postponed { old: child, .. },
+                Finish::Again,
+            ) => match desired.filter(|desired| *desired.values != *child.values) {
+                Some(desired) => succeed(turn, child, desired),
+                None => restart(turn, &mut self.crashes, child),
+            },
+            (phase, Finish::Final | Finish::Failed | Finish::Again | Finish::Expected) => phase,
+        };
+        self.advance(turn);
+    }
+
+    pub(super) fn on_tree_empty(&mut self, turn: &mut Turn<'_>, id: InstanceId) {
+        if let Some(instance) = self.instance_mut(id) {
+            instance.on_tree_empty();
+            self.advance(turn);
+        }
+    }
+}
