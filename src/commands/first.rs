@@ -12,9 +12,11 @@ use crate::runtime::{self, clock::Clock, executor, telemetry};
 use crate::supervisor::Supervisor;
 use crate::supervisor::action::{Action, Scope};
 use crate::supervisor::config::{
-    self as core, CrashPolicy, LeftoverPolicy, Logins, OnChange, SignalMap, StopSequence, Watching,
+    self as core, CrashPolicy, LeftoverPolicy, Logins, OnChange, Order, SignalMap, StopSequence,
+    Watching,
 };
 use crate::supervisor::event::Event;
+use crate::supervisor::readiness::Readiness;
 use crate::supervisor::time::Duration;
 
 use super::failure::Failure;
@@ -70,6 +72,7 @@ async fn first(client: &Client, config: &Config) -> Result<Arc<Environment>, Fai
                 | Action::CheckLogin { .. }
                 | Action::CancelLogin { .. }
                 | Action::Spawn { .. }
+                | Action::ProbeReadiness { .. }
                 | Action::Signal { .. }
                 | Action::Sweep { .. } => {}
             }
@@ -90,6 +93,9 @@ fn start_only(config: &Config) -> core::Config {
         splay: Duration::ZERO,
         start_timeout: config.start_timeout,
         on_change: OnChange::Restart,
+        order: Order::StopFirst,
+        ready: Readiness::None,
+        ready_timeout: Duration::ZERO,
         stop: StopSequence(Vec::new()),
         scope: Scope::Process,
         signals: SignalMap::default(),

@@ -5,6 +5,8 @@ use crate::exit_code::ExitCode;
 use crate::process::{self, Group};
 use crate::runtime::{self, Setup, telemetry};
 use crate::supervisor::config as core;
+use crate::supervisor::readiness::Readiness;
+use crate::supervisor::time::Duration;
 
 use super::failure::Failure;
 use super::parts;
@@ -50,6 +52,9 @@ fn core_config(config: &Config, run: Run) -> core::Config {
         splay: run.change.splay,
         start_timeout: config.start_timeout,
         on_change: run.change.on_change,
+        order: core::Order::StopFirst,
+        ready: Readiness::None,
+        ready_timeout: Duration::ZERO,
         stop: run.change.stop,
         scope: run.change.scope,
         signals: run.change.signals,

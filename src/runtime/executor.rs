@@ -97,6 +97,8 @@ impl Executor {
                 events.push_back(event);
             }
             Action::Spawn { instance } => events.push_back(self.spawn(instance)),
+            // No means but `none` and `delay` can be asked for yet.
+            Action::ProbeReadiness { .. } => {}
             Action::Signal {
                 instance,
                 signal,

@@ -52,6 +52,12 @@ pub enum Action {
         /// Which instance.
         instance: InstanceId,
     },
+    /// Find out whether the instance serves, by the means that `--ready` names, and pass on what
+    /// it says of itself; answered by `Said`, as often as it has something to say, until it ends.
+    ProbeReadiness {
+        /// Which instance.
+        instance: InstanceId,
+    },
     /// Send a signal to a live instance.
     Signal {
         /// Which instance.

@@ -3,6 +3,7 @@
 use crate::credential::EnvironmentSpec;
 
 use super::action::Scope;
+use super::readiness::Readiness;
 use super::signal::Signal;
 use super::time::Duration;
 
@@ -24,6 +25,12 @@ pub struct Config {
     pub start_timeout: Duration,
     /// What a confirmed change does to the child.
     pub on_change: OnChange,
+    /// In which order a restart for a change stops and starts.
+    pub order: Order,
+    /// When a new instance counts as serving.
+    pub ready: Readiness,
+    /// How long it has until then.
+    pub ready_timeout: Duration,
     /// How a child is stopped.
     pub stop: StopSequence,
     /// Who gets the stop signal and forwarded signals.
@@ -56,6 +63,15 @@ pub enum OnChange {
     Signal(Signal),
     /// Stop the child and exit 75: an outer manager starts anew.
     Exit,
+}
+
+/// `--order`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// The old child ends before the new one starts.
+    StopFirst,
+    /// The new one starts beside the old, which ends when the new one is ready.
+    StartFirst,
 }
 
 /// `--stop-sequence`: signals, each with the time until the next; at the end comes KILL.

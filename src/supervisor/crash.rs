@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use super::config::{CrashPolicy, Restart};
 use super::event::Ended;
+use super::instance::{End, EndedBy};
 use super::time::{Duration, Time};
 
 /// The restarts that count against the policy's limits.
@@ -35,10 +36,10 @@ impl Crashes {
         &mut self,
         policy: &CrashPolicy,
         now: Time,
-        ended: Ended,
+        end: End,
         lived: Duration,
     ) -> Decision {
-        if !policy.restarts(ended) {
+        if !policy.restarts(end) {
             return Decision::End;
         }
         if let Some(limit) = policy.limit {
@@ -65,12 +66,19 @@ impl CrashPolicy {
         ended == Ended::Code(0) || self.success.contains(&ended.code())
     }
 
-    /// Whether a child that ended like this is started again.
-    pub(super) fn restarts(&self, ended: Ended) -> bool {
-        match self.restart {
-            Restart::Never => false,
-            Restart::OnFailure => !self.is_success(ended),
-            Restart::Always => true,
+    /// Whether a child that ended like this did what it was there for.
+    pub(super) fn is_good(&self, end: End) -> bool {
+        end.by != EndedBy::Watchdog && self.is_success(end.ended)
+    }
+
+    /// Whether a child that ended like this is started again. Who asks for a watchdog asks for the
+    /// restart that follows from it.
+    pub(super) fn restarts(&self, end: End) -> bool {
+        match (end.by, self.restart) {
+            (EndedBy::Watchdog, _) => true,
+            (EndedBy::Itself | EndedBy::Stop, Restart::Never) => false,
+            (EndedBy::Itself | EndedBy::Stop, Restart::OnFailure) => !self.is_success(end.ended),
+            (EndedBy::Itself | EndedBy::Stop, Restart::Always) => true,
         }
     }
 }
@@ -86,7 +94,15 @@ mod tests {
     use super::super::config::{Backoff, RestartLimit};
     use super::*;
 
-    const FAILED: Ended = Ended::Code(1);
+    const FAILED: End = by_itself(Ended::Code(1));
+
+    const fn by_itself(ended: Ended) -> End {
+        End {
+            ended,
+            at: Time::ZERO,
+            by: EndedBy::Itself,
+        }
+    }
 
     fn at(seconds: u64) -> Time {
         Time::from_start(Duration::from_secs(seconds))
@@ -128,12 +144,23 @@ mod tests {
             Ended::Code(0),
             Ended::Code(143),
             Ended::Signal(super::super::signal::Signal::TERM),
-            FAILED,
+            Ended::Code(1),
         ];
-        let restarts = |restart| ends.map(|ended| policy(restart).restarts(ended));
+        let restarts = |restart| ends.map(|ended| policy(restart).restarts(by_itself(ended)));
         assert_eq!(restarts(Never), [false; 4]);
         assert_eq!(restarts(OnFailure), [false, false, false, true]);
         assert_eq!(restarts(Always), [true; 4]);
+    }
+
+    #[test]
+    fn a_missed_watchdog_is_a_failure_that_is_always_followed_by_a_start() {
+        let by = EndedBy::Watchdog;
+        let hung = End {
+            by,
+            ..by_itself(Ended::Code(0))
+        };
+        let policy = policy(Restart::Never);
+        assert_eq!((policy.is_good(hung), policy.restarts(hung)), (false, true));
     }
 
     #[test]

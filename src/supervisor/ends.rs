@@ -3,7 +3,7 @@
 use super::change::Desired;
 use super::event::{Ended, Leftovers};
 use super::id::InstanceId;
-use super::phase::Phase;
+use super::phase::{ExitWith, Last, Phase};
 use super::service::Service;
 use super::transition::{ask, end, restart, succeed};
 use super::turn::Turn;
@@ -30,6 +30,7 @@ impl Service {
         ended: Ended,
         leftovers: Leftovers,
     ) -> Finish {
+        let is_main = self.phase.instance().is_some_and(|main| main.id == id);
         let Some(instance) = self.instance_mut(id).filter(|instance| instance.lives()) else {
             return Finish::Expected;
         };
@@ -37,28 +38,33 @@ impl Service {
             .interrupted_until(turn)
             .is_some_and(|until| turn.now <= until);
         instance.on_exited(turn, ended, leftovers);
+        let Some(end) = instance.ending().filter(|_| is_main) else {
+            return Finish::Expected;
+        };
         match &self.phase {
             Phase::Running { .. } | Phase::Preparing { .. } | Phase::Postponed { .. } => {
                 if interrupted {
                     return Finish::Final;
                 }
-                match (
-                    turn.config.crash.is_success(ended),
-                    turn.config.crash.restarts(ended),
-                ) {
+                let crash = &turn.config.crash;
+                match (crash.is_good(end), crash.restarts(end)) {
                     (true, true) => Finish::Again,
                     (true, false) => Finish::Final,
                     (false, _) => Finish::Failed,
                 }
             }
+            // Whatever its code, there is another to take its place.
+            Phase::Joining { .. } | Phase::Overlapping { .. } if interrupted => Finish::Final,
             Phase::Waiting(_)
             | Phase::Starting { .. }
+            | Phase::Joining { .. }
+            | Phase::Overlapping { .. }
             | Phase::Replacing { .. }
             | Phase::Asking { .. }
             | Phase::AwaitingCredential { .. }
             | Phase::Pausing { .. }
             | Phase::BackingOff { .. }
-            | Phase::ShuttingDown { .. }
+            | Phase::ShuttingDown(_)
             | Phase::Done => Finish::Expected,
         }
     }
@@ -77,6 +83,15 @@ impl Service {
                 | Phase::Postponed { old: child, .. },
                 Finish::Final,
             ) => end(turn, child),
+            (Phase::Joining { old, next }, Finish::Final) => Phase::ShuttingDown(Last::Joining {
+                ending: old,
+                next,
+                exit: ExitWith::ChildsCode,
+            }),
+            (Phase::Overlapping { old, new, .. }, Finish::Final) => {
+                self.dismiss(turn, new);
+                end(turn, old)
+            }
             (
                 Phase::Running { instance: child }
                 | Phase::Preparing { old: child, .. }

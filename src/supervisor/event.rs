@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::credential::Snapshot;
 
 use super::id::{FetchId, InstanceId, LoginId};
+use super::readiness::Word;
 use super::signal::{Origin, Signal};
 use super::time::Duration;
 
@@ -43,6 +44,13 @@ pub enum Event {
         instance: InstanceId,
         /// Why.
         error: SpawnError,
+    },
+    /// The instance told something of itself, or its readiness was found out (`Word::Ready`).
+    Said {
+        /// Which instance.
+        instance: InstanceId,
+        /// What.
+        word: Word,
     },
     /// The instance's leader ended and was reaped.
     Exited {

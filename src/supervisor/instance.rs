@@ -1,11 +1,11 @@
-//! One process, from its start to its empty tree; the stop sequence and the sweep.
+//! One process, from its start to its empty tree; its readiness, the stop sequence and the sweep.
 
 use std::sync::Arc;
 
 use crate::credential::Values;
 
 use super::action::Action;
-use super::config::LeftoverPolicy;
+use super::config::{Config, LeftoverPolicy};
 use super::event::{Ended, Leftovers};
 use super::id::{InstanceId, Revision};
 use super::notice::{Child, Notice};
@@ -14,11 +14,14 @@ use super::status::InstancePhase;
 use super::time::{Duration, Time};
 use super::turn::Turn;
 
+mod startup;
+
+pub(super) use startup::Startup;
+
 /// Leftovers have this long between TERM and KILL.
 pub(super) const SWEEP: Duration = Duration::from_secs(2);
 /// A KILL that did not help is given up on after this long.
 pub(super) const UNKILLABLE: Duration = Duration::from_secs(5);
-
 /// A process that was started, and what it runs with.
 #[derive(Debug)]
 pub(super) struct Instance {
@@ -36,9 +39,11 @@ enum State {
     Live {
         motion: Motion,
         interrupted: Option<Time>,
+        startup: Startup,
     },
     /// Step `step` of the stop sequence went out; the next follows at `until`.
     Stopping {
+        course: Course,
         motion: Motion,
         step: usize,
         since: Time,
@@ -46,7 +51,11 @@ enum State {
         interrupted: Option<Time>,
     },
     /// KILL went to the whole tree while the leader lived.
-    Killed { since: Time, give_up: Time },
+    Killed {
+        course: Course,
+        since: Time,
+        give_up: Time,
+    },
     /// The leader ended; what it left was told to stop.
     Sweeping {
         end: End,
@@ -57,6 +66,15 @@ enum State {
     SweepKilled { end: End, give_up: Time },
     /// Nothing of it is left, or nothing that could be ended.
     Gone { end: End },
+}
+
+/// Which signals end it, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Course {
+    /// The stop sequence: it is to make room.
+    Stop,
+    /// It missed its watchdog: ABRT, for a core or a trace, then KILL after the stop timeout.
+    Abort,
 }
 
 /// Whether a live leader runs or was stopped by a signal (`kill -STOP`, Ctrl-Z).
@@ -71,6 +89,18 @@ enum Motion {
 pub(super) struct End {
     pub(super) ended: Ended,
     pub(super) at: Time,
+    pub(super) by: EndedBy,
+}
+
+/// Who ended a leader, as far as this supervisor had a part in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EndedBy {
+    /// Itself, or somebody outside.
+    Itself,
+    /// The stop sequence.
+    Stop,
+    /// Its watchdog.
+    Watchdog,
 }
 
 impl Instance {
@@ -79,11 +109,13 @@ impl Instance {
         revision: Revision,
         values: Arc<Values>,
         pid: u32,
+        config: &Config,
         now: Time,
     ) -> Self {
         let state = State::Live {
             motion: Motion::Running,
             interrupted: None,
+            startup: Startup::begin(config, now),
         };
         Self {
             id,
@@ -149,6 +181,17 @@ impl Instance {
         self.ending().map_or(now, |end| end.at).since(self.started)
     }
 
+    /// Why it is being ended, while its leader lives.
+    fn course(&self) -> Option<Course> {
+        match self.state {
+            State::Stopping { course, .. } | State::Killed { course, .. } => Some(course),
+            State::Live { .. }
+            | State::Sweeping { .. }
+            | State::SweepKilled { .. }
+            | State::Gone { .. } => None,
+        }
+    }
+
     /// When it was first told to stop.
     fn stopping_since(&self) -> Option<Time> {
         match self.state {
@@ -173,6 +216,7 @@ impl Instance {
             State::Live { .. } | State::Stopping { .. } => {
                 self.kill_tree(turn);
                 self.state = State::Killed {
+                    course: self.course().unwrap_or(Course::Stop),
                     since: self.stopping_since().unwrap_or(turn.now),
                     give_up: turn.now + UNKILLABLE,
                 };
@@ -227,10 +271,16 @@ impl Instance {
     /// Until when an end counts as what a person's INT or QUIT wanted.
     pub(super) fn interrupted_until(&self, turn: &Turn<'_>) -> Option<Time> {
         match self.state {
-            State::Live { interrupted, .. } => {
-                interrupted.map(|at| at + turn.config.stop.timeout())
+            State::Live { interrupted, .. }
+            | State::Stopping {
+                course: Course::Abort,
+                interrupted,
+                ..
+            } => interrupted.map(|at| at + turn.config.stop.timeout()),
+            State::Stopping {
+                course: Course::Stop,
+                ..
             }
-            State::Stopping { .. }
             | State::Killed { .. }
             | State::Sweeping { .. }
             | State::SweepKilled { .. }
@@ -242,8 +292,10 @@ impl Instance {
         self.set_motion(Motion::Suspended);
     }
 
-    pub(super) fn on_continued(&mut self) {
+    /// Its watchdog begins anew: while it was stopped it could not be heard of.
+    pub(super) fn on_continued(&mut self, turn: &Turn<'_>) {
         self.set_motion(Motion::Running);
+        self.on_alive(turn);
     }
 
     pub(super) fn on_exited(&mut self, turn: &mut Turn<'_>, ended: Ended, leftovers: Leftovers) {
@@ -260,6 +312,7 @@ impl Instance {
         let end = End {
             ended,
             at: turn.now,
+            by: self.course().map_or(EndedBy::Itself, Course::ended_by),
         };
         let lived = turn.now.since(self.started);
         let stopping = self.stopping_since().map(|since| turn.now.since(since));
@@ -303,14 +356,24 @@ impl Instance {
             return;
         }
         match self.state {
+            State::Live {
+                startup,
+                interrupted,
+                ..
+            } => match startup {
+                Startup::Awaited { .. } => self.on_awaited_long(turn),
+                Startup::Ready { .. } => self.abort(turn, interrupted),
+                Startup::Unasked | Startup::Overdue => {}
+            },
             State::Stopping {
+                course,
                 step,
                 since,
                 motion,
                 interrupted,
                 ..
             } => {
-                if step + 1 < turn.config.stop.0.len() {
+                if course == Course::Stop && step + 1 < turn.config.stop.0.len() {
                     self.stop_step(turn, step + 1, since, motion, interrupted);
                 } else {
                     let after = turn.config.stop.timeout();
@@ -322,24 +385,33 @@ impl Instance {
                 }
             }
             State::Sweeping { .. } => self.kill(turn),
-            State::Killed { .. } => self.give_up(
+            State::Killed { course, .. } => self.give_up(
                 turn,
                 End {
                     ended: Ended::Signal(Signal::KILL),
                     at: turn.now,
+                    by: course.ended_by(),
                 },
             ),
             State::SweepKilled { end, .. } => self.give_up(turn, end),
-            State::Live { .. } | State::Gone { .. } => {}
+            State::Gone { .. } => {}
         }
     }
 
     pub(super) fn deadline(&self) -> Option<Time> {
         match self.state {
+            State::Live {
+                startup, motion, ..
+            } => match (startup, motion) {
+                (Startup::Awaited { until }, _) => Some(until),
+                (Startup::Ready { hung_at }, Motion::Running) => hung_at,
+                (Startup::Ready { .. }, Motion::Suspended)
+                | (Startup::Unasked | Startup::Overdue, _) => None,
+            },
             State::Stopping { until, .. } => Some(until),
             State::Sweeping { kill, .. } => Some(kill),
             State::Killed { give_up, .. } | State::SweepKilled { give_up, .. } => Some(give_up),
-            State::Live { .. } | State::Gone { .. } => None,
+            State::Gone { .. } => None,
         }
     }
 
@@ -365,6 +437,7 @@ impl Instance {
             timeout: wanted.wait,
         });
         self.state = State::Stopping {
+            course: Course::Stop,
             motion,
             step,
             since,
@@ -393,6 +466,15 @@ impl Instance {
     fn set_motion(&mut self, now: Motion) {
         if let State::Live { motion, .. } | State::Stopping { motion, .. } = &mut self.state {
             *motion = now;
+        }
+    }
+}
+
+impl Course {
+    fn ended_by(self) -> EndedBy {
+        match self {
+            Self::Stop => EndedBy::Stop,
+            Self::Abort => EndedBy::Watchdog,
         }
     }
 }

@@ -9,6 +9,7 @@ use super::change::Desired;
 use super::id::{InstanceId, Revision};
 use super::instance::{End, Instance};
 use super::notice::Notice;
+use super::readiness::Readiness;
 use super::time::Time;
 use super::turn::Turn;
 
@@ -53,6 +54,15 @@ pub(super) struct Instead {
     pub(super) failures: u32,
     /// When the other child ended.
     pub(super) dead_since: Option<Time>,
+}
+
+/// What a child that is not ready yet was started for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// What to begin the next try with, should this one fail.
+    pub(super) again: Instead,
+    /// When the change was first seen.
+    pub(super) seen_at: Time,
 }
 
 /// Why another child's place is free.
@@ -121,15 +131,29 @@ impl Launch {
         }
     }
 
+    /// Whether it is started on what is desired.
+    pub(super) fn is_for(&self, desired: &Desired) -> bool {
+        *self.values == *desired.values
+    }
+
+    /// What it is started for, should it have to wait for its readiness.
+    pub(super) fn plan(&self) -> Plan {
+        Plan {
+            again: self.again().unwrap_or_default(),
+            seen_at: self.seen_at,
+        }
+    }
+
     /// The process lives.
     pub(super) fn into_instance(self, turn: &mut Turn<'_>, pid: u32) -> Instance {
-        let instance = Instance::new(self.id, self.revision, self.values, pid, turn.now);
-        let (dead_since, change) = match self.why {
+        let (why, seen_at) = (self.why, self.seen_at);
+        let instance = self.born(turn, pid);
+        let (dead_since, change) = match why {
             Why::First => (None, None),
             Why::Instead(instead) => (
                 instead.dead_since,
                 match instead.cause {
-                    Cause::Change => Some(turn.now.since(self.seen_at)),
+                    Cause::Change => Some(turn.now.since(seen_at)),
                     Cause::OwnEnd => None,
                 },
             ),
@@ -141,5 +165,23 @@ impl Launch {
             change,
         });
         instance
+    }
+
+    /// The same, and nobody is told yet.
+    pub(super) fn born(self, turn: &mut Turn<'_>, pid: u32) -> Instance {
+        let Self {
+            id,
+            revision,
+            values,
+            ..
+        } = self;
+        match turn.config.ready {
+            Readiness::None | Readiness::Delay(_) => {}
+            Readiness::Notify { .. }
+            | Readiness::Descriptor(_)
+            | Readiness::Tcp(_)
+            | Readiness::Http(_) => turn.act(Action::ProbeReadiness { instance: id }),
+        }
+        Instance::new(id, revision, values, pid, turn.config, turn.now)
     }
 }

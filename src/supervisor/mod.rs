@@ -21,6 +21,7 @@ mod instance;
 mod launch;
 pub mod notice;
 mod orders;
+mod overlap;
 mod phase;
 pub mod readiness;
 mod rng;
@@ -111,7 +112,7 @@ impl Supervisor {
         let all = [
             self.watch.deadline(),
             self.change.deadline(),
-            self.service.phase.deadline(),
+            self.service.deadline(),
         ];
         all.into_iter().flatten().min()
     }
@@ -122,6 +123,7 @@ impl Supervisor {
         Status {
             service: self.service.phase.name(),
             instance: self.service.phase.instance().map(Instance::name),
+            beside: self.service.beside().map(Instance::name),
             change: self.change.name(),
             watch: self.watch.name(),
         }
@@ -167,7 +169,8 @@ impl Machines<'_> {
             }
             Event::TreeEmpty { instance } => service.on_tree_empty(turn, instance),
             Event::Stopped { instance } => service.on_suspended(instance),
-            Event::Continued { instance } => service.on_continued(instance),
+            Event::Continued { instance } => service.on_continued(turn, instance),
+            Event::Said { instance, word } => service.on_word(turn, instance, word),
             Event::Signal { signal, origin } => service.on_signal(turn, signal, origin),
             Event::Resumed => turn.want(Want::Fetch),
             Event::Wake => {}
@@ -222,7 +225,7 @@ impl Machines<'_> {
         for _ in 0..16 {
             self.hush(turn);
             let change = due(self.change.deadline());
-            let service = due(self.service.phase.deadline());
+            let service = due(self.service.deadline());
             if change && self.change.on_deadline(turn) == Verdict::Adopted {
                 self.adopted(turn);
             }

@@ -28,6 +28,69 @@ pub enum Notice {
         /// From the first sight of the change to now, when a change is why.
         change: Option<Duration>,
     },
+    /// A child runs beside another, which serves until this one is ready.
+    StartedBeside {
+        /// Which.
+        child: Child,
+        /// The one that serves.
+        serving: Child,
+        /// How long it has to become ready.
+        timeout: Duration,
+    },
+    /// A child counts as serving from now on.
+    Ready {
+        /// Which.
+        child: Child,
+        /// How long that took since its start.
+        after: Duration,
+    },
+    /// A child did not become ready in time.
+    NotReady {
+        /// Which.
+        child: Child,
+        /// How long it had.
+        after: Duration,
+    },
+    /// The new child is ready and has taken the old one's place.
+    TookOver {
+        /// Which.
+        child: Child,
+        /// From the first sight of the change to now.
+        change: Duration,
+    },
+    /// The old child ended before the new one was ready: the new one takes its place.
+    TookOverEarly {
+        /// Which.
+        child: Child,
+    },
+    /// The new child ended, or was not ready in time: the old one serves on.
+    RolledBack {
+        /// The new one.
+        child: Child,
+        /// The old one.
+        serving: Child,
+        /// When the change is tried again, from now.
+        retry_in: Duration,
+    },
+    /// The new child is stopped before it was ready: it is not wanted any more.
+    Superseded {
+        /// Which.
+        child: Child,
+    },
+    /// What the child says of itself: cleaned, at most 256 bytes.
+    ChildStatus {
+        /// Which.
+        child: Child,
+        /// Its words.
+        text: String,
+    },
+    /// The child missed its watchdog.
+    Hung {
+        /// Which.
+        child: Child,
+        /// How long it has until KILL.
+        timeout: Duration,
+    },
     /// A child could not be started.
     StartFailed {
         /// Why.

@@ -9,7 +9,7 @@ use super::notice::Notice;
 use super::phase::{ExitWith, Last, Phase};
 use super::service::Service;
 use super::signal::{Origin, Signal};
-use super::transition::{over, shut_down};
+use super::transition::{end, shut_down};
 use super::turn::Turn;
 
 impl Service {
@@ -41,28 +41,32 @@ impl Service {
     /// TERM is a stop, whatever is going on. While stopping, another one changes nothing.
     fn terminate(&mut self, turn: &mut Turn<'_>) {
         let phase = self.take();
-        if !matches!(phase, Phase::ShuttingDown { .. } | Phase::Done) {
+        if !matches!(phase, Phase::ShuttingDown(_) | Phase::Done) {
             turn.announce(Notice::StopRequested {
                 signal: Signal::TERM,
             });
         }
-        self.phase = wind_down(turn, phase, Signal::TERM);
+        self.phase = self.wind_down(turn, phase, Signal::TERM);
+        self.advance(turn);
     }
 
     /// INT and QUIT belong to the child, if there is one: it may end, or dump its threads, or go
     /// on. A successor that is being prepared can wait until it is known which.
     fn interrupt(&mut self, turn: &mut Turn<'_>, signal: Signal, origin: Origin) {
-        let mut phase = self.take();
-        if let Some(child) = phase.instance_mut() {
+        let (main, _) = self.phase.instances_mut();
+        for child in main.into_iter().chain(&mut self.leaving) {
             interrupt_child(turn, child, signal, origin);
         }
-        self.phase = match phase {
-            Phase::Preparing { old, .. } => {
-                let until = old.interrupted_until(turn).unwrap_or(turn.now);
-                let again = Instead::default();
-                Phase::Postponed { old, again, until }
+        self.phase = match self.take() {
+            Phase::Preparing { old, .. } => postpone(turn, old),
+            Phase::Overlapping { old, new, .. } => {
+                self.dismiss(turn, new);
+                postpone(turn, old)
             }
-            lives @ (Phase::Running { .. } | Phase::Postponed { .. }) => lives,
+            // What is being spawned is stopped as soon as it lives.
+            lives @ (Phase::Running { .. } | Phase::Postponed { .. } | Phase::Joining { .. }) => {
+                lives
+            }
             ends @ (Phase::Waiting(_)
             | Phase::Starting { .. }
             | Phase::Replacing { .. }
@@ -70,24 +74,84 @@ impl Service {
             | Phase::AwaitingCredential { .. }
             | Phase::Pausing { .. }
             | Phase::BackingOff { .. }
-            | Phase::ShuttingDown { .. }
-            | Phase::Done) => wind_down(turn, ends, signal),
+            | Phase::ShuttingDown(_)
+            | Phase::Done) => self.wind_down(turn, ends, signal),
         };
+        self.advance(turn);
     }
 
     /// Every other signal is the child's, unless it has it already.
     fn hand_on(&mut self, turn: &mut Turn<'_>, signal: Signal, origin: Origin) {
         match origin {
             Origin::Terminal | Origin::OwnTree => {}
-            Origin::Process => match self
-                .phase
-                .instance_mut()
-                .filter(|instance| instance.lives())
-            {
-                Some(instance) => instance.forward(turn, signal),
-                None => turn.announce(Notice::SignalDropped { signal }),
-            },
+            Origin::Process => {
+                let (main, newcomer) = self.phase.instances_mut();
+                let children = main.into_iter().chain(newcomer);
+                let mut live = children.filter(|child| child.lives()).peekable();
+                if live.peek().is_none() {
+                    turn.announce(Notice::SignalDropped { signal });
+                }
+                for child in live {
+                    child.forward(turn, signal);
+                }
+            }
         }
+    }
+
+    /// Starts nothing more: stops what lives, and exits with its code; with nothing alive, with the
+    /// signal's.
+    fn wind_down(&mut self, turn: &mut Turn<'_>, phase: Phase, signal: Signal) -> Phase {
+        let own_code = ExitCode::Signal(u8::try_from(signal.0).unwrap_or_default());
+        match phase {
+            Phase::Starting { next } if next.stage == Stage::Spawning => {
+                let unborn = own_code;
+                Phase::ShuttingDown(Last::Spawning { next, unborn })
+            }
+            Phase::Waiting(_) | Phase::Starting { .. } | Phase::BackingOff { .. } => {
+                Phase::ShuttingDown(Last::Leaving { exit: own_code })
+            }
+            Phase::Joining { mut old, next } => {
+                old.stop(turn);
+                Phase::ShuttingDown(Last::Joining {
+                    ending: old,
+                    next,
+                    exit: ExitWith::ChildsCode,
+                })
+            }
+            Phase::Overlapping { old, new, .. } => {
+                self.dismiss(turn, new);
+                end(turn, old)
+            }
+            Phase::Running { instance: child }
+            | Phase::Preparing { old: child, .. }
+            | Phase::Postponed { old: child, .. }
+            | Phase::Replacing { old: child, .. } => {
+                let exit = if child.lives() {
+                    ExitWith::ChildsCode
+                } else {
+                    ExitWith::Fixed(own_code)
+                };
+                shut_down(turn, child, exit)
+            }
+            Phase::Asking { failed, inquiry } => {
+                inquiry.close(turn);
+                shut_down(turn, failed, ExitWith::Fixed(own_code))
+            }
+            Phase::AwaitingCredential { failed: ended, .. } | Phase::Pausing { ended, .. } => {
+                shut_down(turn, ended, ExitWith::Fixed(own_code))
+            }
+            Phase::ShuttingDown(last) => Phase::ShuttingDown(last.asked_for()),
+            Phase::Done => Phase::Done,
+        }
+    }
+}
+
+/// A change waits until a person's interrupt is history.
+fn postpone(turn: &Turn<'_>, old: Instance) -> Phase {
+    Phase::Postponed {
+        until: old.interrupted_until(turn).unwrap_or(turn.now),
+        again: Instead::default(),
+        old,
     }
 }
 
@@ -97,49 +161,4 @@ fn interrupt_child(turn: &mut Turn<'_>, child: &mut Instance, signal: Signal, or
         Origin::Terminal | Origin::OwnTree => {}
     }
     child.interrupted(turn, signal);
-}
-
-/// Starts nothing more: stops what lives, and exits with its code; with nothing alive, with the
-/// signal's.
-fn wind_down(turn: &mut Turn<'_>, phase: Phase, signal: Signal) -> Phase {
-    let own_code = ExitCode::Signal(u8::try_from(signal.0).unwrap_or_default());
-    match phase {
-        Phase::Starting { next } if next.stage == Stage::Spawning => {
-            let unborn = own_code;
-            Phase::ShuttingDown {
-                last: Last::Spawning { next, unborn },
-                exit: ExitWith::ChildsCode,
-            }
-        }
-        Phase::Waiting(_) | Phase::Starting { .. } | Phase::BackingOff { .. } => {
-            over(turn, own_code)
-        }
-        Phase::Running { instance: child }
-        | Phase::Preparing { old: child, .. }
-        | Phase::Postponed { old: child, .. }
-        | Phase::Replacing { old: child, .. } => {
-            let exit = if child.lives() {
-                ExitWith::ChildsCode
-            } else {
-                ExitWith::Fixed(own_code)
-            };
-            shut_down(turn, child, exit)
-        }
-        Phase::Asking { failed, inquiry } => {
-            inquiry.close(turn);
-            shut_down(turn, failed, ExitWith::Fixed(own_code))
-        }
-        Phase::AwaitingCredential { failed: ended, .. } | Phase::Pausing { ended, .. } => {
-            shut_down(turn, ended, ExitWith::Fixed(own_code))
-        }
-        // A stop that a person asks for is no longer one that asks for a new start.
-        Phase::ShuttingDown { last, exit } => match exit {
-            ExitWith::Fixed(ExitCode::Changed) => Phase::ShuttingDown {
-                last,
-                exit: ExitWith::ChildsCode,
-            },
-            ExitWith::Fixed(_) | ExitWith::ChildsCode => Phase::ShuttingDown { last, exit },
-        },
-        Phase::Done => Phase::Done,
-    }
 }

@@ -5,7 +5,7 @@ use crate::exit_code::ExitCode;
 use super::change::Protect;
 use super::inquiry::Inquiry;
 use super::instance::Instance;
-use super::launch::{Instead, Launch};
+use super::launch::{Instead, Launch, Plan};
 use super::notice::Child;
 use super::start::Start;
 use super::status::ServicePhase;
@@ -29,6 +29,14 @@ pub(super) enum Phase {
         again: Instead,
         until: Time,
     },
+    /// The child lives untouched; its successor is being spawned beside it.
+    Joining { old: Instance, next: Launch },
+    /// The child lives untouched; its successor lives too, and is not ready yet.
+    Overlapping {
+        old: Instance,
+        new: Instance,
+        plan: Plan,
+    },
     /// The old child is ending; the next starts when its tree is empty.
     Replacing { old: Instance, next: Launch },
     /// The child failed; its credential is asked about.
@@ -40,7 +48,7 @@ pub(super) enum Phase {
     /// No child lives; a start failed and is tried again at `until`.
     BackingOff { again: Instead, until: Time },
     /// The last child is ending; nothing is started any more.
-    ShuttingDown { last: Last, exit: ExitWith },
+    ShuttingDown(Last),
     /// Everything is over.
     Done,
 }
@@ -51,8 +59,16 @@ pub(super) enum Last {
     /// A spawn is out; its child is stopped as soon as it is known. Should none come, the exit code
     /// is `unborn`.
     Spawning { next: Launch, unborn: ExitCode },
+    /// A spawn is out, beside a child that is ending.
+    Joining {
+        ending: Instance,
+        next: Launch,
+        exit: ExitWith,
+    },
     /// A child, or what it left behind.
-    Ending(Instance),
+    Ending { ending: Instance, exit: ExitWith },
+    /// Only what was leaving before: no child of this exit.
+    Leaving { exit: ExitCode },
 }
 
 /// The exit code at the end of a shutdown.
@@ -72,12 +88,14 @@ impl Phase {
             Self::Running { .. } => ServicePhase::Running,
             Self::Preparing { .. } => ServicePhase::Preparing,
             Self::Postponed { .. } => ServicePhase::Postponed,
+            Self::Joining { .. } => ServicePhase::Joining,
+            Self::Overlapping { .. } => ServicePhase::Overlapping,
             Self::Replacing { .. } => ServicePhase::Replacing,
             Self::Asking { .. } => ServicePhase::Asking,
             Self::AwaitingCredential { .. } => ServicePhase::AwaitingCredential,
             Self::Pausing { .. } => ServicePhase::Pausing,
             Self::BackingOff { .. } => ServicePhase::BackingOff,
-            Self::ShuttingDown { .. } => ServicePhase::ShuttingDown,
+            Self::ShuttingDown(_) => ServicePhase::ShuttingDown,
             Self::Done => ServicePhase::Done,
         }
     }
@@ -85,12 +103,14 @@ impl Phase {
     /// Whether nothing will be started any more.
     pub(super) fn is_ending(&self) -> bool {
         match self {
-            Self::ShuttingDown { .. } | Self::Done => true,
+            Self::ShuttingDown(_) | Self::Done => true,
             Self::Waiting(_)
             | Self::Starting { .. }
             | Self::Running { .. }
             | Self::Preparing { .. }
             | Self::Postponed { .. }
+            | Self::Joining { .. }
+            | Self::Overlapping { .. }
             | Self::Replacing { .. }
             | Self::Asking { .. }
             | Self::AwaitingCredential { .. }
@@ -104,7 +124,9 @@ impl Phase {
         match self {
             Self::Running { instance: child }
             | Self::Preparing { old: child, .. }
-            | Self::Postponed { old: child, .. } => Protect::Child(child.child()),
+            | Self::Postponed { old: child, .. }
+            | Self::Joining { old: child, .. }
+            | Self::Overlapping { old: child, .. } => Protect::Child(child.child()),
             Self::Waiting(_)
             | Self::Starting { .. }
             | Self::Replacing { .. }
@@ -112,7 +134,7 @@ impl Phase {
             | Self::AwaitingCredential { .. }
             | Self::Pausing { .. }
             | Self::BackingOff { .. }
-            | Self::ShuttingDown { .. }
+            | Self::ShuttingDown(_)
             | Self::Done => Protect::Nothing,
         }
     }
@@ -124,9 +146,9 @@ impl Phase {
             .map(Instance::child)
     }
 
+    /// Its own, without those of its processes.
     pub(super) fn deadline(&self) -> Option<Time> {
-        let instance = self.instance().and_then(Instance::deadline);
-        let own = match self {
+        match self {
             Self::Waiting(start) => Some(start.deadline()),
             Self::Asking { inquiry, .. } => Some(inquiry.deadline()),
             Self::Postponed { until, .. }
@@ -136,11 +158,12 @@ impl Phase {
             Self::Starting { .. }
             | Self::Running { .. }
             | Self::Preparing { .. }
+            | Self::Joining { .. }
+            | Self::Overlapping { .. }
             | Self::Replacing { .. }
-            | Self::ShuttingDown { .. }
+            | Self::ShuttingDown(_)
             | Self::Done => None,
-        };
-        own.into_iter().chain(instance).min()
+        }
     }
 
     /// The process of this phase, alive or not quite gone.
@@ -149,6 +172,8 @@ impl Phase {
             Self::Running { instance }
             | Self::Preparing { old: instance, .. }
             | Self::Postponed { old: instance, .. }
+            | Self::Joining { old: instance, .. }
+            | Self::Overlapping { old: instance, .. }
             | Self::Replacing { old: instance, .. }
             | Self::Asking {
                 failed: instance, ..
@@ -159,27 +184,30 @@ impl Phase {
             | Self::Pausing {
                 ended: instance, ..
             }
-            | Self::ShuttingDown {
-                last: Last::Ending(instance),
-                ..
-            } => Some(instance),
+            | Self::ShuttingDown(
+                Last::Ending {
+                    ending: instance, ..
+                }
+                | Last::Joining {
+                    ending: instance, ..
+                },
+            ) => Some(instance),
             Self::Waiting(_)
             | Self::Starting { .. }
             | Self::BackingOff { .. }
-            | Self::ShuttingDown {
-                last: Last::Spawning { .. },
-                ..
-            }
+            | Self::ShuttingDown(Last::Spawning { .. } | Last::Leaving { .. })
             | Self::Done => None,
         }
     }
 
-    /// The same, to be changed.
-    pub(super) fn instance_mut(&mut self) -> Option<&mut Instance> {
+    /// The process of this phase and its newcomer, to be changed.
+    pub(super) fn instances_mut(&mut self) -> (Option<&mut Instance>, Option<&mut Instance>) {
         match self {
+            Self::Overlapping { old, new, .. } => (Some(old), Some(new)),
             Self::Running { instance }
             | Self::Preparing { old: instance, .. }
             | Self::Postponed { old: instance, .. }
+            | Self::Joining { old: instance, .. }
             | Self::Replacing { old: instance, .. }
             | Self::Asking {
                 failed: instance, ..
@@ -190,18 +218,19 @@ impl Phase {
             | Self::Pausing {
                 ended: instance, ..
             }
-            | Self::ShuttingDown {
-                last: Last::Ending(instance),
-                ..
-            } => Some(instance),
+            | Self::ShuttingDown(
+                Last::Ending {
+                    ending: instance, ..
+                }
+                | Last::Joining {
+                    ending: instance, ..
+                },
+            ) => (Some(instance), None),
             Self::Waiting(_)
             | Self::Starting { .. }
             | Self::BackingOff { .. }
-            | Self::ShuttingDown {
-                last: Last::Spawning { .. },
-                ..
-            }
-            | Self::Done => None,
+            | Self::ShuttingDown(Last::Spawning { .. } | Last::Leaving { .. })
+            | Self::Done => (None, None),
         }
     }
 
@@ -210,23 +239,42 @@ impl Phase {
         match self {
             Self::Starting { next }
             | Self::Preparing { next, .. }
+            | Self::Joining { next, .. }
             | Self::Replacing { next, .. }
-            | Self::ShuttingDown {
-                last: Last::Spawning { next, .. },
-                ..
-            } => Some(next),
+            | Self::ShuttingDown(Last::Spawning { next, .. } | Last::Joining { next, .. }) => {
+                Some(next)
+            }
             Self::Waiting(_)
             | Self::Running { .. }
             | Self::Postponed { .. }
+            | Self::Overlapping { .. }
             | Self::Asking { .. }
             | Self::AwaitingCredential { .. }
             | Self::Pausing { .. }
             | Self::BackingOff { .. }
-            | Self::ShuttingDown {
-                last: Last::Ending(_),
-                ..
-            }
+            | Self::ShuttingDown(Last::Ending { .. } | Last::Leaving { .. })
             | Self::Done => None,
         }
+    }
+
+    /// The child that is to take the other one's place, and is not ready yet.
+    pub(super) fn newcomer(&self) -> Option<&Instance> {
+        if let Self::Overlapping { new, .. } = self {
+            Some(new)
+        } else {
+            None
+        }
+    }
+}
+
+impl Last {
+    /// A stop that a person asks for is no longer one that asks for a new start.
+    pub(super) fn asked_for(mut self) -> Self {
+        if let Self::Ending { exit, .. } | Self::Joining { exit, .. } = &mut self
+            && *exit == ExitWith::Fixed(ExitCode::Changed)
+        {
+            *exit = ExitWith::ChildsCode;
+        }
+        self
     }
 }

@@ -1,4 +1,8 @@
-//! WHAT runs: from the desired revision to instances, one at a time.
+//! WHAT runs: from the desired revision to instances: one at a time, or two, when the new one
+//! starts beside the old.
+//!
+//! The phase is about the child that serves, or is to serve next. One more may be `leaving`: it was
+//! told to end, and nothing but a third process, or the exit, waits for it.
 //!
 //! **Invariant:** a child is stopped for a change, a person's wish, or nothing. No answer of the
 //! API, good or bad, stops one by itself; that is why no method here takes a fetch's failure while
@@ -7,18 +11,20 @@
 use crate::credential::Fault;
 
 use super::change::Desired;
+use super::config::Order;
 use super::crash::Crashes;
 use super::event::{FetchFailure, LoginOutcome, SpawnError};
 use super::id::{InstanceId, LoginId};
 use super::inquiry::Finding;
-use super::instance::{End, Instance};
+use super::instance::Instance;
 use super::launch::{Cause, Instead, Launch, Stage, Why};
 use super::notice::Notice;
 use super::phase::{Last, Phase};
+use super::readiness::Word;
 use super::start::Start;
 use super::time::{Duration, Time};
 use super::transition::{
-    announce_retry, apply, finish, over, refuse_start, replace, restart, resume, succeed,
+    announce_retry, apply, end, finish, over, refuse_start, replace, restart, resume, succeed,
 };
 use super::turn::{Turn, Want};
 
@@ -26,6 +32,8 @@ use super::turn::{Turn, Want};
 #[derive(Debug)]
 pub(super) struct Service {
     pub(super) phase: Phase,
+    /// Told to end, and in nobody's way.
+    pub(super) leaving: Option<Instance>,
     pub(super) crashes: Crashes,
 }
 
@@ -33,6 +41,7 @@ impl Service {
     pub(super) fn new(start_timeout: Duration) -> Self {
         Self {
             phase: Phase::Waiting(Start::new(Time::ZERO + start_timeout)),
+            leaving: None,
             crashes: Crashes::default(),
         }
     }
@@ -53,6 +62,12 @@ impl Service {
                     next: Launch::new(turn, desired, next.why_on_change()),
                 },
             },
+            // What is being spawned is compared with what is desired as soon as it lives.
+            phase @ Phase::Joining { .. } => phase,
+            Phase::Overlapping { old, new, .. } => {
+                self.dismiss(turn, new);
+                apply(turn, old, desired, Instead::default())
+            }
             Phase::Replacing { old, next } => Phase::Replacing {
                 old,
                 next: Launch::new(turn, desired, next.why_on_change()),
@@ -70,8 +85,9 @@ impl Service {
                     next: Launch::new(turn, desired, Why::Instead(Instead { cause, ..again })),
                 }
             }
-            phase @ (Phase::ShuttingDown { .. } | Phase::Done) => phase,
+            phase @ (Phase::ShuttingDown(_) | Phase::Done) => phase,
         };
+        self.advance(turn);
     }
 
     /// No usable answer. Before the first child it may be the end; later it is never the child's
@@ -104,9 +120,16 @@ impl Service {
         }
     }
 
-    pub(super) fn on_continued(&mut self, id: InstanceId) {
+    pub(super) fn on_continued(&mut self, turn: &Turn<'_>, id: InstanceId) {
         if let Some(instance) = self.instance_mut(id) {
-            instance.on_continued();
+            instance.on_continued(turn);
+        }
+    }
+
+    pub(super) fn on_word(&mut self, turn: &mut Turn<'_>, id: InstanceId, word: Word) {
+        if let Some(instance) = self.instance_mut(id) {
+            instance.on_word(turn, word);
+            self.advance(turn);
         }
     }
 
@@ -137,8 +160,13 @@ impl Service {
             }
             Phase::Preparing { mut old, mut next } => {
                 next.stage = Stage::Prepared;
-                old.stop(turn);
-                Phase::Replacing { old, next }
+                match turn.config.order {
+                    Order::StopFirst => {
+                        old.stop(turn);
+                        Phase::Replacing { old, next }
+                    }
+                    Order::StartFirst => Phase::Preparing { old, next },
+                }
             }
             Phase::Replacing { old, mut next } => {
                 next.stage = Stage::Prepared;
@@ -147,11 +175,13 @@ impl Service {
             phase @ (Phase::Waiting(_)
             | Phase::Running { .. }
             | Phase::Postponed { .. }
+            | Phase::Joining { .. }
+            | Phase::Overlapping { .. }
             | Phase::Asking { .. }
             | Phase::AwaitingCredential { .. }
             | Phase::Pausing { .. }
             | Phase::BackingOff { .. }
-            | Phase::ShuttingDown { .. }
+            | Phase::ShuttingDown(_)
             | Phase::Done) => phase,
         };
         self.advance(turn);
@@ -175,29 +205,30 @@ impl Service {
                     None => Phase::Running { instance: running },
                 }
             }
-            Phase::ShuttingDown {
-                last: Last::Spawning { next, .. },
-                exit,
-            } => {
-                let mut last = next.into_instance(turn, pid);
-                last.stop(turn);
-                Phase::ShuttingDown {
-                    last: Last::Ending(last),
-                    exit,
-                }
+            Phase::Joining { old, next } => self.join(turn, old, next, pid, desired),
+            Phase::ShuttingDown(Last::Spawning { next, .. }) => {
+                let last = next.into_instance(turn, pid);
+                end(turn, last)
+            }
+            Phase::ShuttingDown(Last::Joining { ending, next, exit }) => {
+                let new = next.born(turn, pid);
+                self.dismiss(turn, new);
+                Phase::ShuttingDown(Last::Ending { ending, exit })
             }
             phase @ (Phase::Waiting(_)
             | Phase::Running { .. }
             | Phase::Preparing { .. }
             | Phase::Postponed { .. }
+            | Phase::Overlapping { .. }
+            | Phase::ShuttingDown(Last::Ending { .. } | Last::Leaving { .. })
             | Phase::Replacing { .. }
             | Phase::Asking { .. }
             | Phase::AwaitingCredential { .. }
             | Phase::Pausing { .. }
             | Phase::BackingOff { .. }
-            | Phase::ShuttingDown { .. }
             | Phase::Done) => phase,
         };
+        self.advance(turn);
     }
 
     pub(super) fn on_spawn_failed(
@@ -217,7 +248,7 @@ impl Service {
                     Phase::BackingOff { again, until }
                 }
             },
-            Phase::Preparing { old, next } => {
+            Phase::Preparing { old, next } | Phase::Joining { old, next } => {
                 let again = next.again().unwrap_or_default();
                 let until = announce_retry(turn, again, error, Some(old.child()));
                 Phase::Postponed { old, again, until }
@@ -227,32 +258,38 @@ impl Service {
                 next.stage = Stage::Failed;
                 Phase::Replacing { old, next }
             }
-            Phase::ShuttingDown {
-                last: Last::Spawning { unborn, .. },
-                ..
-            } => {
+            Phase::ShuttingDown(Last::Spawning { unborn: exit, .. }) => {
                 turn.announce(Notice::StartFailed {
                     error,
                     retry_in: None,
                     running: None,
                 });
-                over(turn, unborn)
+                Phase::ShuttingDown(Last::Leaving { exit })
+            }
+            Phase::ShuttingDown(Last::Joining { ending, exit, .. }) => {
+                turn.announce(Notice::StartFailed {
+                    error,
+                    retry_in: None,
+                    running: None,
+                });
+                Phase::ShuttingDown(Last::Ending { ending, exit })
             }
             phase @ (Phase::Waiting(_)
             | Phase::Running { .. }
             | Phase::Postponed { .. }
+            | Phase::Overlapping { .. }
             | Phase::Asking { .. }
             | Phase::AwaitingCredential { .. }
             | Phase::Pausing { .. }
             | Phase::BackingOff { .. }
-            | Phase::ShuttingDown { .. }
+            | Phase::ShuttingDown(Last::Ending { .. } | Last::Leaving { .. })
             | Phase::Done) => phase,
         };
         self.advance(turn);
     }
 
     pub(super) fn on_deadline(&mut self, turn: &mut Turn<'_>, desired: Option<&Desired>) {
-        if let Some(instance) = self.phase.instance_mut() {
+        for instance in self.instances_mut() {
             instance.on_deadline(turn);
         }
         let now = turn.now;
@@ -308,9 +345,10 @@ impl Service {
                 }
             }
             Finding::Open | Finding::NothingFound => {
-                if let Some(End { ended, .. }) = failed.ending()
-                    && !turn.config.crash.restarts(ended)
+                if let Some(end) = failed.ending()
+                    && !turn.config.crash.restarts(end)
                 {
+                    let ended = end.ended;
                     turn.announce(Notice::NothingFound { ended });
                 }
                 restart(turn, &mut self.crashes, failed)
@@ -321,33 +359,40 @@ impl Service {
 
     /// Moves on when what a phase waits for is there.
     pub(super) fn advance(&mut self, turn: &mut Turn<'_>) {
+        self.leaving.take_if(|leaving| leaving.gone().is_some());
         self.phase = match self.take() {
+            Phase::Preparing { old, next } => self.begin_to_join(turn, old, next),
+            Phase::Joining { old, next } => self.take_over_unborn(old, next),
+            Phase::Overlapping { old, new, plan } => self.compare(turn, old, new, plan),
             Phase::Replacing { old, next } => match old.gone() {
                 Some(end) => replace(turn, old, next, end),
                 None => Phase::Replacing { old, next },
             },
-            Phase::ShuttingDown {
-                last: Last::Ending(instance),
-                exit,
-            } => match instance.gone() {
-                Some(end) => finish(turn, exit, end),
-                None => Phase::ShuttingDown {
-                    last: Last::Ending(instance),
-                    exit,
-                },
-            },
+            Phase::ShuttingDown(last) => self.wait_for(turn, last),
             phase @ (Phase::Waiting(_)
             | Phase::Starting { .. }
             | Phase::Running { .. }
-            | Phase::Preparing { .. }
             | Phase::Postponed { .. }
             | Phase::Asking { .. }
             | Phase::AwaitingCredential { .. }
             | Phase::Pausing { .. }
             | Phase::BackingOff { .. }
-            | Phase::ShuttingDown { .. }
             | Phase::Done) => phase,
         };
+    }
+
+    /// The exit waits for the last child, and for one that was leaving before.
+    fn wait_for(&self, turn: &mut Turn<'_>, last: Last) -> Phase {
+        match last {
+            Last::Ending { ending, exit } => match ending.gone() {
+                Some(end) if self.leaving.is_none() => finish(turn, exit, end),
+                Some(_) | None => Phase::ShuttingDown(Last::Ending { ending, exit }),
+            },
+            Last::Leaving { exit } if self.leaving.is_none() => over(turn, exit),
+            Last::Leaving { .. } | Last::Spawning { .. } | Last::Joining { .. } => {
+                Phase::ShuttingDown(last)
+            }
+        }
     }
 
     /// Every change of phase takes the old one out; `Done` stands in for the length of a call.
@@ -363,8 +408,23 @@ impl Service {
 
     /// The one place where events about an instance that is no longer ours are dropped.
     pub(super) fn instance_mut(&mut self, id: InstanceId) -> Option<&mut Instance> {
-        self.phase
-            .instance_mut()
-            .filter(|instance| instance.id == id)
+        self.instances_mut().find(|instance| instance.id == id)
+    }
+
+    /// Every process that is not gone: the one of this phase, a newcomer or one that is leaving.
+    pub(super) fn instances_mut(&mut self) -> impl Iterator<Item = &mut Instance> {
+        let (main, newcomer) = self.phase.instances_mut();
+        main.into_iter().chain(newcomer).chain(&mut self.leaving)
+    }
+
+    /// The process beside the phase's own.
+    pub(super) fn beside(&self) -> Option<&Instance> {
+        self.phase.newcomer().or(self.leaving.as_ref())
+    }
+
+    pub(super) fn deadline(&self) -> Option<Time> {
+        let instances = self.phase.instance().into_iter().chain(self.beside());
+        let theirs = instances.filter_map(Instance::deadline);
+        theirs.chain(self.phase.deadline()).min()
     }
 }

@@ -50,6 +50,8 @@ impl Signal {
     pub const INT: Self = Self(2);
     /// The quit key; a JVM's thread dump.
     pub const QUIT: Self = Self(3);
+    /// Abort: a core, or a trace.
+    pub const ABRT: Self = Self(6);
     /// Cannot be caught.
     pub const KILL: Self = Self(9);
     /// The polite request to end.

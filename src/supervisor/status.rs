@@ -9,6 +9,8 @@ pub struct Status {
     pub service: ServicePhase,
     /// The process of this phase, alive or not quite gone.
     pub instance: Option<InstancePhase>,
+    /// A second process: the new one that is not ready yet, or one that is leaving.
+    pub beside: Option<InstancePhase>,
     /// How far a difference has come.
     pub change: ChangePhase,
     /// Whether Heroku is being asked.
@@ -43,6 +45,10 @@ names! {
         Preparing,
         /// The child lives untouched; its successor is tried again later.
         Postponed,
+        /// The child lives untouched; its successor is being spawned beside it.
+        Joining,
+        /// The child lives untouched; its successor lives too, and is not ready yet.
+        Overlapping,
         /// The old child is ending; the next starts when its tree is empty.
         Replacing,
         /// The child failed; its credential is asked about.

@@ -99,7 +99,7 @@ pub(super) fn restart(turn: &mut Turn<'_>, crashes: &mut Crashes, ended: Instanc
     let (Some(how), lived) = (ended.ending(), ended.lived(turn.now)) else {
         return end(turn, ended);
     };
-    match crashes.decide(&turn.config.crash, turn.now, how.ended, lived) {
+    match crashes.decide(&turn.config.crash, turn.now, how, lived) {
         Decision::End => end(turn, ended),
         Decision::Restart { pause } => {
             let until = turn.now.max(how.at + pause);
@@ -159,15 +159,9 @@ pub(super) fn end(turn: &mut Turn<'_>, last: Instance) -> Phase {
 }
 
 /// Stops what lives, waits for what is left, starts nothing more.
-pub(super) fn shut_down(turn: &mut Turn<'_>, mut last: Instance, exit: ExitWith) -> Phase {
-    last.stop(turn);
-    match last.gone() {
-        Some(end) => finish(turn, exit, end),
-        None => Phase::ShuttingDown {
-            last: Last::Ending(last),
-            exit,
-        },
-    }
+pub(super) fn shut_down(turn: &mut Turn<'_>, mut ending: Instance, exit: ExitWith) -> Phase {
+    ending.stop(turn);
+    Phase::ShuttingDown(Last::Ending { ending, exit })
 }
 
 /// Nothing lives: exit.
@@ -215,7 +209,7 @@ pub(super) fn announce_retry(
     turn.now + pause
 }
 
-fn respawn_pause(turn: &Turn<'_>, again: Instead) -> Duration {
+pub(super) fn respawn_pause(turn: &Turn<'_>, again: Instead) -> Duration {
     let Backoff { min, max } = turn.config.crash.backoff;
     backoff(again.failures, min, max)
 }

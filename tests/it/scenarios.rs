@@ -2,8 +2,9 @@
 //! event by event.
 //!
 //! A line `@+SECONDS EVENT` moves the clock (doing everything that falls due on the way) and hands
-//! the event in; `@fetch` stands for "0.1 s after the next request went out". The indented lines
-//! are what the core did. `UPDATE=1` writes them anew: read the diff.
+//! the event in; `@fetch` stands for "0.1 s after the next request went out". ` of PID` at the end
+//! of an event names its child, else the newest is meant. The indented lines are what the core did.
+//! `UPDATE=1` writes them anew: read the diff.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
@@ -15,7 +16,7 @@ use changeover::credential::{EnvironmentSpec, RawValue, Secret, Selection};
 use changeover::supervisor::Supervisor;
 use changeover::supervisor::action::{Action, Scope};
 use changeover::supervisor::config::{
-    Config, CrashPolicy, LeftoverPolicy, Logins, Mapped, OnChange, Restart, RestartLimit,
+    Config, CrashPolicy, LeftoverPolicy, Logins, Mapped, OnChange, Order, Restart, RestartLimit,
     SignalMap, StopSequence, StopStep, Watching,
 };
 use changeover::supervisor::event::{
@@ -23,6 +24,7 @@ use changeover::supervisor::event::{
     SpawnError,
 };
 use changeover::supervisor::id::{FetchId, InstanceId, LoginId};
+use changeover::supervisor::readiness::{Readiness, Word};
 use changeover::supervisor::signal::{Origin, Signal};
 use changeover::supervisor::time::{Duration, Time};
 use changeover::testing::world::describe;
@@ -215,7 +217,10 @@ impl Stage {
                 };
             }
             Action::Exit(_) => self.over = true,
-            Action::Signal { .. } | Action::Sweep { .. } | Action::Announce(_) => {}
+            Action::ProbeReadiness { .. }
+            | Action::Signal { .. }
+            | Action::Sweep { .. }
+            | Action::Announce(_) => {}
         }
         None
     }
@@ -226,7 +231,15 @@ impl Stage {
     }
 
     fn event(&mut self, text: &str) -> Event {
+        let (text, pid) = text.split_once(" of ").unwrap_or((text, ""));
+        let named = pid.parse().map(|pid: u32| InstanceId(pid - 100));
+        let child = named.ok().or(self.live);
+        let child = || child.expect("a child lives");
         let (verb, rest) = text.split_once(' ').unwrap_or((text, ""));
+        if let Some(word) = word(verb, rest) {
+            let instance = child();
+            return Event::Said { instance, word };
+        }
         match verb {
             "wake" => Event::Wake,
             "resumed" => Event::Resumed,
@@ -237,7 +250,7 @@ impl Stage {
                 outcome: login(rest),
             },
             "exit" => {
-                let instance = self.live.expect("a child lives");
+                let instance = child();
                 let (how, leftovers) = match rest.strip_suffix(" leaving some") {
                     Some(how) => (how, Leftovers::Some),
                     None => (rest, Leftovers::None),
@@ -251,9 +264,7 @@ impl Stage {
                     leftovers,
                 }
             }
-            "tree-empty" => Event::TreeEmpty {
-                instance: self.live.expect("a child lived"),
-            },
+            "tree-empty" => Event::TreeEmpty { instance: child() },
             "prepared" => Event::Prepared {
                 instance: self.awaited.expect("a start is awaited"),
             },
@@ -262,22 +273,9 @@ impl Stage {
                 instance: self.awaited.expect("a start is awaited"),
                 error: spawn_error(rest),
             },
-            "suspended" => Event::Stopped {
-                instance: self.live.expect("a child lives"),
-            },
-            "signal" => {
-                let (name, origin) = rest.split_once(" from ").unwrap_or((rest, "a process"));
-                let origin = match origin {
-                    "a process" => Origin::Process,
-                    "the terminal" => Origin::Terminal,
-                    "its tree" => Origin::OwnTree,
-                    other => panic!("who is {other}?"),
-                };
-                Event::Signal {
-                    signal: signal(name),
-                    origin,
-                }
-            }
+            "suspended" => Event::Stopped { instance: child() },
+            "continued" => Event::Continued { instance: child() },
+            "signal" => signal_event(rest),
             other => panic!("no such event: {other}"),
         }
     }
@@ -291,6 +289,32 @@ impl Stage {
     fn fetched(&mut self, outcome: FetchOutcome) -> Event {
         let fetch = self.fetch.take().expect("a fetch is open");
         Event::Fetched { fetch, outcome }
+    }
+}
+
+/// What a child says of itself.
+fn word(verb: &str, rest: &str) -> Option<Word> {
+    match verb {
+        "ready" => Some(Word::Ready),
+        "alive" => Some(Word::Alive),
+        "trips" => Some(Word::Trip),
+        "needs" => Some(Word::ExtendTimeout(seconds(rest))),
+        "says" => Some(Word::Status(rest.to_owned())),
+        _ => None,
+    }
+}
+
+fn signal_event(text: &str) -> Event {
+    let (name, origin) = text.split_once(" from ").unwrap_or((text, "a process"));
+    let origin = match origin {
+        "a process" => Origin::Process,
+        "the terminal" => Origin::Terminal,
+        "its tree" => Origin::OwnTree,
+        other => panic!("who is {other}?"),
+    };
+    Event::Signal {
+        signal: signal(name),
+        origin,
     }
 }
 
@@ -407,7 +431,16 @@ fn limit(text: &str) -> RestartLimit {
 }
 
 fn config(settings: &str) -> Config {
-    let mut config = Config {
+    let mut config = defaults();
+    for setting in settings.split_whitespace() {
+        let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
+        set(&mut config, name, value);
+    }
+    config
+}
+
+fn defaults() -> Config {
+    Config {
         environment: EnvironmentSpec {
             base: BTreeMap::new(),
             clear: false,
@@ -424,6 +457,9 @@ fn config(settings: &str) -> Config {
         splay: Duration::ZERO,
         start_timeout: Duration::from_secs(60),
         on_change: OnChange::Restart,
+        order: Order::StopFirst,
+        ready: Readiness::None,
+        ready_timeout: Duration::from_secs(60),
         stop: StopSequence(vec![StopStep {
             signal: Signal::TERM,
             wait: Duration::from_secs(35),
@@ -433,31 +469,42 @@ fn config(settings: &str) -> Config {
         leftovers: LeftoverPolicy::Sweep,
         logins: Logins::AfterFailure,
         crash: CrashPolicy::default(),
-    };
-    for setting in settings.split_whitespace() {
-        let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
-        match name {
-            "watch" => config.environment.selection = watch(value.split(',')),
-            "debounce" => config.debounce = seconds(value),
-            "splay" => config.splay = seconds(value),
-            "start-timeout" => config.start_timeout = seconds(value),
-            "interval" => config.watching = Watching::Every(seconds(value)),
-            "no-watch" => config.watching = Watching::Once,
-            "restart" if value == "always" => config.crash.restart = Restart::Always,
-            "restart" => config.crash.restart = Restart::OnFailure,
-            "success-exit" => config.crash.success.push(value.parse().expect("a code")),
-            "backoff" => {
-                let (min, max) = value.split_once("..").expect("MIN..MAX");
-                (config.crash.backoff.min, config.crash.backoff.max) = (seconds(min), seconds(max));
-            }
-            "max-restarts" => config.crash.limit = Some(limit(value)),
-            "map" => config.signals.0.push(rule(value)),
-            "no-login" => config.logins = Logins::Never,
-            "no-sweep" => config.leftovers = LeftoverPolicy::Leave,
-            "on-change" if value == "exit" => config.on_change = OnChange::Exit,
-            "on-change" => config.on_change = OnChange::Signal(signal(value)),
-            other => panic!("no such setting: {other}"),
-        }
     }
-    config
+}
+
+fn set(config: &mut Config, name: &str, value: &str) {
+    match name {
+        "watch" => config.environment.selection = watch(value.split(',')),
+        "debounce" => config.debounce = seconds(value),
+        "splay" => config.splay = seconds(value),
+        "start-timeout" => config.start_timeout = seconds(value),
+        "interval" => config.watching = Watching::Every(seconds(value)),
+        "no-watch" => config.watching = Watching::Once,
+        "restart" if value == "always" => config.crash.restart = Restart::Always,
+        "restart" => config.crash.restart = Restart::OnFailure,
+        "success-exit" => config.crash.success.push(value.parse().expect("a code")),
+        "backoff" => {
+            let (min, max) = value.split_once("..").expect("MIN..MAX");
+            (config.crash.backoff.min, config.crash.backoff.max) = (seconds(min), seconds(max));
+        }
+        "max-restarts" => config.crash.limit = Some(limit(value)),
+        "map" => config.signals.0.push(rule(value)),
+        "start-first" => config.order = Order::StartFirst,
+        "ready" => {
+            config.ready = match value.strip_prefix("delay:") {
+                Some(delay) => Readiness::Delay(seconds(delay)),
+                None => Readiness::Notify { watchdog: None },
+            }
+        }
+        "watchdog" => {
+            let watchdog = Some(seconds(value));
+            config.ready = Readiness::Notify { watchdog };
+        }
+        "ready-timeout" => config.ready_timeout = seconds(value),
+        "no-login" => config.logins = Logins::Never,
+        "no-sweep" => config.leftovers = LeftoverPolicy::Leave,
+        "on-change" if value == "exit" => config.on_change = OnChange::Exit,
+        "on-change" => config.on_change = OnChange::Signal(signal(value)),
+        other => panic!("no such setting: {other}"),
+    }
 }

@@ -17,6 +17,10 @@ pub struct Context {
     pub app: String,
 }
 
+mod readiness;
+
+use readiness::{hung, rolled_back, started_beside, superseded, took_over, took_over_early};
+
 const NEW_TOKEN: &str = "heroku authorizations:create -s read-protected, put it where the old one \
                          is; a token file needs no restart";
 const CHECK_APP: &str = "check --app, and that the token's owner has access to it";
@@ -29,6 +33,19 @@ const ASKING: &str =
 pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
     match notice {
         Notice::Started { child, dead_time, change } => info(started(*child, *dead_time, *change)),
+        Notice::StartedBeside { child, serving, timeout } => {
+            info(started_beside(*child, *serving, *timeout))
+        }
+        Notice::Ready { child, after } => info(format!("pid {} is ready after {}", child.pid, human(*after))),
+        Notice::NotReady { child, after } => warn(format!("pid {} is not ready after {} (--ready-timeout)", child.pid, human(*after))),
+        Notice::TookOver { child, change } => info(took_over(*child, *change)),
+        Notice::TookOverEarly { child } => warn(took_over_early(*child)),
+        Notice::RolledBack { child, serving, retry_in } => {
+            error(rolled_back(*child, *serving, *retry_in))
+        }
+        Notice::Superseded { child } => info(superseded(*child)),
+        Notice::ChildStatus { child, text } => debug(format!("pid {} says: {}", child.pid, phrase(text))),
+        Notice::Hung { child, timeout } => error(hung(*child, *timeout)),
         Notice::StartFailed { error: why, retry_in, running } => {
             error(start_failed(why, *retry_in, *running))
         }

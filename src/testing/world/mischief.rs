@@ -234,7 +234,11 @@ impl World<'_> {
 /// Whether the core is seldom where it is now.
 fn is_rare(status: Status) -> bool {
     let service = match status.service {
-        ServicePhase::Preparing | ServicePhase::Postponed | ServicePhase::BackingOff => true,
+        ServicePhase::Preparing
+        | ServicePhase::Postponed
+        | ServicePhase::Joining
+        | ServicePhase::Overlapping
+        | ServicePhase::BackingOff => true,
         ServicePhase::Waiting
         | ServicePhase::Starting
         | ServicePhase::Running

@@ -419,7 +419,7 @@ impl<'a> World<'a> {
                     (running.live, running.leaving) = (None, None);
                 }
             }
-            Action::Announce(_) | Action::Exit(_) => {}
+            Action::ProbeReadiness { .. } | Action::Announce(_) | Action::Exit(_) => {}
         }
         Ok(())
     }

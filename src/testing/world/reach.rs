@@ -4,6 +4,7 @@
 use std::fmt;
 
 use crate::supervisor::event::{Ended, Event, FetchOutcome, LoginOutcome};
+use crate::supervisor::readiness::Word;
 use crate::supervisor::signal::{Origin, Signal};
 use crate::supervisor::status::{ChangePhase, InstancePhase, ServicePhase, Status, WatchPhase};
 
@@ -49,6 +50,10 @@ kinds! {
     SpawnFailed,
     /// The end of a preparation or a spawn that is no longer wanted.
     StaleStart,
+    /// The child serves.
+    Ready,
+    /// It says anything else of itself.
+    Word,
     /// The child ended with 0.
     EndedWell,
     /// The child ended otherwise.
@@ -86,6 +91,7 @@ kinds! {
 pub struct Reach {
     service: Vec<[u64; KINDS]>,
     instance: Vec<[u64; KINDS]>,
+    beside: Vec<[u64; KINDS]>,
     change: Vec<[u64; KINDS]>,
     watch: Vec<[u64; KINDS]>,
 }
@@ -123,11 +129,20 @@ impl Kind {
             (Event::SpawnFailed { .. }, Fresh::Fresh) => Self::SpawnFailed,
             (
                 Event::Exited { .. }
+                | Event::Said { .. }
                 | Event::TreeEmpty { .. }
                 | Event::Stopped { .. }
                 | Event::Continued { .. },
                 Fresh::Stale,
             ) => Self::StaleEnd,
+            (Event::Said { word, .. }, Fresh::Fresh) => match word {
+                Word::Ready => Self::Ready,
+                Word::Alive
+                | Word::Trip
+                | Word::ExtendTimeout(_)
+                | Word::Status(_)
+                | Word::Stopping => Self::Word,
+            },
             (Event::Exited { ended, .. }, Fresh::Fresh) if *ended == Ended::Code(0) => {
                 Self::EndedWell
             }
@@ -167,6 +182,7 @@ impl Reach {
         Self {
             service: vec![[0; KINDS]; ServicePhase::ALL.len()],
             instance: vec![[0; KINDS]; InstancePhase::ALL.len()],
+            beside: vec![[0; KINDS]; InstancePhase::ALL.len()],
             change: vec![[0; KINDS]; ChangePhase::ALL.len()],
             watch: vec![[0; KINDS]; WatchPhase::ALL.len()],
         }
@@ -177,6 +193,9 @@ impl Reach {
         if let Some(instance) = status.instance {
             self.instance[instance as usize][kind as usize] += 1;
         }
+        if let Some(beside) = status.beside {
+            self.beside[beside as usize][kind as usize] += 1;
+        }
         self.change[status.change as usize][kind as usize] += 1;
         self.watch[status.watch as usize][kind as usize] += 1;
     }
@@ -186,6 +205,7 @@ impl Reach {
         let tables = [
             (&mut self.service, &other.service),
             (&mut self.instance, &other.instance),
+            (&mut self.beside, &other.beside),
             (&mut self.change, &other.change),
             (&mut self.watch, &other.watch),
         ];

@@ -6,9 +6,10 @@ use crate::credential::environment::SslPolicy;
 use crate::credential::{EnvironmentSpec, Selection};
 use crate::supervisor::action::Scope;
 use crate::supervisor::config::{
-    Backoff, Config, CrashPolicy, LeftoverPolicy, Logins, Mapped, OnChange, Restart, RestartLimit,
-    SignalMap, StopSequence, StopStep, Watching,
+    Backoff, Config, CrashPolicy, LeftoverPolicy, Logins, Mapped, OnChange, Order, Restart,
+    RestartLimit, SignalMap, StopSequence, StopStep, Watching,
 };
+use crate::supervisor::readiness::Readiness;
 use crate::supervisor::signal::Signal;
 use crate::supervisor::time::Duration;
 
@@ -127,6 +128,9 @@ impl Settings {
             splay: self.splay,
             start_timeout: self.start_timeout,
             on_change: self.on_change,
+            order: Order::StopFirst,
+            ready: Readiness::None,
+            ready_timeout: Duration::from_secs(60),
             stop: self.stop.clone(),
             scope: Scope::Process,
             signals: self.signals.clone(),

@@ -133,6 +133,7 @@ impl Running {
                 self.law.awaits(event)
             }
             Event::Exited { instance, .. }
+            | Event::Said { instance, .. }
             | Event::Stopped { instance }
             | Event::Continued { instance } => self.live == Some(*instance),
             Event::TreeEmpty { instance } => self.leaving == Some(*instance),
@@ -159,7 +160,8 @@ impl Running {
                 (self.live, self.leaving) = (None, left.then_some(*instance));
             }
             Event::TreeEmpty { .. } => self.leaving = None,
-            Event::Stopped { .. }
+            Event::Said { .. }
+            | Event::Stopped { .. }
             | Event::Continued { .. }
             | Event::Signal { .. }
             | Event::Resumed

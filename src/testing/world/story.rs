@@ -80,6 +80,7 @@ pub fn describe(action: &Action) -> String {
             )
         }
         Action::Spawn { instance } => format!("spawn {}", pid(*instance)),
+        Action::ProbeReadiness { instance } => format!("ask {} whether it serves", pid(*instance)),
         Action::Signal {
             instance, signal, ..
         } => format!("{signal} to {}", pid(*instance)),
@@ -129,6 +130,7 @@ fn event_line(event: &Event) -> String {
                 pid(*instance)
             )
         }
+        Event::Said { instance, word } => format!("{} says {word:?}", pid(*instance)),
         Event::TreeEmpty { instance } => format!("nothing is left of {}", pid(*instance)),
         Event::Stopped { instance } => format!("{} is suspended", pid(*instance)),
         Event::Continued { instance } => format!("{} is continued", pid(*instance)),

@@ -38,7 +38,7 @@ impl Law {
             }
             Action::CancelFetch { fetch } => self.requests.cancels(*fetch),
             Action::CheckLogin { login, url, .. } => self.logs_in(now, *login, url.expose()),
-            Action::CancelLogin { .. } => Ok(()),
+            Action::CancelLogin { .. } | Action::ProbeReadiness { .. } => Ok(()),
             Action::Prepare {
                 instance,
                 environment,
@@ -291,21 +291,16 @@ impl Law {
             Notice::FetchFailing { .. }
             | Notice::FetchStillFailing { .. }
             | Notice::FetchRecovered { .. } => self.api.told(notice),
-            Notice::StartFailed { .. }
-            | Notice::Settling { .. }
-            | Notice::ChangeWithdrawn
-            | Notice::Deferred { .. }
-            | Notice::ChangeSignalled { .. }
-            | Notice::Stopping { .. }
-            | Notice::Killing { .. }
-            | Notice::Sweeping { .. }
-            | Notice::Asking
-            | Notice::LoginTried { .. }
-            | Notice::BadValue { .. }
-            | Notice::GoodValue { .. }
-            | Notice::StartGaveUp { .. }
-            | Notice::SignalDropped { .. }
-            | Notice::StopRequested { .. }
+            #[rustfmt::skip] // What nobody can say wrongly.
+            Notice::StartFailed { .. } | Notice::StartedBeside { .. } | Notice::Ready { .. }
+            | Notice::NotReady { .. } | Notice::TookOver { .. } | Notice::TookOverEarly { .. }
+            | Notice::RolledBack { .. } | Notice::Superseded { .. }
+            | Notice::ChildStatus { .. } | Notice::Hung { .. } | Notice::Settling { .. }
+            | Notice::ChangeWithdrawn | Notice::Deferred { .. }
+            | Notice::ChangeSignalled { .. } | Notice::Stopping { .. } | Notice::Killing { .. }
+            | Notice::Sweeping { .. } | Notice::Asking | Notice::LoginTried { .. }
+            | Notice::BadValue { .. } | Notice::GoodValue { .. } | Notice::StartGaveUp { .. }
+            | Notice::SignalDropped { .. } | Notice::StopRequested { .. }
             | Notice::KillRequested => Ok(()),
         }
     }

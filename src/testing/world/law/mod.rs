@@ -117,6 +117,7 @@ impl Law {
                 | Event::SpawnFailed { .. }
                 | Event::Fetched { .. }
                 | Event::LoginChecked { .. }
+                | Event::Said { .. }
                 | Event::Exited { .. }
                 | Event::TreeEmpty { .. }
                 | Event::Stopped { .. }
@@ -165,6 +166,7 @@ impl Law {
                     child.gone.get_or_insert(now);
                 }
             }
+            Event::Said { .. } => {}
             Event::Stopped { instance } => self.suspended(*instance, true),
             Event::Continued { instance } => self.suspended(*instance, false),
             Event::Signal { signal, origin } => self.signal(now, *signal, *origin),

@@ -1,0 +1,89 @@
+//! The wording of readiness, of two children at once, and of a missed watchdog.
+
+use std::time::Duration;
+
+use crate::supervisor::notice::Child;
+
+use super::human;
+
+pub(super) fn started_beside(child: Child, serving: Child, timeout: Duration) -> String {
+    let (Child { pid, revision }, old) = (child, serving.pid);
+    let timeout = human(timeout);
+    format!(
+        "pid {pid} started on revision {revision}; pid {old} serves until it is ready, within {timeout}"
+    )
+}
+
+pub(super) fn took_over(child: Child, change: Duration) -> String {
+    let (Child { pid, revision }, change) = (child, human(change));
+    format!(
+        "pid {pid} serves now, on revision {revision}; no dead time; change seen→applied {change}"
+    )
+}
+
+pub(super) fn took_over_early(child: Child) -> String {
+    let Child { pid, revision } = child;
+    format!("pid {pid}, on revision {revision}, takes its place before it is ready")
+}
+
+pub(super) fn rolled_back(child: Child, serving: Child, retry_in: Duration) -> String {
+    let (pid, retry_in) = (child.pid, human(retry_in));
+    format!(
+        "pid {pid} did not become ready on revision {}. pid {} keeps serving on revision {}; trying again in {retry_in}",
+        child.revision, serving.pid, serving.revision
+    )
+}
+
+pub(super) fn superseded(child: Child) -> String {
+    let Child { pid, revision } = child;
+    format!("pid {pid}, on revision {revision}, is no longer wanted before it was ready")
+}
+
+pub(super) fn hung(child: Child, timeout: Duration) -> String {
+    let (pid, timeout) = (child.pid, human(timeout));
+    format!("pid {pid} missed its watchdog: ABRT, up to {timeout}, and it is started again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::supervisor::id::Revision;
+
+    #[test]
+    fn two_children_are_told_apart() {
+        let child = |pid, revision| Child {
+            pid,
+            revision: Revision(revision),
+        };
+        let (new, old, second) = (child(4311, 3), child(4242, 2), Duration::from_secs(1));
+        for (line, expected) in [
+            (
+                started_beside(new, old, second),
+                "pid 4311 started on revision 3; pid 4242 serves until it is ready, within 1 s",
+            ),
+            (
+                took_over(new, Duration::from_millis(3456)),
+                "pid 4311 serves now, on revision 3; no dead time; change seen→applied 3.4 s",
+            ),
+            (
+                took_over_early(new),
+                "pid 4311, on revision 3, takes its place before it is ready",
+            ),
+            (
+                rolled_back(new, old, second),
+                "pid 4311 did not become ready on revision 3. pid 4242 keeps serving on revision 2; \
+                 trying again in 1 s",
+            ),
+            (
+                superseded(new),
+                "pid 4311, on revision 3, is no longer wanted before it was ready",
+            ),
+            (
+                hung(new, second),
+                "pid 4311 missed its watchdog: ABRT, up to 1 s, and it is started again",
+            ),
+        ] {
+            assert_eq!(line, expected);
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! From a start to a service: readiness, what the child says of itself, and its watchdog.
+
+use crate::supervisor::config::Config;
+use crate::supervisor::notice::Notice;
+use crate::supervisor::readiness::{Readiness, Word};
+use crate::supervisor::signal::Signal;
+use crate::supervisor::time::{Duration, Time};
+use crate::supervisor::turn::Turn;
+
+use super::{Course, Instance, Motion, State};
+
+/// A child that asks for more time gets no more than this at once; it may ask again.
+const EXTENSION_MAX: Duration = Duration::from_secs(600);
+
+/// How far a live leader is on its way to serving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::supervisor) enum Startup {
+    /// Nobody asked: it counts as serving.
+    Unasked,
+    /// It is waited for, until then.
+    Awaited { until: Time },
+    /// It serves. With a watchdog it must be heard of again by then.
+    Ready { hung_at: Option<Time> },
+    /// It did not tell in time, and may still.
+    Overdue,
+}
+
+impl Startup {
+    /// The leader was just started.
+    pub(super) fn begin(config: &Config, now: Time) -> Self {
+        match config.ready {
+            Readiness::None => Self::Unasked,
+            Readiness::Delay(delay) => Self::Awaited { until: now + delay },
+            Readiness::Notify { .. }
+            | Readiness::Descriptor(_)
+            | Readiness::Tcp(_)
+            | Readiness::Http(_) => Self::Awaited {
+                until: now + config.ready_timeout,
+            },
+        }
+    }
+}
+
+impl Instance {
+    /// How far it is on its way to serving, while nobody asked it to end.
+    pub(in crate::supervisor) fn startup(&self) -> Option<Startup> {
+        match self.state {
+            State::Live { startup, .. } => Some(startup),
+            State::Stopping { .. }
+            | State::Killed { .. }
+            | State::Sweeping { .. }
+            | State::SweepKilled { .. }
+            | State::Gone { .. } => None,
+        }
+    }
+
+    /// It told something of itself.
+    pub(in crate::supervisor) fn on_word(&mut self, turn: &mut Turn<'_>, word: Word) {
+        if !self.lives() {
+            return;
+        }
+        match word {
+            Word::Ready => self.on_ready(turn),
+            Word::Alive => self.on_alive(turn),
+            Word::Trip => {
+                if let State::Live {
+                    startup: Startup::Ready { hung_at: Some(_) },
+                    interrupted,
+                    ..
+                } = self.state
+                {
+                    self.abort(turn, interrupted);
+                }
+            }
+            Word::ExtendTimeout(by) => self.extend(turn.now + by.min(EXTENSION_MAX)),
+            Word::Status(text) => turn.announce(Notice::ChildStatus {
+                child: self.child(),
+                text,
+            }),
+            Word::Stopping => {}
+        }
+    }
+
+    fn on_ready(&mut self, turn: &mut Turn<'_>) {
+        let child = self.child();
+        if let State::Live {
+            startup: startup @ (Startup::Awaited { .. } | Startup::Overdue),
+            ..
+        } = &mut self.state
+        {
+            let hung_at = watchdog(turn.config).map(|watchdog| turn.now + watchdog);
+            *startup = Startup::Ready { hung_at };
+            let after = turn.now.since(self.started);
+            turn.announce(Notice::Ready { child, after });
+        }
+    }
+
+    pub(super) fn on_alive(&mut self, turn: &Turn<'_>) {
+        if let State::Live {
+            startup: Startup::Ready { hung_at },
+            ..
+        } = &mut self.state
+        {
+            *hung_at = watchdog(turn.config).map(|watchdog| turn.now + watchdog);
+        }
+    }
+
+    /// Whatever it is at may take until then; never less than it had.
+    fn extend(&mut self, later: Time) {
+        if let State::Live {
+            startup: Startup::Awaited { until },
+            ..
+        }
+        | State::Stopping { until, .. } = &mut self.state
+        {
+            *until = later.max(*until);
+        }
+    }
+
+    /// Nothing was heard of it for too long: nobody can tell it from one that hangs.
+    pub(super) fn abort(&mut self, turn: &mut Turn<'_>, interrupted: Option<Time>) {
+        let timeout = turn.config.stop.timeout();
+        turn.announce(Notice::Hung {
+            child: self.child(),
+            timeout,
+        });
+        self.forward(turn, Signal::ABRT);
+        self.state = State::Stopping {
+            course: Course::Abort,
+            motion: Motion::Running,
+            step: 0,
+            since: turn.now,
+            until: turn.now + timeout,
+            interrupted,
+        };
+    }
+
+    /// The time until readiness is over: that is readiness itself, or the lack of it.
+    pub(super) fn on_awaited_long(&mut self, turn: &mut Turn<'_>) {
+        if let Readiness::Delay(_) = turn.config.ready {
+            self.on_ready(turn);
+            return;
+        }
+        let (child, after) = (self.child(), turn.now.since(self.started));
+        if let State::Live { startup, .. } = &mut self.state {
+            *startup = Startup::Overdue;
+            turn.announce(Notice::NotReady { child, after });
+        }
+    }
+}
+
+/// How often a child must be heard of, if it must.
+fn watchdog(config: &Config) -> Option<Duration> {
+    match config.ready {
+        Readiness::Notify { watchdog } => watchdog,
+        Readiness::None
+        | Readiness::Descriptor(_)
+        | Readiness::Tcp(_)
+        | Readiness::Http(_)
+        | Readiness::Delay(_) => None,
+    }
+}
