@@ -15,9 +15,11 @@ use std::io;
 use nix::sys::prctl;
 
 pub mod identity;
+pub mod notify;
 mod procfs;
 pub mod program;
 pub mod queue;
+pub mod ready_pipe;
 pub mod reaper;
 pub mod spawn;
 pub mod stderr;
@@ -26,9 +28,11 @@ pub mod timer;
 pub mod tree;
 
 pub use identity::{Account, Identity, lookup_account};
+pub use notify::NotifySocket;
 pub use procfs::StartTime;
 pub use program::{Group, Prepared, Program, prepare};
 pub use queue::{Queued, queue, queued};
+pub use ready_pipe::{ReadyPipe, Said};
 pub use reaper::{Change, Children, child_signal, collect};
 pub use spawn::{Child, Inherited, exec, signal_group, signal_process, spawn};
 pub use stderr::Stderr;

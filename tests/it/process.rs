@@ -2,6 +2,7 @@
 //! process-wide.
 
 mod kit;
+mod notify;
 mod refusals;
 mod signals;
 mod spawn;
