@@ -36,6 +36,7 @@
 //! | [`heroku`] | FETCHES: the client and the token's sources. reqwest lives only here |
 //! | [`postgres`] | LOGS IN. tokio-postgres lives only here |
 //! | [`process`] | The OPERATING SYSTEM: spawn, reap, sweep. nix and libc live only here, `unsafe` only in `spawn.rs` |
+//! | [`readiness`] | ASKS the child whether it serves: a connection, a page. hyper lives only here |
 //! | [`runtime`] | CONNECTS: the loop that calls `step`; `executor.rs` has one arm per action |
 //! | [`commands`] | `exec`, `env`, `check`: what is not supervising |
 //! | `testing` | the two simulators: a Heroku to talk to, and the world around the core (feature `testing`, never in the installed binary) |
@@ -123,6 +124,7 @@ pub mod exit_code;
 pub mod heroku;
 pub mod postgres;
 pub mod process;
+pub mod readiness;
 pub mod runtime;
 pub mod supervisor;
 #[cfg(feature = "testing")]

@@ -72,6 +72,12 @@ const ROOMS: &[Room] = &[
         instead: "process obeys: a rule about when or why belongs in supervisor/",
     },
     Room {
+        name: "readiness",
+        rooms: &["readiness", "supervisor"],
+        crates: &["hyper", "hyper_util", "tokio"],
+        instead: "readiness asks: how long it may take belongs in supervisor/, what the child says itself in process/",
+    },
+    Room {
         name: "runtime",
         rooms: &[
             "runtime",
@@ -80,6 +86,7 @@ const ROOMS: &[Room] = &[
             "heroku",
             "postgres",
             "process",
+            "readiness",
             "config",
             "exit_code",
         ],
