@@ -249,10 +249,11 @@ impl Reach {
 
     /// Every pair, by the names of both, and how often they met.
     pub fn pairs(&self) -> impl Iterator<Item = (String, Kind, u64)> {
-        let named = rows(&self.service, ServicePhase::ALL)
-            .chain(rows(&self.instance, InstancePhase::ALL))
-            .chain(rows(&self.change, ChangePhase::ALL))
-            .chain(rows(&self.watch, WatchPhase::ALL));
+        let named = rows("Service", &self.service, ServicePhase::ALL)
+            .chain(rows("Instance", &self.instance, InstancePhase::ALL))
+            .chain(rows("Beside", &self.beside, InstancePhase::ALL))
+            .chain(rows("Change", &self.change, ChangePhase::ALL))
+            .chain(rows("Watch", &self.watch, WatchPhase::ALL));
         named.flat_map(|(phase, row)| {
             let kinds = Kind::ALL.iter().zip(row);
             kinds.map(move |(kind, count)| (phase.clone(), *kind, count))
@@ -267,14 +268,10 @@ fn is_impossible(phase: &str, kind: Kind) -> bool {
 }
 
 fn rows<P: fmt::Debug>(
+    room: &str,
     table: &[[u64; KINDS]],
     phases: &'static [P],
 ) -> impl Iterator<Item = (String, [u64; KINDS])> {
-    let room = std::any::type_name::<P>()
-        .rsplit("::")
-        .next()
-        .unwrap_or_default();
-    let room = room.trim_end_matches("Phase");
     phases
         .iter()
         .zip(table)
