@@ -225,6 +225,7 @@ impl Spawn {
             directory: None,
             group,
             inherited,
+            sockets: Vec::new(),
         };
         let prepared = prepare(&program, &environment())
             .ok()
@@ -340,6 +341,7 @@ fn environment() -> Environment {
         keep: Vec::new(),
         unset: Vec::new(),
         given: std::collections::BTreeMap::new(),
+        sockets: Vec::new(),
         selection: Selection {
             watched: Vec::new(),
             all_vars: false,

@@ -26,7 +26,7 @@ Exit codes:
     2  the options make no sense
    75  no answer from Heroku in time at the start, or a change under --on-change exit
    78  unusable configuration: no token, token refused, app not found, variable missing or
-       malformed, no such --user
+       malformed, no such --user, a socket of --listen that cannot be had
   125  changeover itself failed, or a program that ends with 0 met --max-restarts
   126  the program cannot be executed
   127  the program was not found";
@@ -112,6 +112,9 @@ pub struct Run {
     /// What the program's own end does.
     #[command(flatten)]
     pub crash: Crash,
+    /// When the program serves, and on what.
+    #[command(flatten)]
+    pub ready: Ready,
     /// What is done for a database client.
     #[command(flatten)]
     pub database: Database,
@@ -281,6 +284,16 @@ pub struct Crash {
     /// End when it is started again more than N times in this time [default: unlimited]
     #[arg(long, value_name = "N/TIME")]
     pub max_restarts: Option<OsString>,
+}
+
+/// When the program serves, and on what.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Ready")]
+pub struct Ready {
+    /// Socket that every instance gets and that never closes in between, so that no connection is
+    /// refused: HOST:PORT, :PORT or a path; repeatable
+    #[arg(long, value_name = "[NAME=]ADDR")]
+    pub listen: Vec<OsString>,
 }
 
 /// What is done for a database client.

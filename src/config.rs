@@ -4,6 +4,7 @@
 
 mod given;
 mod groups;
+mod listen;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -93,6 +94,8 @@ pub struct Run {
     pub change: Change,
     /// What the child's own end does.
     pub crash: CrashPolicy,
+    /// `--listen`: the sockets that every instance gets, in order.
+    pub listen: Vec<Listen>,
 }
 
 /// Where the credentials come from. The paths and the URL are as given: their owners read them.
@@ -135,6 +138,29 @@ pub struct User {
     pub name: String,
     /// Not empty.
     pub group: Option<String>,
+}
+
+/// A socket that outlives every instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// What the program may know it by: printable, without a colon.
+    pub name: Option<String>,
+    /// Where it is bound.
+    pub address: Address,
+}
+
+/// Where a socket is bound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// A TCP port.
+    Tcp {
+        /// A name, or an address without brackets; empty for every address of this machine.
+        host: String,
+        /// 0: the system chooses.
+        port: u16,
+    },
+    /// A unix socket's absolute path, short enough for one.
+    Unix(PathBuf),
 }
 
 /// When Heroku is asked.
@@ -235,6 +261,7 @@ impl Config {
                     watch: lookup.watch(run.watch)?,
                     change: lookup.change(run.change)?,
                     crash: lookup.crash(run.crash)?,
+                    listen: lookup.ready(run.ready)?,
                 };
                 let task = Task::Run(Box::new(run_only));
                 (run.source, run.database, run.child, run.start, task)

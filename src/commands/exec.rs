@@ -15,7 +15,8 @@ pub(super) fn exec(
     started_with: process::Inherited,
 ) -> Result<ExitCode, Failure> {
     let identity = parts::identity(child, &mut config)?;
-    let program = parts::program(child, identity, &config, Group::Shared, started_with)?;
+    let mut program = parts::program(child, identity, &config, Group::Shared, started_with)?;
+    let _listeners = parts::listeners(&[], &mut program, &mut config, inherited)?;
     let environment = first::environment(&config, inherited)?;
     let error = match process::prepare(&program, &environment) {
         Ok(prepared) => process::exec(&prepared),

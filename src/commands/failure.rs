@@ -8,6 +8,7 @@ use crate::config::UsageError;
 use crate::credential::phrase;
 use crate::exit_code::ExitCode;
 use crate::heroku::SetupError;
+use crate::process::ListenError;
 use crate::process::identity::IdentityError;
 use crate::supervisor::event::SpawnError;
 
@@ -23,6 +24,9 @@ pub enum Failure {
     /// `--user` names nobody.
     #[error("{0}")]
     Identity(#[from] IdentityError),
+    /// `--listen` names what cannot be bound, or sockets that were passed on are not there.
+    #[error("{0}")]
+    Listen(#[from] ListenError),
     /// What was fetched cannot be used as asked.
     #[error("{0}")]
     Unusable(String),
@@ -50,8 +54,11 @@ impl Failure {
     pub fn code(&self) -> ExitCode {
         match self {
             Self::Told(code) => *code,
-            Self::Usage(_) => ExitCode::Usage,
-            Self::Setup(_) | Self::Identity(_) | Self::Unusable(_) => ExitCode::Config,
+            Self::Usage(_) | Self::Listen(ListenError::InTheWay(_)) => ExitCode::Usage,
+            Self::Setup(_)
+            | Self::Identity(_)
+            | Self::Listen(ListenError::Inherited { .. } | ListenError::Refused { .. })
+            | Self::Unusable(_) => ExitCode::Config,
             Self::Program {
                 error: SpawnError::NotFound,
                 ..

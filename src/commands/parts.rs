@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use crate::config::{self, Config, Inherited};
+use crate::config::{self, Address, Config, Inherited, Listen};
 use crate::credential::environment::INSTANCE_MARK;
 use crate::credential::{Environment, phrase};
 use crate::heroku::{ApiUrl, Client, ClientOptions, Timeouts, TokenOptions};
-use crate::process::{self, Account, Group, Identity, Program};
+use crate::process::listeners::UNNAMED;
+use crate::process::{self, Account, Group, Identity, Listeners, Program};
 
 use super::failure::Failure;
 
@@ -63,6 +64,35 @@ pub(super) fn identity(
     Ok(Some(identity))
 }
 
+/// The sockets that whoever started us passed on, and then those of `--listen`. What is said of
+/// them becomes a part of every environment.
+pub(super) fn listeners(
+    listen: &[Listen],
+    program: &mut Program,
+    config: &mut Config,
+    inherited: &Inherited,
+) -> Result<Listeners, Failure> {
+    let mut listeners = Listeners::inherit(inherited, listen.len())?;
+    let passed_on = listeners.names().len();
+    if passed_on > 0 {
+        tracing::info!("sockets passed on from whoever started changeover: {passed_on}");
+    }
+    for one in listen {
+        let name = one.name.clone().unwrap_or_else(|| UNNAMED.to_owned());
+        let place = match &one.address {
+            Address::Tcp { host, port } => listeners.bind_tcp(name, host, *port)?,
+            Address::Unix(path) => {
+                listeners.bind_unix(name, path, program.identity.as_ref())?;
+                phrase(&path.display().to_string())
+            }
+        };
+        tracing::info!("listening on {place}, for every instance of the program");
+    }
+    program.sockets = listeners.sockets();
+    config.environment.sockets = listeners.names().to_vec();
+    Ok(listeners)
+}
+
 /// What is started, once it is known to be startable: a command that does not exist is told before
 /// Heroku is asked.
 pub(super) fn program(
@@ -91,6 +121,7 @@ pub(super) fn program(
         directory: child.chdir.clone(),
         group,
         inherited: started_with,
+        sockets: Vec::new(),
     };
     let without_secrets: Environment =
         config

@@ -25,7 +25,9 @@ pub(super) fn run(
         Group::Own
     };
     let identity = parts::identity(&run.child, &mut config)?;
-    let program = parts::program(&run.child, identity, &config, group, started_with)?;
+    let mut program = parts::program(&run.child, identity, &config, group, started_with)?;
+    // They live, and so do their files, until the last instance is gone.
+    let _listeners = parts::listeners(&run.listen, &mut program, &mut config, inherited)?;
     let client = parts::client(&config, inherited)?;
     let setup = Setup {
         context: telemetry::Context {

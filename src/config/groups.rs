@@ -14,8 +14,8 @@ use crate::supervisor::signal::Signal;
 
 use super::given::{self, Given, Inherited, Lookup, UsageError};
 use super::{
-    Change, CheckLogin, Child, CrashPolicy, Format, LeftoverPolicy, Log, LogFormat, Restart,
-    SignalMap, Source, StopSequence, StopStep, Token, Verbosity, Watch, words,
+    Change, CheckLogin, Child, CrashPolicy, Format, LeftoverPolicy, Listen, Log, LogFormat,
+    Restart, SignalMap, Source, StopSequence, StopStep, Token, Verbosity, Watch, listen, words,
 };
 
 /// Below this, every interval would be a burst.
@@ -70,6 +70,7 @@ impl Lookup<'_> {
             keep: names("keep", child.keep)?,
             unset: names("unset", child.unset)?,
             given: BTreeMap::new(),
+            sockets: Vec::new(),
             selection: self.selection(source)?,
             sslmode: self.sslmode(database.sslmode)?,
             scheme: scheme.as_ref().map(words::scheme).transpose()?,
@@ -246,6 +247,10 @@ impl Lookup<'_> {
             backoff: words::backoff(&self.text_or_default("backoff", typed.backoff)?)?,
             limit: limit.as_ref().map(words::max_restarts).transpose()?,
         })
+    }
+
+    pub(super) fn ready(&self, typed: cli::Ready) -> Result<Vec<Listen>, UsageError> {
+        listen::all(&self.list("listen", typed.listen)?)
     }
 
     pub(super) fn start_timeout(&self, typed: cli::Start) -> Result<Duration, UsageError> {

@@ -137,6 +137,7 @@ fn everything_can_come_from_the_environment() {
             ("CHANGEOVER_KEEP", "PATH,HOME"),
             ("CHANGEOVER_UNSET", "A"),
             ("CHANGEOVER_START_TIMEOUT", "5s"),
+            ("CHANGEOVER_LISTEN", ":80, web=/run/web.sock"),
         ],
     );
     let Task::Run(run) = from_environment.task else {
@@ -151,6 +152,7 @@ fn everything_can_come_from_the_environment() {
     assert_eq!(run.change.splay, seconds(90));
     assert_eq!(run.child.user.unwrap().group.as_deref(), Some("web"));
     assert_eq!(run.child.chdir, Some("/srv".into()));
+    assert_eq!(run.listen.len(), 2);
     let source = from_environment.source;
     assert!(source.token == Some(Token::File("/run/token".into())));
     assert_eq!(source.ca_file, Some("/ca.pem".into()));
@@ -198,6 +200,7 @@ fn other_groups_are_ignored_in_the_environment_of_exec_env_and_check() {
         ("CHANGEOVER_INTERVAL", "60"),
         ("CHANGEOVER_ON_CHANGE", "dance"),
         ("CHANGEOVER_RESTART", "always"),
+        ("CHANGEOVER_LISTEN", "nowhere"),
     ];
     for line in ["exec|-a|app|--|prog", "env|-a|app", "check|-a|app"] {
         assert!(read(line, &nonsense).is_ok(), "{line}");

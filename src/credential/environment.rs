@@ -11,7 +11,7 @@ use super::{DatabaseUrl, Secret, Selection, SslMode, Values};
 pub const INSTANCE_MARK: &str = "CHANGEOVER_INSTANCE";
 
 /// What belongs to the supervisor and is not handed on unless `--keep` names it.
-const OWN: [&str; 7] = [
+const OWN: [&str; 8] = [
     "HEROKU_API_KEY",
     "NOTIFY_SOCKET",
     "WATCHDOG_PID",
@@ -19,6 +19,7 @@ const OWN: [&str; 7] = [
     "LISTEN_FDS",
     "LISTEN_FDNAMES",
     "LISTEN_PID",
+    "LISTEN_PIDFDID",
 ];
 
 /// Everything about the child's environment that does not change between two starts.
@@ -33,9 +34,13 @@ pub struct EnvironmentSpec {
     /// `--unset NAME`: removed from the base; a watched variable of that name is exported all the
     /// same.
     pub unset: Vec<String>,
-    /// What the supervisor itself gives every child (`LISTEN_FDS`, with `--user` `HOME` …). It wins
-    /// over what is inherited, unless `keep` names it, and yields to what is fetched.
+    /// What the supervisor itself gives every child (with `--user` `HOME` …). It wins over what is
+    /// inherited, unless `keep` names it, and yields to what is fetched.
     pub given: BTreeMap<String, String>,
+    /// The names of the sockets that every child gets from descriptor 3 on, none with a `:`. What
+    /// is said of them wins over everything: a child that counts others would take the wrong ones.
+    /// The process id that goes with them (`LISTEN_PID`) is not known before there is a child.
+    pub sockets: Vec<String>,
     /// Which config vars are exported, and as what.
     pub selection: Selection,
     /// `--sslmode`.
@@ -104,6 +109,13 @@ impl EnvironmentSpec {
         }
         if let Some(mark) = mark {
             variables.insert(INSTANCE_MARK.into(), Variable::Inherited(mark.into()));
+        }
+        if !self.sockets.is_empty() {
+            variables.retain(|name, _| !name.to_str().is_some_and(is_of_sockets));
+            let (count, names) = (self.sockets.len().to_string(), self.sockets.join(":"));
+            let told = [("LISTEN_FDS", count), ("LISTEN_FDNAMES", names)];
+            variables
+                .extend(told.map(|(name, value)| (name.into(), Variable::Inherited(value.into()))));
         }
         Environment(variables)
     }
@@ -190,6 +202,11 @@ pub fn is_own(name: &str) -> bool {
     OWN.contains(&name) || name.starts_with("CHANGEOVER_")
 }
 
+/// Whether a variable speaks of sockets that a program was started with.
+fn is_of_sockets(name: &str) -> bool {
+    OWN.contains(&name) && name.starts_with("LISTEN_")
+}
+
 fn names_no_sslmode(value: &Secret) -> bool {
     DatabaseUrl::parse(value.expose()).is_ok_and(|url| url.parameter("sslmode").is_none())
 }
@@ -213,6 +230,7 @@ mod tests {
             keep: Vec::new(),
             unset: Vec::new(),
             given: BTreeMap::new(),
+            sockets: Vec::new(),
             selection: Selection {
                 watched: vec![watched],
                 all_vars: false,
@@ -294,6 +312,34 @@ mod tests {
         assert_eq!(built(&spec, URL), [&url, "HOME=/home/me", "USER=root"]);
         spec.base.clear();
         assert_eq!(built(&spec, URL), [&url, "HOME=/home/me", "USER=me"]);
+    }
+
+    #[test]
+    fn what_is_said_of_sockets_is_true_whatever_else_is_said() {
+        let base = [
+            ("LISTEN_FDS", "9"),
+            ("LISTEN_PID", "1"),
+            ("LISTEN_PIDFDID", "2"),
+            ("LISTEN_PORT", "80"),
+        ];
+        let mut spec = spec(&base);
+        spec.sslmode = SslPolicy::Keep;
+        let url = format!("DATABASE_URL={URL}");
+        assert_eq!(built(&spec, URL), [&url, "LISTEN_PORT=80"]);
+        let own = ["LISTEN_FDS", "LISTEN_PID", "LISTEN_PIDFDID"];
+        spec.keep = own.map(str::to_owned).into();
+        assert_eq!(built(&spec, URL).len(), 5, "there are no sockets");
+        spec.sockets = ["web", "unknown"].map(str::to_owned).into();
+        let expected = [
+            &url,
+            "LISTEN_FDNAMES=web:unknown",
+            "LISTEN_FDS=2",
+            "LISTEN_PORT=80",
+        ];
+        assert_eq!(built(&spec, URL), expected);
+        let fetched = Values::from([("LISTEN_FDS".to_owned(), Secret::from("7"))]);
+        let environment = spec.build(None, &fetched, &Values::new());
+        assert_eq!(environment.get("LISTEN_FDS"), Some(OsStr::new("2")));
     }
 
     #[test]

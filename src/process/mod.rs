@@ -15,6 +15,7 @@ use std::io;
 use nix::sys::prctl;
 
 pub mod identity;
+pub mod listeners;
 pub mod notify;
 mod procfs;
 pub mod program;
@@ -28,6 +29,7 @@ pub mod timer;
 pub mod tree;
 
 pub use identity::{Account, Identity, lookup_account};
+pub use listeners::{ListenError, Listeners};
 pub use notify::NotifySocket;
 pub use procfs::StartTime;
 pub use program::{Group, Prepared, Program, prepare};

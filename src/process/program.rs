@@ -4,9 +4,11 @@ use std::env;
 use std::ffi::{CString, OsStr, OsString, c_char};
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::{fmt, ptr};
 
 use nix::errno::Errno;
@@ -25,6 +27,9 @@ const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// The child's own stack until `execve`: a few calls deep, never more.
 const STACK_BYTES: usize = 32 * 1024;
 
+/// The decimal digits of the longest process id.
+pub(super) const PID_DIGITS: usize = 10;
+
 /// What the user asked to run.
 #[derive(Clone, Debug)]
 pub struct Program {
@@ -40,6 +45,8 @@ pub struct Program {
     pub group: Group,
     /// What the supervisor was started with.
     pub inherited: Inherited,
+    /// What the program finds at descriptor 3, 4, …: each open above all of those numbers.
+    pub sockets: Vec<Arc<OwnedFd>>,
 }
 
 /// The process group that a child lives in.
@@ -64,6 +71,7 @@ pub struct Prepared {
     pub(super) identity: Option<Identity>,
     pub(super) group: Group,
     pub(super) inherited: Inherited,
+    pub(super) sockets: Vec<Arc<OwnedFd>>,
     pub(super) stack: Vec<u8>,
 }
 
@@ -84,8 +92,14 @@ pub fn prepare(program: &Program, environment: &Environment) -> Result<Prepared,
         }
         envp.push([name.as_bytes(), value.as_bytes()]);
     }
-    let argv = CStrings::new(argv.iter().map(|arg| [*arg].into_iter()));
-    let envp = CStrings::new(envp.iter().map(|pair| pair.iter().copied()));
+    let mut spare = 0;
+    if !program.sockets.is_empty() {
+        // Whose it is says the process itself, which does not exist yet.
+        envp.push([b"LISTEN_PID".as_slice(), b""]);
+        spare = PID_DIGITS;
+    }
+    let argv = CStrings::new(argv.iter().map(|arg| [*arg].into_iter()), 0);
+    let envp = CStrings::new(envp.iter().map(|pair| pair.iter().copied()), spare);
     let directory = program.directory.as_ref().map(|path| path.as_os_str());
     Ok(Prepared {
         path: c_string(path.as_os_str())?,
@@ -98,6 +112,7 @@ pub fn prepare(program: &Program, environment: &Environment) -> Result<Prepared,
             .filter(|identity| !identity::is_current(identity)),
         group: program.group,
         inherited: program.inherited,
+        sockets: program.sockets.clone(),
         // Written to, so that the child meets no page that is still to be found.
         stack: vec![0xAA; STACK_BYTES],
     })
@@ -147,18 +162,21 @@ impl fmt::Debug for Prepared {
 /// An array of C strings as `execve` takes it, in one piece of memory that is wiped on drop.
 pub(super) struct CStrings {
     pointers: Vec<*const c_char>,
-    /// What `pointers` points into. Never touched after it was built, so it never moves.
+    end: *mut u8,
+    spare: usize,
+    /// What the pointers point into. Never touched after it was built, so it never moves.
     _bytes: Zeroizing<Vec<u8>>,
 }
 
 impl CStrings {
-    /// Each item is a string in parts, joined with `=`. No part holds a NUL byte.
-    fn new<'a, I>(items: impl Iterator<Item = I> + Clone) -> Self
+    /// Each item is a string in parts, joined with `=`. No part holds a NUL byte. Behind the last
+    /// one there is room for `spare` more bytes.
+    fn new<'a, I>(items: impl Iterator<Item = I> + Clone, spare: usize) -> Self
     where
         I: Iterator<Item = &'a [u8]>,
     {
-        let length = items.clone().flatten().map(|part| part.len() + 1).sum();
-        let mut bytes = Zeroizing::new(Vec::with_capacity(length));
+        let length: usize = items.clone().flatten().map(|part| part.len() + 1).sum();
+        let mut bytes = Zeroizing::new(Vec::with_capacity(length + spare));
         let mut starts = Vec::new();
         for parts in items {
             starts.push(bytes.len());
@@ -170,15 +188,25 @@ impl CStrings {
             }
             bytes.push(0);
         }
-        let mut pointers: Vec<*const c_char> = starts
-            .iter()
-            .map(|start| bytes[*start..].as_ptr().cast())
-            .collect();
+        let end = bytes.len().saturating_sub(1);
+        bytes.extend(std::iter::repeat_n(0, spare));
+        // All from one, so that what is written through `end` is read through the others.
+        let first = bytes.as_mut_ptr();
+        let at = |start: &usize| first.wrapping_add(*start).cast_const().cast();
+        let mut pointers: Vec<*const c_char> = starts.iter().map(at).collect();
         pointers.push(ptr::null());
         Self {
             pointers,
+            end: first.wrapping_add(end),
+            spare,
             _bytes: bytes,
         }
+    }
+
+    /// Where the last string ends, if anything can be appended: at its closing NUL byte, with as
+    /// many more of them as were asked for.
+    pub(super) fn end(&self) -> Option<*mut u8> {
+        (self.spare > 0).then_some(self.end)
     }
 
     /// The array, closed by a null pointer.

@@ -19,7 +19,7 @@ use std::ffi::{c_int, c_void};
 use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
@@ -29,7 +29,7 @@ use nix::sys::prctl;
 use crate::supervisor::event::{Ended, SpawnError};
 use crate::supervisor::signal::Signal;
 
-use super::program::{Group, Prepared};
+use super::program::{Group, PID_DIGITS, Prepared};
 use super::reaper::Change;
 
 /// A running program. Its status is the reaper's to collect.
@@ -49,6 +49,9 @@ pub struct Inherited {
     /// The ignored signals.
     pub ignored: u64,
 }
+
+/// The descriptor at which a program finds its first socket.
+pub(super) const FIRST_SOCKET: RawFd = 3;
 
 const LAST_SIGNAL: i32 = 64;
 const MASK_BYTES: usize = size_of::<u64>();
@@ -123,6 +126,7 @@ enum Step {
     Identity,
     Directory,
     ParentDeath,
+    Sockets,
     Exec,
 }
 
@@ -238,9 +242,10 @@ extern "C" fn run_child(start: *mut c_void) -> c_int {
 /// as its child.
 fn become_program(prepared: &Prepared, parent: Option<libc::pid_t>) -> Step {
     // SAFETY: every pointer comes from `prepared`, which outlives the call, and points to what the
-    // call expects: NUL-terminated strings, null-terminated arrays, `groups.len()` ids. The
-    // identity is set by the bare system calls, because libc's functions would change every thread
-    // of the *parent*, whose memory this is.
+    // call expects: NUL-terminated strings, null-terminated arrays, `groups.len()` ids, room for a
+    // process id that nobody else reads or writes meanwhile. The identity is set by the bare system
+    // calls, because libc's functions would change every thread of the *parent*, whose memory this
+    // is.
     unsafe {
         if parent.is_some() && prepared.group == Group::Own && libc::setpgid(0, 0) != 0 {
             return Step::Group;
@@ -268,6 +273,15 @@ fn become_program(prepared: &Prepared, parent: Option<libc::pid_t>) -> Step {
             }
         }
         set_mask(prepared.inherited.mask);
+        if let Some(end) = prepared.envp.end() {
+            append_pid(end);
+        }
+        for (number, socket) in (FIRST_SOCKET..).zip(&prepared.sockets) {
+            // Never onto itself, which would leave it to be closed by execve: ours are above.
+            if libc::dup2(socket.as_raw_fd(), number) < 0 {
+                return Step::Sockets;
+            }
+        }
         libc::execve(
             prepared.path.as_ptr(),
             prepared.argv.as_ptr(),
@@ -275,6 +289,28 @@ fn become_program(prepared: &Prepared, parent: Option<libc::pid_t>) -> Step {
         );
         Step::Exec
     }
+}
+
+/// Writes our process id in decimal, and no more than `PID_DIGITS` bytes.
+///
+/// # Safety
+/// There is room for as many.
+unsafe fn append_pid(end: *mut u8) {
+    // SAFETY: it only reads the process id.
+    let mut rest = unsafe { libc::getpid() }.unsigned_abs();
+    let mut digits = [b'0'; PID_DIGITS];
+    let mut length = 0;
+    for digit in digits.iter_mut().rev() {
+        *digit += (rest % 10).to_le_bytes()[0];
+        length += 1;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    let first = digits.as_ptr().wrapping_add(PID_DIGITS - length);
+    // SAFETY: `length` is at most PID_DIGITS, which fits into `digits` and into the room at `end`.
+    unsafe { ptr::copy_nonoverlapping(first, end, length) };
 }
 
 fn explain(prepared: &Prepared, step: i32, errno: Errno) -> SpawnError {
@@ -289,6 +325,8 @@ fn explain(prepared: &Prepared, step: i32, errno: Errno) -> SpawnError {
             "cannot enter the directory of --chdir, {:?}",
             prepared.directory.as_deref().unwrap_or_default()
         )
+    } else if step == Step::Sockets as i32 {
+        "cannot hand on the sockets of --listen".to_owned()
     } else {
         "cannot set the parent-death signal".to_owned()
     };
@@ -348,6 +386,22 @@ pub(super) fn pidfd_signal(pidfd: &File, signal: Signal) -> io::Result<()> {
     };
     Errno::result(sent)?;
     Ok(())
+}
+
+/// Whether a descriptor is open that whoever started us left open, or that our programs would have.
+/// (nix wants a descriptor that is known to be open.)
+pub(super) fn is_inheritable(fd: RawFd) -> bool {
+    // SAFETY: it takes numbers only.
+    let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
+    flags >= 0 && flags & libc::FD_CLOEXEC == 0
+}
+
+/// Another descriptor for what is open there, at `floor` or above, which no program gets by itself.
+pub(super) fn duplicate(fd: RawFd, floor: RawFd) -> Result<OwnedFd, Errno> {
+    // SAFETY: it takes numbers only.
+    let copy = Errno::result(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, floor) })?;
+    // SAFETY: the kernel has just opened this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
 /// Blocks signals on the calling thread, and opens a descriptor that does not block and from which

@@ -12,6 +12,7 @@ mod commands;
 mod examples;
 mod faults;
 mod heroku_cli;
+mod listen;
 mod login;
 mod network;
 mod process;

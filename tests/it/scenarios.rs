@@ -447,6 +447,7 @@ fn defaults() -> Config {
             keep: Vec::new(),
             unset: Vec::new(),
             given: BTreeMap::new(),
+            sockets: Vec::new(),
             selection: selection(),
             sslmode: SslPolicy::Env,
             scheme: None,

@@ -118,6 +118,7 @@ impl Settings {
                 keep: Vec::new(),
                 unset: Vec::new(),
                 given: BTreeMap::new(),
+                sockets: Vec::new(),
                 selection: self.selection(),
                 sslmode: SslPolicy::Env,
                 scheme: None,

@@ -83,6 +83,7 @@ pub(crate) fn program(command: &str, args: &[&str]) -> Program {
         directory: None,
         group: Group::Own,
         inherited: Inherited::default(),
+        sockets: Vec::new(),
     }
 }
 
@@ -106,6 +107,7 @@ pub(crate) fn environment(mark: Option<&str>, variables: &[(&str, &str)]) -> Env
         keep: Vec::new(),
         unset: Vec::new(),
         given: BTreeMap::new(),
+        sockets: Vec::new(),
         selection: Selection {
             watched,
             all_vars: false,

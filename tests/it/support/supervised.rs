@@ -46,6 +46,7 @@ pub(crate) struct Supervise {
     under: Vec<OsString>,
     options: Vec<OsString>,
     environment: Vec<(String, String)>,
+    stdin: Stdio,
 }
 
 impl Supervise {
@@ -70,6 +71,7 @@ impl Supervise {
             under: Vec::new(),
             options: Vec::new(),
             environment: vec![("HEROKU_API_KEY".to_owned(), token)],
+            stdin: Stdio::piped(),
         }
     }
 
@@ -97,6 +99,12 @@ impl Supervise {
         self
     }
 
+    /// Something else than a pipe for its standard input.
+    pub(crate) fn stdin(mut self, stdin: impl Into<Stdio>) -> Self {
+        self.stdin = stdin.into();
+        self
+    }
+
     /// The test's own directory, which is `$HOME`.
     pub(crate) fn home(&self) -> PathBuf {
         self.home.path().to_owned()
@@ -111,7 +119,7 @@ impl Supervise {
     pub(crate) fn program(self, program: &[&str]) -> Supervised {
         let mut command = self.command(program);
         command
-            .stdin(Stdio::piped())
+            .stdin(self.stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut process = command.spawn().unwrap();
