@@ -261,7 +261,7 @@ impl Config {
                     watch: lookup.watch(run.watch)?,
                     change: lookup.change(run.change)?,
                     crash: lookup.crash(run.crash)?,
-                    listen: lookup.ready(run.ready)?,
+                    listen: lookup.listen(run.ready.listen)?,
                 };
                 let task = Task::Run(Box::new(run_only));
                 (run.source, run.database, run.child, run.start, task)

@@ -80,6 +80,7 @@
 //! | an option | `cli.rs`, then `config.rs`, then the README's table |
 //! | a log line | `runtime/telemetry/wording.rs` |
 //! | what the child finds in its environment | `credential/environment.rs` |
+//! | which sockets a child gets | `process/listeners.rs` |
 //! | where a token comes from | `heroku/token.rs` |
 //! | what must hold, whatever happens | `testing/world/law`, and its bounds in `bounds.rs` |
 //! | what can go wrong in the world | `testing/world/mischief.rs`, `heroku.rs`, `processes.rs` |

@@ -249,8 +249,8 @@ impl Lookup<'_> {
         })
     }
 
-    pub(super) fn ready(&self, typed: cli::Ready) -> Result<Vec<Listen>, UsageError> {
-        listen::all(&self.list("listen", typed.listen)?)
+    pub(super) fn listen(&self, typed: Vec<OsString>) -> Result<Vec<Listen>, UsageError> {
+        listen::all(&self.list("listen", typed)?)
     }
 
     pub(super) fn start_timeout(&self, typed: cli::Start) -> Result<Duration, UsageError> {

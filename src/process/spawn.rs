@@ -399,7 +399,12 @@ pub(super) fn is_inheritable(fd: RawFd) -> bool {
 /// Another descriptor for what is open there, at `floor` or above, which no program gets by itself.
 pub(super) fn duplicate(fd: RawFd, floor: RawFd) -> Result<OwnedFd, Errno> {
     // SAFETY: it takes numbers only.
-    let copy = Errno::result(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, floor) })?;
+    let copy = Errno::result(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, floor) });
+    // EINVAL: `floor` itself is above what may be open.
+    let copy = match copy {
+        Err(Errno::EINVAL) => return Err(Errno::EMFILE),
+        copy => copy?,
+    };
     // SAFETY: the kernel has just opened this descriptor for us.
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
