@@ -11,6 +11,7 @@ mod client;
 mod commands;
 mod examples;
 mod faults;
+mod gunicorn;
 mod heroku_cli;
 mod listen;
 mod login;
