@@ -276,7 +276,7 @@ fn resolve(host: &str, port: u16, given: &str) -> Result<SocketAddr, ListenError
 fn tcp_refused(address: &str, port: u16, errno: Errno) -> ListenError {
     let (why, mend) = if errno == Errno::EADDRINUSE {
         (
-            "where another program listens already".to_owned(),
+            "which another program or another --listen has already".to_owned(),
             "stop that one, or choose another port",
         )
     } else if errno == Errno::EACCES && port < 1024 {
@@ -353,4 +353,41 @@ fn unix_occupied(path: &Path, why: Occupied) -> ListenError {
 
 fn quoted(path: &Path) -> String {
     format!("{:?}", path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(variables: &[(&str, &str)]) -> Result<Vec<String>, ListenError> {
+        let variables = variables.iter().copied();
+        let variables = variables.map(|(name, value)| (name.into(), value.into()));
+        inherited_names(&variables.collect())
+    }
+
+    #[test]
+    fn sockets_are_ours_when_they_were_meant_for_this_process() {
+        let own = std::process::id().to_string();
+        let ours = ("LISTEN_PID", own.as_str());
+        let two = ("LISTEN_FDS", "2");
+        let named = |text| names(&[ours, two, ("LISTEN_FDNAMES", text)]).unwrap();
+        assert_eq!(named("a:b"), ["a", "b"]);
+        for wrong in ["", "a", "a:", "a:b:c", ":"] {
+            assert_eq!(named(wrong), [UNNAMED; 2], "{wrong:?}");
+        }
+        assert_eq!(names(&[ours, two]).unwrap(), [UNNAMED; 2]);
+        for others in [
+            [two, ("LISTEN_PID", "1")],
+            [two, ("LISTEN_PID", "")],
+            [two, ("PATH", "/bin")],
+            [ours, ("LISTEN_FDS", "0")],
+            [ours, ("LISTEN_FDS", "")],
+        ] {
+            assert_eq!(names(&others), Ok(Vec::new()), "{others:?}");
+        }
+        for count in ["-1", "x", "65536"] {
+            let told = names(&[ours, ("LISTEN_FDS", count)]).unwrap_err();
+            assert!(told.to_string().contains("no number"), "{told}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Mutex;
@@ -14,6 +14,7 @@ use std::thread;
 
 use changeover::testing::heroku::{Options, Simulator};
 use nix::sys::signal::Signal;
+use nix::sys::socket::Backlog;
 use nix::unistd::Uid;
 
 use crate::child;
@@ -303,16 +304,23 @@ fn what_cannot_be_bound_is_told_before_heroku_is_asked() {
     let home = tempfile::tempdir().unwrap();
     let at = |name: &str| home.path().join(name).display().to_string();
     let _listening = UnixListener::bind(at("taken")).unwrap();
+    // Its queue has room for one.
+    let busy = UnixListener::bind(at("busy")).unwrap();
+    nix::sys::socket::listen(&busy, Backlog::new(0).unwrap()).unwrap();
+    let _first = UnixStream::connect(at("busy")).unwrap();
+    let _datagrams = UnixDatagram::bind(at("datagrams")).unwrap();
     fs::write(at("file"), "").unwrap();
     std::os::unix::fs::symlink(at("nowhere"), at("link")).unwrap();
     for (address, part) in [
         (
             format!("127.0.0.1:{port}"),
-            "another program listens already",
+            "another program or another --listen",
         ),
         ("203.0.113.7:0".to_owned(), "no address of this machine"),
         ("no-such-host.invalid:80".to_owned(), "cannot be looked up"),
         (at("taken"), "another program listens already"),
+        (at("busy"), "another program listens already"),
+        (at("datagrams"), "cannot be told"),
         (at("file"), "something else than a socket"),
         (at("link"), "something else than a socket"),
         (at("none/web.sock"), "directory does not exist"),
