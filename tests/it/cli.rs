@@ -41,6 +41,7 @@ fn help_is_grouped_in_the_order_of_the_manual() {
             "Watch:",
             "Change:",
             "Crash:",
+            "Ready:",
             "Database:",
             "Child:",
             "Start:",
