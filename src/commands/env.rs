@@ -7,7 +7,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::config::{Config, Format, Inherited};
-use crate::credential::Secret;
+use crate::credential::{Secret, dotenv};
 use crate::exit_code::ExitCode;
 
 use super::failure::Failure;
@@ -27,7 +27,10 @@ pub struct Unprintable {
 type Obstacle = (&'static str, &'static str);
 
 const OTHER_FORMAT: &str = "choose another --format, such as json";
-const OTHER_NAME: &str = "choose another --format, or rename it with --var NAME=AS";
+const NO_NAME: Obstacle = (
+    "its name is not made of letters, digits and underscores",
+    "choose another --format, or rename it with --var NAME=AS",
+);
 
 /// Fetches, and prints everything or nothing.
 pub(super) fn print(
@@ -66,7 +69,7 @@ pub fn render<'a>(
         let value = value.expose();
         let line = match format {
             Format::Shell => Ok(format!("export {name}={}", shell(value))),
-            Format::Dotenv => dotenv(value).map(|value| format!("{name}={value}")),
+            Format::Dotenv => dotenv(name, value),
             Format::Json => {
                 let comma = if at + 1 < variables.len() { "," } else { "" };
                 let (name, value) = (Value::from(*name), Value::from(value));
@@ -95,7 +98,6 @@ const fn word(format: Format) -> &'static str {
 }
 
 fn check_name(format: Format, name: &str) -> Result<(), Obstacle> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let fits = match format {
         Format::Json => true,
         // `#` begins a comment, `=` ends the name, and docker refuses blanks in it.
@@ -104,14 +106,9 @@ fn check_name(format: Format, name: &str) -> Result<(), Obstacle> {
                 && !name.starts_with(['#', '\u{feff}'])
                 && !name.is_empty()
         }
-        Format::Shell | Format::Dotenv | Format::Systemd => {
-            name.chars().all(plain)
-                && !name.starts_with(|c: char| c.is_ascii_digit())
-                && !name.is_empty()
-        }
+        Format::Shell | Format::Dotenv | Format::Systemd => dotenv::is_plain_name(name),
     };
-    let why = "its name is not made of letters, digits and underscores";
-    if fits { Ok(()) } else { Err((why, OTHER_NAME)) }
+    if fits { Ok(()) } else { Err(NO_NAME) }
 }
 
 /// POSIX: between single quotes every character stands for itself, except the single quote.
@@ -119,36 +116,12 @@ fn shell(value: &str) -> String {
     format!("'{}'", value.replace('\'', r"'\''"))
 }
 
-/// What the libraries of Ruby, node and Python all read as the same value.
-///
-/// Between single quotes Ruby and node keep everything, Python turns `\\` and `\'` into one
-/// character and expands `${…}`, and node's pattern runs on past a `\'`. Between double quotes each
-/// treats `\`, `$` and `"` in its own way.
-fn dotenv(value: &str) -> Result<String, Obstacle> {
-    if value.contains('\r') {
-        return Err((
-            "its value holds a carriage return, which readers drop",
-            OTHER_FORMAT,
-        ));
+fn dotenv(name: &str, value: &str) -> Result<String, Obstacle> {
+    match dotenv::quote(name, value) {
+        Ok(quote) => Ok(format!("{name}={quote}{value}{quote}")),
+        Err(dotenv::Obstacle::Name) => Err(NO_NAME),
+        Err(dotenv::Obstacle::Value(why)) => Err((why, OTHER_FORMAT)),
     }
-    if value.contains("${") {
-        return Err((
-            "its value holds ${, which some readers expand",
-            OTHER_FORMAT,
-        ));
-    }
-    if !value.contains('\'') {
-        if value.contains(r"\\") || value.ends_with('\\') {
-            let why = r"its value holds backslashes that readers understand differently";
-            return Err((why, OTHER_FORMAT));
-        }
-        return Ok(format!("'{value}'"));
-    }
-    if value.contains(['"', '\\', '$', '\n']) {
-        let why = "its value mixes quotes with characters that readers understand differently";
-        return Err((why, OTHER_FORMAT));
-    }
-    Ok(format!("\"{value}\""))
 }
 
 /// `docker run --env-file` takes the line as it is: no quotes, no escapes, no line breaks.

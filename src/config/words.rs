@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::credential::dotenv;
 use crate::credential::environment::is_own;
 use crate::credential::snapshot::Watched;
 use crate::supervisor::signal::Signal;
@@ -244,7 +245,7 @@ fn check_export(given: &Text, pattern: &str, name: &str) -> Result<(), UsageErro
             "write a single variable's name before the =, or leave out what follows it",
         ));
     }
-    if !is_variable_name(name) {
+    if !dotenv::is_plain_name(name) {
         return Err(given.wrong(
             "where what follows the = is no name for an environment variable",
             "write letters, digits and underscores, no digit first",
@@ -300,11 +301,6 @@ pub(super) fn user(given: &Text) -> Result<User, UsageError> {
         name: name.to_owned(),
         group: group.map(str::to_owned),
     })
-}
-
-fn is_variable_name(name: &str) -> bool {
-    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(fits)
 }
 
 /// A duration, or why it is none and what to do.

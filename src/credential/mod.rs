@@ -6,6 +6,7 @@
 
 pub mod change;
 pub mod database_url;
+pub mod dotenv;
 pub mod environment;
 pub mod phrase;
 pub mod secret;
