@@ -35,8 +35,9 @@
 //! | [`supervisor`] | DECIDES. Pure, std only |
 //! | [`heroku`] | FETCHES: the client and the token's sources. reqwest lives only here |
 //! | [`postgres`] | LOGS IN. tokio-postgres lives only here |
-//! | [`process`] | The OPERATING SYSTEM: spawn, reap, sweep. nix and libc live only here, `unsafe` only in `spawn.rs` |
+//! | [`process`] | The OPERATING SYSTEM: spawn, reap, sweep. libc lives only here, nix here and in `store`, `unsafe` only in `spawn.rs` |
 //! | [`readiness`] | ASKS the child whether it serves: a connection, a page. hyper lives only here |
+//! | [`store`] | WRITES files: the env file. What is written is whole, and where nobody else can replace it |
 //! | [`runtime`] | CONNECTS: the loop that calls `step`; `executor.rs` has one arm per action |
 //! | [`commands`] | `exec`, `env`, `check`: what is not supervising |
 //! | `testing` | the two simulators: a Heroku to talk to, and the world around the core (feature `testing`, never in the installed binary) |
@@ -127,6 +128,7 @@ pub mod postgres;
 pub mod process;
 pub mod readiness;
 pub mod runtime;
+pub mod store;
 pub mod supervisor;
 #[cfg(feature = "testing")]
 pub mod testing;

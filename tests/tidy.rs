@@ -78,6 +78,12 @@ const ROOMS: &[Room] = &[
         instead: "readiness asks: how long it may take belongs in supervisor/, what the child says itself in process/",
     },
     Room {
+        name: "store",
+        rooms: &["store", "supervisor", "credential"],
+        crates: &["nix", "thiserror", "zeroize"],
+        instead: "store obeys: when a file is written belongs in supervisor/, processes in process/",
+    },
+    Room {
         name: "runtime",
         rooms: &[
             "runtime",
@@ -87,6 +93,7 @@ const ROOMS: &[Room] = &[
             "postgres",
             "process",
             "readiness",
+            "store",
             "config",
             "exit_code",
         ],
@@ -111,6 +118,7 @@ const ROOMS: &[Room] = &[
             "heroku",
             "postgres",
             "process",
+            "store",
             "config",
             "exit_code",
         ],

@@ -182,7 +182,7 @@ impl Environment {
 
     /// What was fetched or derived, without what was inherited: the part that `changeover env`
     /// prints.
-    pub fn fetched(&self) -> impl Iterator<Item = (&str, &Secret)> {
+    pub fn fetched(&self) -> impl Iterator<Item = (&str, &Secret)> + Clone {
         self.0.iter().filter_map(|(name, variable)| match variable {
             Variable::Inherited(_) => None,
             Variable::Fetched(secret) => Some((name.to_str()?, secret)),

@@ -1,4 +1,4 @@
-//! The OPERATING SYSTEM: processes, signals, terminals. `nix` and `libc` live only here.
+//! The OPERATING SYSTEM: processes, signals, terminals. `libc` lives only here, `nix` here and in `store`.
 //!
 //! **Invariant:** nothing here decides. A program is prepared, started, signalled, reaped and
 //! looked up in `/proc` when the executor says so.
