@@ -26,7 +26,7 @@ Exit codes:
     2  the options make no sense
    75  no answer from Heroku in time at the start, or a change under --on-change exit
    78  unusable configuration: no token, token refused, app not found, variable missing or
-       malformed, no such --user, a socket of --listen that cannot be had
+       malformed, no such --user, --env-file not writable, a socket of --listen that cannot be had
   125  changeover itself failed, or a program that ends with 0 met --max-restarts
   126  the program cannot be executed
   127  the program was not found";
@@ -245,6 +245,9 @@ pub struct Change {
     /// restart, signal:SIG, or exit with code 75 [default: restart]
     #[arg(long, value_name = "ACTION")]
     pub on_change: Option<OsString>,
+    /// File that always holds the newest values, for programs that read them anew
+    #[arg(long, value_name = "PATH")]
+    pub env_file: Option<PathBuf>,
     /// Signal that asks the program to stop [default: TERM]
     #[arg(long, value_name = "SIG")]
     pub stop_signal: Option<OsString>,

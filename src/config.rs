@@ -177,6 +177,8 @@ pub struct Watch {
 pub struct Change {
     /// What happens to the child.
     pub on_change: OnChange,
+    /// `--env-file`, with a file's name at its end; as given, not absolute.
+    pub env_file: Option<PathBuf>,
     /// How it is stopped.
     pub stop: StopSequence,
     /// Who gets the stop signal and every forwarded signal.

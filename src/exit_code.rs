@@ -16,7 +16,7 @@ pub enum ExitCode {
     /// 75 (`EX_TEMPFAIL`): `--on-change exit` met a change.
     Changed,
     /// 78 (`EX_CONFIG`): trying again will not help: no token, token refused, app not found,
-    /// variable unusable, no such user, a socket that cannot be had.
+    /// variable unusable, no such user, no env file to be written, a socket that cannot be had.
     Config,
     /// 125: the supervisor itself failed.
     Internal,

@@ -57,7 +57,8 @@
 //! one.
 //!
 //! **Nothing is stopped before its successor is known to be startable.** The environment is built
-//! and the program found (`Action::Prepare`) before the stop signal goes out. It is also why the
+//! and the program found (`Action::Prepare`) before the stop signal goes out. So is the env file
+//! written before the signal that tells of a change. It is also why the
 //! dead time is short.
 //!
 //! **A late answer is never taken for its successor's.** Every process, fetch and login has an id;
@@ -82,6 +83,7 @@
 //! | a log line | `runtime/telemetry/wording.rs` |
 //! | what the child finds in its environment | `credential/environment.rs` |
 //! | which sockets a child gets | `process/listeners.rs` |
+//! | where a file with secrets may lie, and how it is replaced | `store/` |
 //! | where a token comes from | `heroku/token.rs` |
 //! | what must hold, whatever happens | `testing/world/law`, and its bounds in `bounds.rs` |
 //! | what can go wrong in the world | `testing/world/mischief.rs`, `heroku.rs`, `processes.rs` |

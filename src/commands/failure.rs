@@ -58,7 +58,11 @@ impl Failure {
             Self::Setup(_)
             | Self::Identity(_)
             | Self::Listen(ListenError::Inherited { .. } | ListenError::Refused { .. })
-            | Self::Unusable(_) => ExitCode::Config,
+            | Self::Unusable(_)
+            | Self::Program {
+                error: SpawnError::Unwritable { .. },
+                ..
+            } => ExitCode::Config,
             Self::Program {
                 error: SpawnError::NotFound,
                 ..
@@ -81,6 +85,7 @@ impl Failure {
 fn program_sentence(program: &str, error: &SpawnError) -> String {
     let program = phrase(program);
     match error {
+        SpawnError::Unwritable { detail } => format!("nothing was started: {detail}"),
         SpawnError::NotFound => {
             format!(
                 "{program} was not found, so nothing was started; check the command after -- and PATH"

@@ -12,8 +12,8 @@ use crate::runtime::{self, clock::Clock, executor, telemetry};
 use crate::supervisor::Supervisor;
 use crate::supervisor::action::{Action, Scope};
 use crate::supervisor::config::{
-    self as core, CrashPolicy, LeftoverPolicy, Logins, OnChange, Order, SignalMap, StopSequence,
-    Watching,
+    self as core, CrashPolicy, EnvFile, LeftoverPolicy, Logins, OnChange, Order, SignalMap,
+    StopSequence, Watching,
 };
 use crate::supervisor::event::Event;
 use crate::supervisor::readiness::Readiness;
@@ -74,7 +74,8 @@ async fn first(client: &Client, config: &Config) -> Result<Arc<Environment>, Fai
                 | Action::Spawn { .. }
                 | Action::ProbeReadiness { .. }
                 | Action::Signal { .. }
-                | Action::Sweep { .. } => {}
+                | Action::Sweep { .. }
+                | Action::RemoveEnvFile => {}
             }
         }
         if let Some(warning) = client.take_warning() {
@@ -96,6 +97,7 @@ fn start_only(config: &Config) -> core::Config {
         order: Order::StopFirst,
         ready: Readiness::None,
         ready_timeout: Duration::ZERO,
+        env_file: EnvFile::None,
         stop: StopSequence(Vec::new()),
         scope: Scope::Process,
         signals: SignalMap::default(),

@@ -2,9 +2,11 @@
 
 use crate::config::{CheckLogin, Config, Inherited, Run};
 use crate::exit_code::ExitCode;
-use crate::process::{self, Group};
+use crate::process::{self, Group, Identity, Program};
 use crate::runtime::{self, Setup, telemetry};
+use crate::store::{EnvFile, Owner};
 use crate::supervisor::config as core;
+use crate::supervisor::event::SpawnError;
 use crate::supervisor::readiness::Readiness;
 use crate::supervisor::time::Duration;
 
@@ -26,6 +28,7 @@ pub(super) fn run(
     };
     let identity = parts::identity(&run.child, &mut config)?;
     let mut program = parts::program(&run.child, identity, &config, group, started_with)?;
+    let env_file = env_file(&run, &program)?;
     // They live, and so do their files, until the last instance is gone.
     let _listeners = parts::listeners(&run.listen, &mut program, &mut config, inherited)?;
     let client = parts::client(&config, inherited)?;
@@ -35,11 +38,30 @@ pub(super) fn run(
         },
         config: core_config(&config, run),
         program,
+        env_file,
         client,
         inherited: started_with,
         seed: parts::seed(),
     };
     Ok(runtime::supervise(setup)?)
+}
+
+/// The file that `--env-file` names, as seen from here: `--chdir` is the program's. What is wrong
+/// with it already is told before Heroku is asked.
+fn env_file(run: &Run, program: &Program) -> Result<Option<EnvFile>, Failure> {
+    let Some(path) = &run.change.env_file else {
+        return Ok(None);
+    };
+    let owner = program.identity.as_ref();
+    let owner = owner.map(|&Identity { uid, gid, .. }| Owner { uid, gid });
+    let file = EnvFile::new(std::path::absolute(path)?, owner);
+    file.check().map_err(|error| Failure::Program {
+        program: program.command.display().to_string(),
+        error: SpawnError::Unwritable {
+            detail: error.to_string(),
+        },
+    })?;
+    Ok(Some(file))
 }
 
 fn core_config(config: &Config, run: Run) -> core::Config {
@@ -57,6 +79,10 @@ fn core_config(config: &Config, run: Run) -> core::Config {
         order: core::Order::StopFirst,
         ready: Readiness::None,
         ready_timeout: Duration::ZERO,
+        env_file: match run.change.env_file {
+            Some(_) => core::EnvFile::Kept,
+            None => core::EnvFile::None,
+        },
         stop: run.change.stop,
         scope: run.change.scope,
         signals: run.change.signals,

@@ -176,6 +176,7 @@ impl Lookup<'_> {
         let order = self.text_or_default("order", typed.order.clone())?;
         words::choice(&order, &[("stop-first", ())])?;
         let on_change = self.text_or_default("on-change", typed.on_change.clone())?;
+        let env_file = self.path("env-file", typed.env_file.clone());
         let scope = self.text_or_default("stop-scope", typed.stop_scope.clone())?;
         let sweep = self.text_or_default("sweep", typed.sweep.clone())?;
         let scopes = [("process", Scope::Process), ("group", Scope::Group)];
@@ -185,6 +186,7 @@ impl Lookup<'_> {
         ];
         Ok(Change {
             on_change: words::on_change(&on_change)?,
+            env_file: env_file.as_ref().map(words::file).transpose()?,
             scope: words::choice(&scope, &scopes)?,
             signals: self.signal_map(typed.map_signal.clone())?,
             leftovers: words::choice(&sweep, &sweeps)?,

@@ -14,6 +14,7 @@ use crate::credential::{Secret, SslMode, Values};
 use super::*;
 
 mod map_signal;
+mod on_change;
 
 fn inherited(variables: &[(&str, &str)]) -> Inherited {
     variables
@@ -72,6 +73,7 @@ fn the_defaults() {
         run.change,
         Change {
             on_change: OnChange::Restart,
+            env_file: None,
             stop: StopSequence(vec![StopStep {
                 signal: Signal::TERM,
                 wait: seconds(35)
@@ -289,19 +291,6 @@ fn a_stop_sequence_contradicts_its_shorthand_unless_one_is_typed_and_one_inherit
             panic!();
         };
         assert_eq!(run.change.stop.0[0].wait, seconds(expected), "{line}");
-    }
-}
-
-#[test]
-fn on_change() {
-    assert_eq!(run("--on-change|exit").change.on_change, OnChange::Exit);
-    let usr2 = OnChange::Signal(Signal(12));
-    assert_eq!(run("--on-change|signal:usr2").change.on_change, usr2);
-    for word in ["signal", "signal:", "signal:KILL", "signal:STOP", "reload"] {
-        assert!(
-            refused(&format!("--on-change|{word}")).contains("signal:HUP"),
-            "{word}"
-        );
     }
 }
 

@@ -1,5 +1,6 @@
 //! The little languages of option values: durations, signals, stop sequences, names, words.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::credential::dotenv;
@@ -104,6 +105,16 @@ pub(super) fn on_change(given: &Text) -> Result<OnChange, UsageError> {
             "write restart, exit, or signal: with a signal, such as signal:HUP",
         )),
     }
+}
+
+/// A path with a file's name at its end.
+pub(super) fn file(given: &Given<PathBuf>) -> Result<PathBuf, UsageError> {
+    let ends = given.value.as_os_str().as_encoded_bytes().ends_with(b"/");
+    if ends || given.value.file_name().is_none() {
+        let why = "which is a directory, and a file is to be written";
+        return Err(given.wrong(why, "write the file's name behind it"));
+    }
+    Ok(given.value.clone())
 }
 
 /// `TSTP 60s TERM 35s KILL`: signals and waits in turn, KILL once and last.

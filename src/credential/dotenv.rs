@@ -45,7 +45,8 @@ pub fn render<'a>(
 ///
 /// Between single quotes Ruby and node keep everything, Python turns `\\` and `\'` into one
 /// character and expands `${…}`, and node's pattern runs on past a `\'`. Between double quotes each
-/// treats `\`, `$` and `"` in its own way.
+/// treats `\`, `$` and `"` in its own way. A shell that reads the file must not run what is in it:
+/// between double quotes it would, between backticks.
 ///
 /// # Errors
 /// When there is no such quote, or the name is none.
@@ -69,7 +70,7 @@ pub fn quote(name: &str, value: &str) -> Result<char, Obstacle> {
         }
         return Ok('\'');
     }
-    if value.contains(['"', '\\', '$', '\n']) {
+    if value.contains(['"', '\\', '$', '`', '\n']) {
         return refuse(
             "its value mixes quotes with characters that readers understand differently",
         );
@@ -112,7 +113,7 @@ mod tests {
     #[test]
     fn what_readers_disagree_on_is_refused() {
         for value in [
-            "a\0b", "a\r", "a${A}", r"a\", r"a\\b", "a'\"", r"a'\b", "a'$b", "a'\n",
+            "a\0b", "a\r", "a${A}", r"a\", r"a\\b", "a'\"", r"a'\b", "a'$b", "a'`b`", "a'\n",
         ] {
             let refused = matches!(one("A", value), Err(Obstacle::Value(_)));
             assert!(refused, "{value:?}");

@@ -1,4 +1,5 @@
-//! The OPERATING SYSTEM: processes, signals, terminals. `libc` lives only here, `nix` here and in `store`.
+//! The OPERATING SYSTEM: processes, signals, terminals. `libc` lives only here, `nix` here and in
+//! `store`.
 //!
 //! **Invariant:** nothing here decides. A program is prepared, started, signalled, reaped and
 //! looked up in `/proc` when the executor says so.

@@ -7,11 +7,12 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinHandle};
 
-use crate::credential::{Environment, Secret, SslMode};
+use crate::credential::{Environment, Secret, SslMode, phrase};
 use crate::exit_code::ExitCode;
 use crate::heroku::{Answer, Client, FetchError, HelperEnds};
 use crate::postgres::{self, Login};
 use crate::process::{self, Prepared, Program};
+use crate::store::EnvFile;
 use crate::supervisor::action::Action;
 use crate::supervisor::config::LeftoverPolicy;
 use crate::supervisor::event::{
@@ -31,6 +32,7 @@ pub struct Executor {
     client: Arc<Client>,
     helpers: HelperEnds,
     program: Program,
+    env_file: Option<EnvFile>,
     children: Children,
     prepared: Option<(InstanceId, Prepared)>,
     fetches: Vec<(FetchId, AbortHandle)>,
@@ -55,6 +57,7 @@ impl Executor {
     #[must_use]
     pub fn new(
         program: Program,
+        env_file: Option<EnvFile>,
         client: Client,
         mark: String,
         leftovers: LeftoverPolicy,
@@ -66,6 +69,7 @@ impl Executor {
             client: Arc::new(client),
             children: Children::new(mark, program.group, leftovers),
             program,
+            env_file,
             prepared: None,
             fetches: Vec::new(),
             logins: Vec::new(),
@@ -108,6 +112,7 @@ impl Executor {
                 self.children.sweep(instance, signal);
                 self.reap(events);
             }
+            Action::RemoveEnvFile => self.remove_env_file(),
             Action::Announce(notice) => self.notices.push(notice),
             Action::Exit(code) => return Told::Exit(code),
         }
@@ -160,12 +165,29 @@ impl Executor {
     }
 
     fn prepare(&mut self, instance: InstanceId, environment: &Environment) -> Event {
+        let written = self.env_file.as_mut().map(|file| file.replace(environment));
+        if let Some(Err(error)) = written {
+            let detail = error.to_string();
+            let error = SpawnError::Unwritable { detail };
+            return Event::SpawnFailed { instance, error };
+        }
         match process::prepare(&self.program, environment) {
             Ok(prepared) => {
                 self.prepared = Some((instance, prepared));
                 Event::Prepared { instance }
             }
             Err(error) => Event::SpawnFailed { instance, error },
+        }
+    }
+
+    fn remove_env_file(&mut self) {
+        if let Some(file) = &mut self.env_file
+            && let Err(error) = file.remove()
+        {
+            let path = phrase(&file.path().display().to_string());
+            tracing::warn!(
+                "the env file {path} could not be removed ({error}) and still holds secrets: remove it"
+            );
         }
     }
 

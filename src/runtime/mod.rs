@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use crate::exit_code::ExitCode;
 use crate::heroku::Client;
 use crate::process::{Inherited, Program};
+use crate::store::EnvFile;
 use crate::supervisor::Supervisor;
 use crate::supervisor::config::Config;
 use crate::supervisor::event::Event;
@@ -37,6 +38,8 @@ pub struct Setup {
     pub config: Config,
     /// What is run.
     pub program: Program,
+    /// Where what was fetched is written to, too.
+    pub env_file: Option<EnvFile>,
     /// Where the config vars come from.
     pub client: Client,
     /// What the supervisor was started with.
@@ -90,6 +93,7 @@ impl Life {
         let Setup {
             config,
             program,
+            env_file,
             client,
             inherited,
             context,
@@ -103,7 +107,7 @@ impl Life {
             children: ChildChanges::install()?,
             signals: Signals::install(&inherited)?,
             core: Supervisor::new(config, seed),
-            executor: Executor::new(program, client, mark, leftovers, context, sender),
+            executor: Executor::new(program, env_file, client, mark, leftovers, context, sender),
             answers,
             events: VecDeque::from([Event::Wake]),
         })

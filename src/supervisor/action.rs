@@ -39,8 +39,9 @@ pub enum Action {
         /// Which attempt.
         login: LoginId,
     },
-    /// Find the program and lay out its start in memory; answered by `Prepared` or `SpawnFailed`.
-    /// Only the newest preparation counts.
+    /// Write what was fetched to the env file, if there is one; then find the program and lay out
+    /// its start in memory. Answered by `Prepared` or `SpawnFailed`: unless that is `Unwritable`,
+    /// the file is written. Only the newest preparation counts.
     Prepare {
         /// Names the instance.
         instance: InstanceId,
@@ -75,6 +76,8 @@ pub enum Action {
         /// TERM or KILL.
         signal: Signal,
     },
+    /// Remove the env file: what was fetched must not outlive us.
+    RemoveEnvFile,
     /// Tell people.
     Announce(Notice),
     /// End the program. The last action of a life.

@@ -31,6 +31,8 @@ pub struct Config {
     pub ready: Readiness,
     /// How long it has until then.
     pub ready_timeout: Duration,
+    /// Whether what was fetched is in a file, too.
+    pub env_file: EnvFile,
     /// How a child is stopped.
     pub stop: StopSequence,
     /// Who gets the stop signal and forwarded signals.
@@ -59,7 +61,7 @@ pub enum Watching {
 pub enum OnChange {
     /// Stop the child and start it with the new environment.
     Restart,
-    /// Tell the child; it fetches for itself.
+    /// Tell the child; it fetches for itself, or reads the env file again.
     Signal(Signal),
     /// Stop the child and exit 75: an outer manager starts anew.
     Exit,
@@ -72,6 +74,15 @@ pub enum Order {
     StopFirst,
     /// The new one starts beside the old, which ends when the new one is ready.
     StartFirst,
+}
+
+/// `--env-file`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EnvFile {
+    /// There is none: a running program keeps the values that it was started with.
+    None,
+    /// It is written with each preparation, and removed before the exit.
+    Kept,
 }
 
 /// `--stop-sequence`: signals, each with the time until the next; at the end comes KILL.

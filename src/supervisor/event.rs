@@ -26,7 +26,8 @@ pub enum Event {
         /// What came of it.
         outcome: LoginOutcome,
     },
-    /// The program was found, and all that its start needs is in memory.
+    /// The env file, if there is one, is written, the program was found, and all that its start
+    /// needs is in memory.
     Prepared {
         /// Which instance.
         instance: InstanceId,
@@ -174,6 +175,11 @@ pub enum Leftovers {
 /// Why there is no process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SpawnError {
+    /// The env file could not be written. Nothing else was tried.
+    Unwritable {
+        /// One sentence, fit for a log: what is in the way, and what to do.
+        detail: String,
+    },
     /// No such program.
     NotFound,
     /// There is one, and it cannot be executed.

@@ -19,8 +19,8 @@ pub(super) struct Launch {
     pub(super) id: InstanceId,
     pub(super) stage: Stage,
     pub(super) why: Why,
-    revision: Revision,
-    values: Arc<Values>,
+    pub(super) revision: Revision,
+    pub(super) values: Arc<Values>,
     seen_at: Time,
 }
 

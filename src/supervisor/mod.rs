@@ -38,7 +38,7 @@ use std::collections::VecDeque;
 
 use action::Action;
 use change::{Change, Protect, Verdict};
-use config::{Config, Watching};
+use config::{Config, EnvFile, Watching};
 use ends::Finish;
 use event::Event;
 use instance::Instance;
@@ -260,7 +260,12 @@ impl Machines<'_> {
                 Want::Fetch => self.watch.ask(turn),
                 Want::FetchOften => self.watch.ask_often(turn),
                 Want::LookOften => self.watch.look_often(turn),
-                Want::Exit(code) => turn.act(Action::Exit(code)),
+                Want::Exit(code) => {
+                    if turn.config.env_file == EnvFile::Kept {
+                        turn.act(Action::RemoveEnvFile);
+                    }
+                    turn.act(Action::Exit(code));
+                }
             }
         }
     }

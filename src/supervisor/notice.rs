@@ -2,6 +2,7 @@
 
 use crate::credential::{Fault, Kind};
 
+use super::config::EnvFile;
 use super::event::{Ended, FetchFailure, LoginOutcome, SpawnError};
 use super::id::Revision;
 use super::signal::Signal;
@@ -91,7 +92,8 @@ pub enum Notice {
         /// How long it has until KILL.
         timeout: Duration,
     },
-    /// A child could not be started.
+    /// A child could not be started; or the env file could not be written, so that it could not be
+    /// told of a change either.
     StartFailed {
         /// Why.
         error: SpawnError,
@@ -131,6 +133,8 @@ pub enum Notice {
         child: Child,
         /// The signal.
         signal: Signal,
+        /// Where it finds the new values.
+        env_file: EnvFile,
     },
     /// A stop signal went out.
     Stopping {

@@ -15,7 +15,7 @@ use super::phase::Phase;
 use super::readiness::Readiness;
 use super::service::Service;
 use super::time::Duration;
-use super::transition::apply;
+use super::transition::apply_again;
 use super::turn::Turn;
 
 /// The longest pause before a change that was rolled back is tried again.
@@ -61,7 +61,7 @@ impl Service {
         }
         self.dismiss(turn, new);
         match desired {
-            Some(desired) => apply(turn, old, desired, Instead::default()),
+            Some(desired) => apply_again(turn, old, desired, Instead::default()),
             None => Phase::Running { instance: old },
         }
     }

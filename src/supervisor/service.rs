@@ -11,7 +11,6 @@
 use crate::credential::Fault;
 
 use super::change::Desired;
-use super::config::Order;
 use super::crash::Crashes;
 use super::event::{FetchFailure, LoginOutcome, SpawnError};
 use super::id::{InstanceId, LoginId};
@@ -24,7 +23,8 @@ use super::readiness::Word;
 use super::start::Start;
 use super::time::{Duration, Time};
 use super::transition::{
-    announce_retry, apply, end, finish, over, refuse_start, replace, restart, resume, succeed,
+    announce_retry, apply, apply_again, end, finish, not_prepared, over, proceed, refuse_start,
+    replace, restart, resume, succeed,
 };
 use super::turn::{Turn, Want};
 
@@ -54,7 +54,7 @@ impl Service {
             },
             Phase::Running { instance } => apply(turn, instance, desired, Instead::default()),
             Phase::Preparing { old, .. } | Phase::Postponed { old, .. } => {
-                apply(turn, old, desired, Instead::default())
+                apply_again(turn, old, desired, Instead::default())
             }
             Phase::Starting { next } => match next.stage {
                 Stage::Spawning => Phase::Starting { next },
@@ -66,7 +66,7 @@ impl Service {
             phase @ Phase::Joining { .. } => phase,
             Phase::Overlapping { old, new, .. } => {
                 self.dismiss(turn, new);
-                apply(turn, old, desired, Instead::default())
+                apply_again(turn, old, desired, Instead::default())
             }
             Phase::Replacing { old, next } => Phase::Replacing {
                 old,
@@ -158,16 +158,7 @@ impl Service {
                 next.spawn(turn);
                 Phase::Starting { next }
             }
-            Phase::Preparing { mut old, mut next } => {
-                next.stage = Stage::Prepared;
-                match turn.config.order {
-                    Order::StopFirst => {
-                        old.stop(turn);
-                        Phase::Replacing { old, next }
-                    }
-                    Order::StartFirst => Phase::Preparing { old, next },
-                }
-            }
+            Phase::Preparing { old, next } => proceed(turn, old, next),
             Phase::Replacing { old, mut next } => {
                 next.stage = Stage::Prepared;
                 Phase::Replacing { old, next }
@@ -248,7 +239,8 @@ impl Service {
                     Phase::BackingOff { again, until }
                 }
             },
-            Phase::Preparing { old, next } | Phase::Joining { old, next } => {
+            Phase::Preparing { old, next } => not_prepared(turn, old, next, error),
+            Phase::Joining { old, next } => {
                 let again = next.again().unwrap_or_default();
                 let until = announce_retry(turn, again, error, Some(old.child()));
                 Phase::Postponed { old, again, until }
@@ -295,7 +287,7 @@ impl Service {
         let now = turn.now;
         self.phase = match (self.take(), desired) {
             (Phase::Postponed { old, again, until }, Some(desired)) if until <= now => {
-                apply(turn, old, desired, again)
+                apply_again(turn, old, desired, again)
             }
             (Phase::BackingOff { again, until }, Some(desired)) if until <= now => {
                 Phase::Starting {

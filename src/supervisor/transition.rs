@@ -2,17 +2,20 @@
 
 use std::sync::Arc;
 
+use crate::credential::Values;
 use crate::exit_code::ExitCode;
 
 use super::change::Desired;
-use super::config::{Backoff, OnChange, Watching};
+use super::config::{Backoff, EnvFile, OnChange, Order, Watching};
 use super::crash::{Crashes, Decision, backoff};
 use super::event::SpawnError;
+use super::id::Revision;
 use super::inquiry::Inquiry;
 use super::instance::{End, Instance};
 use super::launch::{Cause, Instead, Launch, Stage, Why};
 use super::notice::{Child, Notice};
 use super::phase::{ExitWith, Last, Phase};
+use super::signal::Signal;
 use super::time::{Duration, Time};
 use super::turn::{Turn, Want};
 
@@ -34,26 +37,99 @@ pub(super) fn apply(
     {
         return Phase::Postponed { old, again, until };
     }
-    match turn.config.on_change {
-        OnChange::Restart => Phase::Preparing {
-            old,
-            next: Launch::new(turn, desired, Why::Instead(again)),
-        },
-        OnChange::Signal(signal) => {
-            old.forward(turn, signal);
-            old.revision = desired.revision;
-            old.values = Arc::clone(&desired.values);
-            turn.announce(Notice::ChangeSignalled {
-                child: old.child(),
-                signal,
-            });
-            Phase::Running { instance: old }
+    match (turn.config.on_change, turn.config.env_file) {
+        (OnChange::Restart, _) | (OnChange::Signal(_), EnvFile::Kept) => {
+            prepare(turn, old, desired, again)
         }
-        OnChange::Exit => {
-            turn.announce(Notice::ExitForChange);
-            shut_down(turn, old, ExitWith::Fixed(ExitCode::Changed))
+        (OnChange::Signal(signal), EnvFile::None) => {
+            let (revision, values) = (desired.revision, Arc::clone(&desired.values));
+            tell(turn, old, signal, revision, values)
         }
+        (OnChange::Exit, _) => exit_for_change(turn, old),
     }
+}
+
+/// The same, after something else was prepared: the env file may hold that, though the child never
+/// learned of it.
+pub(super) fn apply_again(
+    turn: &mut Turn<'_>,
+    mut old: Instance,
+    desired: &Desired,
+    again: Instead,
+) -> Phase {
+    if turn.config.env_file == EnvFile::Kept && *old.values == *desired.values {
+        old.revision = desired.revision;
+        return prepare(turn, old, desired, again);
+    }
+    apply(turn, old, desired, again)
+}
+
+fn prepare(turn: &mut Turn<'_>, old: Instance, desired: &Desired, again: Instead) -> Phase {
+    let next = Launch::new(turn, desired, Why::Instead(again));
+    Phase::Preparing { old, next }
+}
+
+/// All is prepared for what the child is to run with next: now it may be touched, if it does not
+/// run with that already.
+pub(super) fn proceed(turn: &mut Turn<'_>, mut old: Instance, mut next: Launch) -> Phase {
+    if *old.values == *next.values {
+        return Phase::Running { instance: old };
+    }
+    match turn.config.on_change {
+        OnChange::Restart => {
+            next.stage = Stage::Prepared;
+            match turn.config.order {
+                Order::StopFirst => {
+                    old.stop(turn);
+                    Phase::Replacing { old, next }
+                }
+                Order::StartFirst => Phase::Preparing { old, next },
+            }
+        }
+        OnChange::Signal(signal) => tell(turn, old, signal, next.revision, next.values),
+        OnChange::Exit => exit_for_change(turn, old),
+    }
+}
+
+/// The child lives on, and its successor could not be started. That is no matter where none is
+/// wanted; an env file that is not written always is.
+pub(super) fn not_prepared(
+    turn: &mut Turn<'_>,
+    old: Instance,
+    next: Launch,
+    error: SpawnError,
+) -> Phase {
+    let is_written = !matches!(error, SpawnError::Unwritable { .. });
+    let stays = turn.config.on_change != OnChange::Restart || *old.values == *next.values;
+    if is_written && stays {
+        return proceed(turn, old, next);
+    }
+    let again = next.again().unwrap_or_default();
+    let until = announce_retry(turn, again, error, Some(old.child()));
+    Phase::Postponed { old, again, until }
+}
+
+/// The change is the child's own to follow.
+fn tell(
+    turn: &mut Turn<'_>,
+    mut child: Instance,
+    signal: Signal,
+    revision: Revision,
+    values: Arc<Values>,
+) -> Phase {
+    child.forward(turn, signal);
+    (child.revision, child.values) = (revision, values);
+    turn.announce(Notice::ChangeSignalled {
+        child: child.child(),
+        signal,
+        env_file: turn.config.env_file,
+    });
+    Phase::Running { instance: child }
+}
+
+fn exit_for_change(turn: &mut Turn<'_>, last: Instance) -> Phase {
+    turn.announce(Notice::ExitForChange);
+    shut_down(turn, last, ExitWith::Fixed(ExitCode::Changed))
 }
 
 /// A new revision, after the child failed on the last one: start on it, whatever `--restart` says.
@@ -66,10 +142,7 @@ pub(super) fn succeed(turn: &mut Turn<'_>, failed: Instance, desired: &Desired) 
                 next: Launch::new(turn, desired, why),
             }
         }
-        OnChange::Exit => {
-            turn.announce(Notice::ExitForChange);
-            shut_down(turn, failed, ExitWith::Fixed(ExitCode::Changed))
-        }
+        OnChange::Exit => exit_for_change(turn, failed),
     }
 }
 
@@ -181,6 +254,7 @@ pub(super) fn finish(turn: &mut Turn<'_>, exit: ExitWith, end: End) -> Phase {
 
 pub(super) fn refuse_start(turn: &mut Turn<'_>, error: SpawnError) -> Phase {
     let code = match &error {
+        SpawnError::Unwritable { .. } => ExitCode::Config,
         SpawnError::NotFound => ExitCode::NotFound,
         SpawnError::NotExecutable { .. } => ExitCode::NotExecutable,
         SpawnError::Failed { .. } => ExitCode::Internal,

@@ -16,8 +16,8 @@ use changeover::credential::{EnvironmentSpec, RawValue, Secret, Selection};
 use changeover::supervisor::Supervisor;
 use changeover::supervisor::action::{Action, Scope};
 use changeover::supervisor::config::{
-    Config, CrashPolicy, LeftoverPolicy, Logins, Mapped, OnChange, Order, Restart, RestartLimit,
-    SignalMap, StopSequence, StopStep, Watching,
+    Config, CrashPolicy, EnvFile, LeftoverPolicy, Logins, Mapped, OnChange, Order, Restart,
+    RestartLimit, SignalMap, StopSequence, StopStep, Watching,
 };
 use changeover::supervisor::event::{
     ETag, Ended, Event, FailureKind, FetchFailure, FetchOutcome, Leftovers, LoginOutcome,
@@ -220,6 +220,7 @@ impl Stage {
             Action::ProbeReadiness { .. }
             | Action::Signal { .. }
             | Action::Sweep { .. }
+            | Action::RemoveEnvFile
             | Action::Announce(_) => {}
         }
         None
@@ -321,6 +322,9 @@ fn signal_event(text: &str) -> Event {
 fn spawn_error(text: &str) -> SpawnError {
     match text {
         "not-found" => SpawnError::NotFound,
+        "unwritable" => SpawnError::Unwritable {
+            detail: "the env file cannot be written: the disk is full".to_owned(),
+        },
         detail => SpawnError::Failed {
             detail: detail.to_owned(),
         },
@@ -461,6 +465,7 @@ fn defaults() -> Config {
         order: Order::StopFirst,
         ready: Readiness::None,
         ready_timeout: Duration::from_secs(60),
+        env_file: EnvFile::None,
         stop: StopSequence(vec![StopStep {
             signal: Signal::TERM,
             wait: Duration::from_secs(35),
@@ -504,6 +509,7 @@ fn set(config: &mut Config, name: &str, value: &str) {
         "ready-timeout" => config.ready_timeout = seconds(value),
         "no-login" => config.logins = Logins::Never,
         "no-sweep" => config.leftovers = LeftoverPolicy::Leave,
+        "env-file" => config.env_file = EnvFile::Kept,
         "on-change" if value == "exit" => config.on_change = OnChange::Exit,
         "on-change" => config.on_change = OnChange::Signal(signal(value)),
         other => panic!("no such setting: {other}"),

@@ -32,7 +32,9 @@ const ALL: [(&str, &str); 6] = [
 
 /// Says a digest of what it got, which nobody has without it.
 const CHILD: &str = r#"
-echo "pid=$$ got=$(printf %s "$DATABASE_URL$INHERITED" | sha256sum)"
+say() { echo "pid=$$ got=$(printf %s "$DATABASE_URL$INHERITED" | sha256sum)"; }
+trap '. "$HOME/env"; say' HUP
+say
 echo "names: $(env | cut -d= -f1 | tr '\n' ' ')"
 trap 'exit 0' TERM
 sleep 1000 &
@@ -103,6 +105,8 @@ fn a_whole_life_tells_nothing() {
             "-vv --log-format text",
             "-vv --log-format json",
             "-q --sslmode require",
+            "-vv --env-file {}/env",
+            "-vv --on-change signal:HUP --env-file {}/env",
         ] {
             scope.spawn(move || whole_life(options));
         }
@@ -111,7 +115,10 @@ fn a_whole_life_tells_nothing() {
 
 fn whole_life(options: &str) {
     let simulator = simulator();
-    let mut run = supervise(&simulator.url()).options(options).script(CHILD);
+    let run = supervise(&simulator.url());
+    let file = run.home().join("env");
+    let options = &options.replace("{}", run.home().to_str().unwrap());
+    let mut run = run.options(options).script(CHILD);
     let suffix = if options.contains("require") {
         "?sslmode=require"
     } else {
@@ -141,9 +148,15 @@ fn whole_life(options: &str) {
     let line = run.line(&digest(&format!("{}{suffix}", url(NEW))));
     let child = Process::named(&line, "pid");
     clean_command_lines(&run);
+    let holds_it = |text: String| text.contains(&url(NEW));
+    assert_eq!(
+        fs::read_to_string(&file).is_ok_and(holds_it),
+        options.contains("--env-file")
+    );
     // Its failure is looked into: a fetch and a login.
     kill(Pid::from_raw(child.pid.cast_signed()), Signal::SIGKILL).unwrap();
     assert_eq!(run.exit_code(), 137, "{}", run.told());
+    assert!(!file.exists());
     assert!(simulator.config().values().any(|value| value == UNWATCHED));
     assert!(
         simulator

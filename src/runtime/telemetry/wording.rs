@@ -6,6 +6,7 @@ use std::time::Duration;
 use tracing::Level;
 
 use crate::credential::{Fault, Kind, phrase};
+use crate::supervisor::config::EnvFile;
 use crate::supervisor::event::{Ended, FailureKind, FetchFailure, LoginOutcome, SpawnError};
 use crate::supervisor::notice::{Child, GaveUp, Notice};
 use crate::supervisor::signal::Signal;
@@ -53,7 +54,9 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
         Notice::ChangeWithdrawn => debug("the difference is gone again: nothing to do".to_owned()),
         Notice::Changed { changed, from, to } => info(format!("{} (revision {from}→{to})", differences(changed, "changed"))),
         Notice::Deferred { changed, splay } => info(deferred(changed, *splay)),
-        Notice::ChangeSignalled { child, signal } => info(signalled(*child, *signal)),
+        Notice::ChangeSignalled { child, signal, env_file } => {
+            info(signalled(*child, *signal, *env_file))
+        }
         Notice::Stopping { pid, signal, timeout } => info(format!("stopping pid {pid}: {signal}, up to {}", human(*timeout))),
         Notice::Killing { pid, after } => warn(killing(*pid, *after)),
         Notice::Sweeping { pid } => info(format!("pid {pid} left processes behind: stopping them")),
@@ -147,9 +150,17 @@ fn deferred(changed: &[(String, Kind)], splay: Duration) -> String {
     format!("{differences}; acting in {} (--splay)", human(splay))
 }
 
-fn signalled(child: Child, signal: Signal) -> String {
+fn signalled(child: Child, signal: Signal, env_file: EnvFile) -> String {
     let Child { pid, revision } = child;
-    format!("{signal} sent to pid {pid}: revision {revision} is its own to fetch")
+    match env_file {
+        EnvFile::Kept => {
+            format!("env file written with revision {revision}, and {signal} sent to pid {pid}")
+        }
+        EnvFile::None => format!(
+            "{signal} sent to pid {pid} for revision {revision}, but its environment keeps the old values: it must \
+             fetch the new ones by itself, or read them from a file (--env-file)"
+        ),
+    }
 }
 
 fn killing(pid: u32, after: Duration) -> String {
@@ -192,6 +203,8 @@ fn started(child: Child, dead_time: Option<Duration>, change: Option<Duration>) 
 
 fn start_failed(error: &SpawnError, retry_in: Option<Duration>, running: Option<Child>) -> String {
     let why = match error {
+        // Its text is ours: it says what to do.
+        SpawnError::Unwritable { detail } => detail.clone(),
         SpawnError::NotFound => "the program was not found: check its name and PATH".to_owned(),
         SpawnError::NotExecutable { detail } => {
             format!(

@@ -40,12 +40,6 @@ fn all_tell(facts: Vec<(Notice, &str)>) {
 
 #[test]
 fn starts() {
-    let failed = |error, retry_in, running| Notice::StartFailed {
-        error,
-        retry_in,
-        running,
-    };
-    let detail = || "ENOEXEC".to_owned();
     let started = |dead_time, change| Notice::Started {
         child: child(4311, 3),
         dead_time,
@@ -60,6 +54,18 @@ fn starts() {
             ),
             "I pid 4311 started on revision 3; dead time 1.3 ms; change seen→applied 3.4 s",
         ),
+    ]);
+}
+
+#[test]
+fn starts_that_fail() {
+    let failed = |error, retry_in, running| Notice::StartFailed {
+        error,
+        retry_in,
+        running,
+    };
+    let detail = || "ENOEXEC".to_owned();
+    all_tell(vec![
         (
             failed(SpawnError::NotFound, None, None),
             "E the program was not found: check its name and PATH; giving up",
@@ -72,6 +78,14 @@ fn starts() {
             ),
             "E the program cannot be executed (ENOEXEC): check its mode and format. pid 7 untouched on revision 1; \
              trying again in 2 s",
+        ),
+        (
+            failed(
+                SpawnError::Unwritable { detail: detail() },
+                Some(seconds(1)),
+                Some(child(7, 1)),
+            ),
+            "E ENOEXEC. pid 7 untouched on revision 1; trying again in 1 s",
         ),
         (
             failed(
@@ -132,15 +146,31 @@ fn changes() {
             "W HUP dropped: it is meant for a program, and none runs",
         ),
         (
+            Notice::ExitForChange,
+            "I a change ends the program (--on-change exit): code 75 asks for a new start",
+        ),
+    ]);
+}
+
+#[test]
+fn changes_that_are_told() {
+    all_tell(vec![
+        (
             Notice::ChangeSignalled {
                 child: child(42, 3),
                 signal: Signal::HUP,
+                env_file: EnvFile::None,
             },
-            "I HUP sent to pid 42: revision 3 is its own to fetch",
+            "I HUP sent to pid 42 for revision 3, but its environment keeps the old values: it must fetch the new ones \
+             by itself, or read them from a file (--env-file)",
         ),
         (
-            Notice::ExitForChange,
-            "I a change ends the program (--on-change exit): code 75 asks for a new start",
+            Notice::ChangeSignalled {
+                child: child(42, 3),
+                signal: Signal::HUP,
+                env_file: EnvFile::Kept,
+            },
+            "I env file written with revision 3, and HUP sent to pid 42",
         ),
     ]);
 }

@@ -8,6 +8,7 @@ use crate::supervisor::id::{FetchId, InstanceId, LoginId};
 use crate::supervisor::signal::{Origin, Signal};
 use crate::supervisor::time::Time;
 
+use super::Disk;
 use super::heroku::{Reply, Scene};
 
 /// Something that the world will do.
@@ -20,8 +21,8 @@ pub(super) enum Happening {
         login: LoginId,
         outcome: LoginOutcome,
     },
-    /// A preparation ends.
-    Prepared { instance: InstanceId },
+    /// A preparation ends; `disk` is what its write met.
+    Prepared { instance: InstanceId, disk: Disk },
     /// A spawn ends.
     Spawned { instance: InstanceId },
     /// A leader dies, if it still lives. `by` is who wanted that.
@@ -44,6 +45,8 @@ pub(super) enum Happening {
     Toggle,
     /// The program can be started again.
     ProgramIsThere,
+    /// Files can be written again.
+    DiskIsSound,
     /// Something goes wrong somewhere.
     Mischief,
     /// An outer manager starts the supervisor (again).

@@ -1,6 +1,7 @@
 //! What goes wrong next: some things in their own time, some at the worst moment, right after the
 //! core has acted.
 
+use crate::supervisor::config::EnvFile;
 use crate::supervisor::event::{Ended, Event, FetchFailure};
 use crate::supervisor::signal::{Origin, Signal};
 use crate::supervisor::status::{ChangePhase, InstancePhase, ServicePhase, Status, WatchPhase};
@@ -8,7 +9,7 @@ use crate::supervisor::time::Duration;
 
 use super::agenda::{By, Happening};
 use super::heroku::{Heroku, Reply, Scene};
-use super::{Program, Season, World};
+use super::{Disk, Program, Season, World};
 
 impl World<'_> {
     /// One thing goes wrong, and the next is planned.
@@ -22,7 +23,7 @@ impl World<'_> {
         match self.dice.below(24) {
             0..=4 => self.begin_rotation(),
             5..=8 => self.heroku.change_weather(&mut self.dice),
-            9 => self.break_program(),
+            9 => self.break_start(),
             10..=13 => self.plan_signal(Duration::ZERO),
             14 => self.kill_child(Duration::ZERO),
             15 => self.begin_rotation(),
@@ -52,9 +53,12 @@ impl World<'_> {
             match status.change {
                 ChangePhase::Quiet => self.play(Scene::IssueAndShow),
                 ChangePhase::Settling | ChangePhase::Confirming | ChangePhase::Deferred => {
-                    self.break_program();
+                    self.break_start();
                 }
             }
+        }
+        if status.service == ServicePhase::Postponed && self.dice.one_in(3) {
+            self.take_back();
         }
         let soon = match self.dice.below(5) {
             0 | 1 => Duration::ZERO,
@@ -71,7 +75,7 @@ impl World<'_> {
             8 | 9 => self.agenda.plan(at, Happening::Truth(Scene::IssueAndShow)),
             10 => self.agenda.plan(at, Happening::Truth(Scene::IssueAndReset)),
             11 => self.agenda.plan(at, Happening::Again(Event::Resumed)),
-            12 => self.break_program(),
+            12 => self.break_start(),
             13 if is_rare => {
                 self.heroku.change_weather(&mut self.dice);
                 self.agenda.plan(at, Happening::Again(Event::Resumed));
@@ -81,9 +85,16 @@ impl World<'_> {
         }
     }
 
+    /// The child has the newest value after all, and nothing can be started meanwhile.
+    fn take_back(&mut self) {
+        self.break_program();
+        self.play(Scene::OldAgain);
+        self.agenda.plan(self.now, Happening::Again(Event::Resumed));
+    }
+
     /// A new value, a reason to look for it, and no way to start on it.
     fn everything(&mut self) {
-        self.break_program();
+        self.break_start();
         self.play(Scene::IssueAndShow);
         let soon = self.dice.ms(0, 20);
         self.agenda
@@ -131,6 +142,18 @@ impl World<'_> {
         for (after, scene) in Heroku::story(&mut self.dice) {
             at = at + after;
             self.agenda.plan(at, Happening::Truth(scene));
+        }
+    }
+
+    /// Nothing can be started for a while: it, or its env file, is in the way.
+    fn break_start(&mut self) {
+        if self.settings.env_file == EnvFile::Kept && self.dice.one_in(2) {
+            self.disk = Disk::Full;
+            self.story.says(self.now, "the disk is full");
+            let after = self.dice.ms(10, 20_000);
+            self.agenda.plan(self.now + after, Happening::DiskIsSound);
+        } else {
+            self.break_program();
         }
     }
 

@@ -38,7 +38,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::exit_code::ExitCode;
 use crate::supervisor::Supervisor;
 use crate::supervisor::action::Action;
-use crate::supervisor::config::LeftoverPolicy;
+use crate::supervisor::config::{EnvFile, LeftoverPolicy};
 use crate::supervisor::event::Event;
 use crate::supervisor::id::{FetchId, InstanceId, LoginId};
 use crate::supervisor::notice::Notice;
@@ -108,6 +108,9 @@ struct World<'a> {
     supervisor: Option<Running>,
     processes: Vec<Process>,
     program: Program,
+    disk: Disk,
+    /// What the env file holds, if there is one.
+    env_file: Option<Values>,
     machine: Machine,
     season: Season,
     steps: u64,
@@ -142,6 +145,13 @@ enum Program {
     NotExecutable,
     /// The system has no more processes.
     Refused,
+}
+
+/// Whether files can be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Disk {
+    Sound,
+    Full,
 }
 
 /// What the machine of this life is like.
@@ -189,6 +199,8 @@ impl<'a> World<'a> {
             supervisor: None,
             processes: Vec::new(),
             program: Program::There,
+            disk: Disk::Sound,
+            env_file: None,
             machine,
             season: Season::Storm,
             steps: 0,
@@ -264,12 +276,14 @@ impl<'a> World<'a> {
         self.season = Season::Calm(self.now);
         self.heroku.calm_down();
         self.program = Program::There;
+        self.disk = Disk::Sound;
         self.agenda.retain(|happening| match happening {
             Happening::Mischief
             | Happening::Toggle
             | Happening::Truth(_)
             | Happening::Again(_)
             | Happening::ProgramIsThere
+            | Happening::DiskIsSound
             | Happening::Signal { .. } => false,
             Happening::Dies { by, .. } => *by == By::Others,
             Happening::Answer { .. }
@@ -287,7 +301,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// One child, on the newest value, and nothing else going on.
+    /// One child, on the newest value, with that in its env file, and nothing else going on.
     fn has_settled(&self) -> bool {
         let newest = self.settings.watch.read(self.heroku.shown());
         let running = self
@@ -300,7 +314,12 @@ impl<'a> World<'a> {
             .filter(|process| process.lives())
             .count()
             == 1;
-        one && (running == Some(newest) || (self.settings.is_blind() && running.is_some()))
+        let file = match self.settings.env_file {
+            EnvFile::None => self.env_file.is_none(),
+            EnvFile::Kept => self.env_file == running,
+        };
+        let newest = running == Some(newest) || (self.settings.is_blind() && running.is_some());
+        one && file && newest
     }
 
     fn end_life(&mut self) {
@@ -413,7 +432,8 @@ impl<'a> World<'a> {
                 instance, signal, ..
             } => self.signal(*instance, *signal),
             Action::Sweep { instance, signal } => self.sweep(*instance, *signal),
-            Action::Announce(Notice::ChangeSignalled { .. }) => self.reread(),
+            Action::RemoveEnvFile => self.env_file = None,
+            Action::Announce(Notice::ChangeSignalled { .. }) => self.reread()?,
             Action::Announce(Notice::SweepFailed { .. }) => {
                 if let Some(running) = &mut self.supervisor {
                     (running.live, running.leaving) = (None, None);
@@ -431,6 +451,9 @@ impl<'a> World<'a> {
             &format!("the supervisor exits with {}", code.number()),
         );
         self.supervisor = None;
+        if self.env_file.is_some() {
+            return Err("the env file is left behind".to_owned());
+        }
         if self.settings.leftovers == LeftoverPolicy::Sweep {
             let left = |process: &Process| process.is_there() && !process.is_stuck();
             if let Some(process) = self.processes.iter().find(|process| left(process)) {
@@ -443,6 +466,7 @@ impl<'a> World<'a> {
                 happening,
                 Happening::Truth(_)
                     | Happening::ProgramIsThere
+                    | Happening::DiskIsSound
                     | Happening::Mischief
                     | Happening::Start
             )

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::supervisor::config::EnvFile;
 use crate::supervisor::event::{ETag, Event, FetchOutcome, SpawnError};
 use crate::supervisor::id::{FetchId, InstanceId};
 use crate::supervisor::time::Duration;
@@ -9,7 +10,7 @@ use crate::supervisor::time::Duration;
 use super::agenda::Happening;
 use super::heroku::Reply;
 use super::processes::{self, Process};
-use super::{Program, Season, World, values};
+use super::{Disk, Program, Season, World, values};
 
 impl World<'_> {
     /// What was planned happens; what the core learns of it, it is told.
@@ -19,7 +20,7 @@ impl World<'_> {
             Happening::LoginAnswer { login, outcome } => {
                 self.step(Event::LoginChecked { login, outcome }, None)
             }
-            Happening::Prepared { instance } => self.prepared(instance),
+            Happening::Prepared { instance, disk } => self.prepared(instance, disk),
             Happening::Spawned { instance } => self.spawned(instance),
             Happening::Dies { instance, how, .. } => {
                 if let Some(process) = self.process_mut(instance)
@@ -54,6 +55,10 @@ impl World<'_> {
                 self.program = Program::There;
                 Ok(())
             }
+            Happening::DiskIsSound => {
+                self.disk = Disk::Sound;
+                Ok(())
+            }
             Happening::Toggle => self.toggle_child(),
             Happening::Mischief => self.mischief(),
             Happening::Start => self.start(),
@@ -83,12 +88,16 @@ impl World<'_> {
         self.step(Event::Fetched { fetch, outcome }, said)
     }
 
-    fn prepared(&mut self, instance: InstanceId) -> Result<(), String> {
-        let error = match self.program {
-            Program::There | Program::Refused => None,
-            Program::Vanished => Some(SpawnError::NotFound),
-            Program::NotExecutable => Some(SpawnError::NotExecutable {
-                detail: "EACCES".to_owned(),
+    fn prepared(&mut self, instance: InstanceId, disk: Disk) -> Result<(), String> {
+        let detail = |text: &str| text.to_owned();
+        let error = match (self.settings.env_file, disk, self.program) {
+            (EnvFile::Kept, Disk::Full, _) => Some(SpawnError::Unwritable {
+                detail: detail("the env file cannot be written: ENOSPC"),
+            }),
+            (_, _, Program::There | Program::Refused) => None,
+            (_, _, Program::Vanished) => Some(SpawnError::NotFound),
+            (_, _, Program::NotExecutable) => Some(SpawnError::NotExecutable {
+                detail: detail("EACCES"),
             }),
         };
         let event = match error {

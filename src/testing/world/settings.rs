@@ -6,8 +6,8 @@ use crate::credential::environment::SslPolicy;
 use crate::credential::{EnvironmentSpec, Selection};
 use crate::supervisor::action::Scope;
 use crate::supervisor::config::{
-    Backoff, Config, CrashPolicy, LeftoverPolicy, Logins, Mapped, OnChange, Order, Restart,
-    RestartLimit, SignalMap, StopSequence, StopStep, Watching,
+    Backoff, Config, CrashPolicy, EnvFile, LeftoverPolicy, Logins, Mapped, OnChange, Order,
+    Restart, RestartLimit, SignalMap, StopSequence, StopStep, Watching,
 };
 use crate::supervisor::readiness::Readiness;
 use crate::supervisor::signal::Signal;
@@ -38,6 +38,7 @@ pub(super) struct Settings {
     splay: Duration,
     start_timeout: Duration,
     on_change: OnChange,
+    pub(super) env_file: EnvFile,
     pub(super) stop: StopSequence,
     pub(super) leftovers: LeftoverPolicy,
     logins: Logins,
@@ -85,8 +86,10 @@ impl Settings {
                 OnChange::Restart,
                 OnChange::Restart,
                 OnChange::Signal(Signal(10)),
+                OnChange::Signal(Signal(10)),
                 OnChange::Exit,
             ]),
+            env_file: dice.pick(&[EnvFile::None, EnvFile::Kept]),
             stop: StopSequence(stop),
             leftovers: if dice.one_in(6) {
                 LeftoverPolicy::Leave
@@ -132,6 +135,7 @@ impl Settings {
             order: Order::StopFirst,
             ready: Readiness::None,
             ready_timeout: Duration::from_secs(60),
+            env_file: self.env_file,
             stop: self.stop.clone(),
             scope: Scope::Process,
             signals: self.signals.clone(),

@@ -1,6 +1,7 @@
 //! What the world's shells do with the core's actions.
 
 use crate::credential::Environment;
+use crate::supervisor::config::EnvFile;
 use crate::supervisor::event::{ETag, Event, Leftovers};
 use crate::supervisor::id::{FetchId, InstanceId, LoginId};
 use crate::supervisor::signal::Signal;
@@ -10,7 +11,7 @@ use super::agenda::Happening;
 use super::processes::Plan;
 use super::reach::Fresh;
 use super::values::version;
-use super::{Machine, Running, World};
+use super::{Disk, Machine, Running, World};
 
 /// How many past events may come again.
 const PAST_MAX: usize = 8;
@@ -62,10 +63,14 @@ impl World<'_> {
             3..=5 => self.dice.ms(1, 50),
             _ => Duration::ZERO,
         };
+        let (values, disk) = (self.settings.watch.of(environment), self.disk);
+        if let (EnvFile::Kept, Disk::Sound) = (self.settings.env_file, disk) {
+            self.env_file = Some(values);
+        }
         self.agenda
-            .plan(self.now + after, Happening::Prepared { instance });
+            .plan(self.now + after, Happening::Prepared { instance, disk });
         if let Some(running) = &mut self.supervisor {
-            running.prepared = Some((instance, self.settings.watch.of(environment)));
+            running.prepared = Some((instance, values));
         }
     }
 
@@ -102,12 +107,23 @@ impl World<'_> {
         }
     }
 
-    /// `--on-change signal`: the child fetches for itself.
-    pub(super) fn reread(&mut self) {
-        let newest = self.settings.watch.read(self.heroku.shown());
+    /// `--on-change signal`: the child fetches for itself, or reads the env file, which must hold
+    /// what the supervisor takes it to work with from now on.
+    pub(super) fn reread(&mut self) -> Result<(), String> {
+        let running = self.supervisor.as_ref();
+        let told = running.and_then(|running| running.law.works_with());
+        let found = match self.settings.env_file {
+            EnvFile::None => self.settings.watch.read(self.heroku.shown()),
+            EnvFile::Kept if self.env_file == told => told.unwrap_or_default(),
+            EnvFile::Kept => {
+                let held = self.env_file;
+                return Err(format!("told of {told:?}, and the env file holds {held:?}"));
+            }
+        };
         if let Some(process) = self.processes.last_mut() {
-            process.values = newest;
+            process.values = found;
         }
+        Ok(())
     }
 
     fn follow(&mut self, plan: Plan) {

@@ -87,6 +87,7 @@ pub fn describe(action: &Action) -> String {
         Action::Sweep { instance, signal } => {
             format!("{signal} to all that is left of {}", pid(*instance))
         }
+        Action::RemoveEnvFile => "remove the env file".to_owned(),
         Action::Announce(notice) => {
             let app = "myapp".to_owned();
             let (level, line) = render(&Context { app }, notice);

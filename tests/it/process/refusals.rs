@@ -21,7 +21,9 @@ fn refusal(program: &Program) -> SpawnError {
 fn not_executable(error: SpawnError) -> String {
     match error {
         SpawnError::NotExecutable { detail } => detail,
-        other @ (SpawnError::NotFound | SpawnError::Failed { .. }) => panic!("{other:?}"),
+        other @ (SpawnError::NotFound
+        | SpawnError::Failed { .. }
+        | SpawnError::Unwritable { .. }) => panic!("{other:?}"),
     }
 }
 

@@ -4,7 +4,7 @@ use crate::credential::Environment;
 use crate::credential::environment::INSTANCE_MARK;
 use crate::exit_code::ExitCode;
 use crate::supervisor::action::Action;
-use crate::supervisor::config::{Backoff, Logins, OnChange};
+use crate::supervisor::config::{Backoff, EnvFile, Logins, OnChange};
 use crate::supervisor::event::{ETag, Ended};
 use crate::supervisor::id::{InstanceId, LoginId};
 use crate::supervisor::notice::Notice;
@@ -16,7 +16,7 @@ use crate::testing::world::values::{OTHER, Values, version};
 use super::end::Why;
 use super::inquiry::Inquiry;
 use super::ledger::Adopts;
-use super::{Launch, Law, Planned};
+use super::{File, Launch, Law, Planned};
 
 impl Law {
     /// One action, in its order.
@@ -48,6 +48,7 @@ impl Law {
                 instance, signal, ..
             } => self.signals(now, *instance, *signal),
             Action::Sweep { instance, signal } => self.sweeps_tree(now, *instance, *signal),
+            Action::RemoveEnvFile => self.removes_env_file(),
             Action::Announce(notice) => self.announces(now, notice),
             Action::Exit(code) => self.exits(now, *code),
         }
@@ -78,11 +79,8 @@ impl Law {
                 "{instance} is prepared with {values:?}, not the proven {proven:?}"
             ));
         }
-        if let Some(child) = self
-            .child
-            .as_ref()
-            .filter(|child| child.lives() && !child.is_told())
-            && (child.values == proven || !self.restarts_on_change())
+        if let Some(child) = self.healthy()
+            && !self.may_prepare(child, proven, now)
         {
             return Err("a healthy child is to be replaced without a change".to_owned());
         }
@@ -112,6 +110,9 @@ impl Law {
             }
         };
         self.inquiry = Inquiry::None;
+        if self.config.env_file == EnvFile::Kept {
+            self.env_file = File::Doubtful;
+        }
         self.launch = Launch::Preparing(Planned {
             instance,
             values,
@@ -184,6 +185,7 @@ impl Law {
     fn signals(&mut self, now: Time, instance: InstanceId, signal: Signal) -> Result<(), String> {
         let (proven, on_change) = (self.ledger.proven(), self.config.on_change);
         let revision = self.ledger.revision();
+        let may_tell = self.may_tell();
         let may_stop = self.may_stop(now);
         let is_ending = self.end.is_some();
         let child = self.child.as_mut().filter(|child| child.id == instance);
@@ -202,6 +204,8 @@ impl Law {
         {
             child.values = proven.unwrap_or_default();
             child.revision = revision;
+            may_tell?;
+            self.launch = Launch::None;
             return Ok(());
         }
         if !child.is_told() {
@@ -349,7 +353,8 @@ impl Law {
             .child
             .as_ref()
             .filter(|child| child.lives() && !child.is_told());
-        if healthy.is_some_and(|child| Some(child.values) == self.ledger.proven()) {
+        let same = healthy.is_some_and(|child| Some(child.values) == self.ledger.proven());
+        if same && self.config.env_file == EnvFile::None {
             self.launch = Launch::None;
         }
         if revision == self.ledger.revision() {

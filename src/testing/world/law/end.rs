@@ -112,9 +112,10 @@ impl Heard {
     }
 }
 
-/// "126 not executable; 127 not found", 125 otherwise.
+/// "126 not executable; 127 not found", 78 for an env file, 125 otherwise.
 pub(super) fn start_failed(error: &SpawnError) -> Why {
     Why::StartFailed(match error {
+        SpawnError::Unwritable { .. } => ExitCode::Config,
         SpawnError::NotFound => ExitCode::NotFound,
         SpawnError::NotExecutable { .. } => ExitCode::NotExecutable,
         SpawnError::Failed { .. } => ExitCode::Internal,

@@ -8,14 +8,15 @@ mod actions;
 mod child;
 mod crash;
 mod end;
+mod env_file;
 mod inquiry;
 mod ledger;
 mod notices;
 mod requests;
 mod signals;
 
-use crate::supervisor::config::{Config, LeftoverPolicy, Logins, OnChange, Watching};
-use crate::supervisor::event::{Ended, Event, FailureKind, FetchOutcome, Leftovers};
+use crate::supervisor::config::{Config, LeftoverPolicy, Logins, Watching};
+use crate::supervisor::event::{Ended, Event, FailureKind, FetchOutcome, Leftovers, SpawnError};
 use crate::supervisor::id::{FetchId, InstanceId};
 use crate::supervisor::time::Time;
 
@@ -24,6 +25,7 @@ use super::values::{Values, Watch};
 use child::Child;
 use crash::Crashes;
 use end::{End, Heard, Why, start_failed};
+use env_file::File;
 use inquiry::{Inquiry, Owed};
 use ledger::{Adopts, Guard, Ledger};
 use notices::Api;
@@ -46,6 +48,7 @@ pub(super) struct Law {
     crashes: Crashes,
     end: Option<End>,
     over: Option<Time>,
+    env_file: File,
     /// The answer of this step proves a change: the core must say so.
     adopts: Adopts,
 }
@@ -89,6 +92,7 @@ impl Law {
             inquiry: Inquiry::None,
             end: None,
             over: None,
+            env_file: File::None,
             adopts: Adopts::No,
         }
     }
@@ -100,6 +104,11 @@ impl Law {
             .as_ref()
             .filter(|child| child.lives() && !child.is_told())?;
         (self.end.is_none() && matches!(self.launch, Launch::None)).then_some(child.values)
+    }
+
+    /// What the newest child is known to work with.
+    pub(super) fn works_with(&self) -> Option<Values> {
+        self.child.as_ref().map(|child| child.values)
     }
 
     /// Whether the core waits for the end of this preparation, or of this spawn.
@@ -140,13 +149,13 @@ impl Law {
                 if let Launch::Preparing(planned) = self.launch
                     && planned.instance == *instance
                 {
-                    self.launch = Launch::Prepared(planned);
+                    self.prepared(planned);
                 }
             }
             Event::Spawned { instance, .. } => self.spawned(now, *instance),
             Event::SpawnFailed { instance, error } => {
                 if let Some(why) = self
-                    .start_failed(now, *instance)
+                    .start_failed(now, *instance, error)
                     .then(|| start_failed(error))
                 {
                     self.begin_end(now, why);
@@ -254,7 +263,9 @@ impl Law {
             }
             (Launch::None, None) => idle("the first child"),
             (Launch::None, Some(child)) if child.lives() => {
-                let content = child.values == proven || self.is_interrupted(child, now);
+                let filed =
+                    matches!(self.env_file, File::None) || self.env_file == File::Holds(proven);
+                let content = child.values == proven && filed || self.is_interrupted(child, now);
                 if content && !child.is_told() {
                     Ok(())
                 } else {
@@ -325,12 +336,17 @@ impl Law {
         }
     }
 
-    /// A start that failed; whether that is the end.
-    fn start_failed(&mut self, now: Time, instance: InstanceId) -> bool {
+    /// A start that failed; whether that is the end. A child that is only told of changes needs no
+    /// program, and neither does one that has these values already.
+    fn start_failed(&mut self, now: Time, instance: InstanceId, error: &SpawnError) -> bool {
         let (Launch::Preparing(planned) | Launch::Spawning(planned)) = self.launch else {
             return false;
         };
         if planned.instance != instance {
+            return false;
+        }
+        if self.needs_no_start(planned, error) {
+            self.prepared(planned);
             return false;
         }
         self.launch = Launch::Failed {
@@ -446,8 +462,10 @@ impl Law {
         self.child.as_mut().filter(|child| child.id == instance)
     }
 
-    fn restarts_on_change(&self) -> bool {
-        self.config.on_change == OnChange::Restart
+    /// The child that lives, and that nobody told to end.
+    fn healthy(&self) -> Option<&Child> {
+        let child = self.child.as_ref();
+        child.filter(|child| child.lives() && !child.is_told())
     }
 
     fn sweeps(&self) -> bool {

@@ -1,0 +1,101 @@
+//! The env file: what it holds is what the child would find if it looked, and it does not outlive
+//! the supervisor.
+
+use crate::supervisor::config::{EnvFile, OnChange};
+use crate::supervisor::event::SpawnError;
+use crate::supervisor::time::Time;
+use crate::testing::world::values::Values;
+
+use super::child::Child;
+use super::{Launch, Law, Planned};
+
+/// What the env file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum File {
+    /// There is none.
+    None,
+    /// It is being written, or could not be.
+    Doubtful,
+    Holds(Values),
+}
+
+impl File {
+    /// A write that ended well.
+    pub(super) fn written(self, values: Values) -> Self {
+        match self {
+            Self::None => Self::None,
+            Self::Doubtful | Self::Holds(_) => Self::Holds(values),
+        }
+    }
+}
+
+impl Law {
+    /// The env file is written, and the child can be started. One that has these values already
+    /// needs no successor.
+    pub(super) fn prepared(&mut self, planned: Planned) {
+        self.env_file = self.env_file.written(planned.values);
+        let has_them = |child: &Child| child.values == planned.values;
+        self.launch = if self.healthy().is_some_and(has_them) {
+            Launch::None
+        } else {
+            Launch::Prepared(planned)
+        };
+    }
+
+    /// Whether a failed preparation is as good as one that ended well: the file is written, and the
+    /// child, which is only told of changes or has these values already, needs no successor.
+    pub(super) fn needs_no_start(&mut self, planned: Planned, error: &SpawnError) -> bool {
+        let preparing = matches!(self.launch, Launch::Preparing(_));
+        if !preparing || matches!(error, SpawnError::Unwritable { .. }) {
+            return false;
+        }
+        self.env_file = self.env_file.written(planned.values);
+        let restarts = self.config.on_change == OnChange::Restart;
+        let needs_it = |child: &Child| restarts && child.values != planned.values;
+        self.healthy().is_some_and(|child| !needs_it(child))
+    }
+
+    /// Whether something may be prepared while this child lives: for a change, or because its env
+    /// file holds something else by now.
+    pub(super) fn may_prepare(&self, child: &Child, proven: Values, now: Time) -> bool {
+        let kept = self.config.env_file == EnvFile::Kept;
+        let interrupted = self.is_interrupted(child, now);
+        if child.values == proven {
+            return kept && (self.env_file != File::Holds(proven) || interrupted);
+        }
+        match self.config.on_change {
+            OnChange::Restart => true,
+            OnChange::Signal(_) => kept,
+            OnChange::Exit => false,
+        }
+    }
+
+    /// Whether a child may be told of a change: with an env file, not before that holds it.
+    pub(super) fn may_tell(&self) -> Result<(), String> {
+        let ready = match (self.config.env_file, self.launch) {
+            (EnvFile::None, _) => true,
+            (EnvFile::Kept, Launch::Prepared(planned)) => {
+                Some(planned.values) == self.ledger.proven()
+            }
+            (EnvFile::Kept, _) => false,
+        };
+        if ready {
+            Ok(())
+        } else {
+            Err("a child is told of a change that its env file does not hold".to_owned())
+        }
+    }
+
+    /// The very last thing: a child may read it until then.
+    pub(super) fn removes_env_file(&mut self) -> Result<(), String> {
+        let lives = self
+            .child
+            .as_ref()
+            .is_some_and(|child| child.gone.is_none());
+        if self.config.env_file == EnvFile::None || self.end.is_none() || lives {
+            return Err("an env file is removed that is none, or still wanted".to_owned());
+        }
+        self.env_file = File::None;
+        Ok(())
+    }
+}
