@@ -140,6 +140,10 @@ impl World<'_> {
         {
             self.agenda.plan(at, fate);
         }
+        if self.season == Season::End && self.settings.is_termless() {
+            // It follows the one that a person has ended.
+            self.kill_child(Duration::ZERO);
+        }
         let pid = 100 + instance.0;
         self.lose_database(self.processes.len() - 1);
         self.step(Event::Spawned { instance, pid }, None)
