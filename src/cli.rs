@@ -109,12 +109,12 @@ pub struct Run {
     /// What a change does.
     #[command(flatten)]
     pub change: Change,
-    /// What the program's own end does.
-    #[command(flatten)]
-    pub crash: Crash,
     /// When the program serves, and on what.
     #[command(flatten)]
     pub ready: Ready,
+    /// What the program's own end does.
+    #[command(flatten)]
+    pub crash: Crash,
     /// What is done for a database client.
     #[command(flatten)]
     pub database: Database,
@@ -239,7 +239,7 @@ pub struct Watch {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Change")]
 pub struct Change {
-    /// How a program is replaced: stop-first [default: stop-first]
+    /// How a program is replaced: stop-first, or start-first (with --ready) [default: stop-first]
     #[arg(long, value_name = "ORDER")]
     pub order: Option<OsString>,
     /// restart, signal:SIG, or exit with code 75 [default: restart]
@@ -271,6 +271,27 @@ pub struct Change {
     pub splay: Option<OsString>,
 }
 
+/// When the program serves, and on what.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Ready")]
+pub struct Ready {
+    /// When a new program counts as serving: none, notify, fd:N, tcp:HOST:PORT, http://HOST/PATH or
+    /// delay:TIME [default: none]
+    #[arg(long, value_name = "HOW")]
+    pub ready: Option<OsString>,
+    /// Time that it has until then [default: 60s]
+    #[arg(long, value_name = "TIME")]
+    pub ready_timeout: Option<OsString>,
+    /// With --ready notify: start the program again when it says nothing for this long
+    /// [default: never]
+    #[arg(long, value_name = "TIME")]
+    pub watchdog: Option<OsString>,
+    /// Socket that every instance gets and that never closes in between, so that no connection is
+    /// refused: HOST:PORT, :PORT or a path; repeatable
+    #[arg(long, value_name = "[NAME=]ADDR")]
+    pub listen: Vec<OsString>,
+}
+
 /// What the program's own end does.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Crash")]
@@ -287,16 +308,6 @@ pub struct Crash {
     /// End when it is started again more than N times in this time [default: unlimited]
     #[arg(long, value_name = "N/TIME")]
     pub max_restarts: Option<OsString>,
-}
-
-/// When the program serves, and on what.
-#[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Ready")]
-pub struct Ready {
-    /// Socket that every instance gets and that never closes in between, so that no connection is
-    /// refused: HOST:PORT, :PORT or a path; repeatable
-    #[arg(long, value_name = "[NAME=]ADDR")]
-    pub listen: Vec<OsString>,
 }
 
 /// What is done for a database client.

@@ -5,6 +5,7 @@
 mod given;
 mod groups;
 mod listen;
+mod ready;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -17,10 +18,11 @@ use std::time::Duration;
 use crate::cli;
 use crate::credential::EnvironmentSpec;
 use crate::supervisor::action::Scope;
+use crate::supervisor::readiness::Readiness;
 
 pub use crate::supervisor::config::{
-    Backoff, CrashPolicy, LeftoverPolicy, Mapped, OnChange, Restart, RestartLimit, SignalMap,
-    StopSequence, StopStep,
+    Backoff, CrashPolicy, LeftoverPolicy, Mapped, OnChange, Order, Restart, RestartLimit,
+    SignalMap, StopSequence, StopStep,
 };
 pub use given::{Inherited, UsageError};
 pub use groups::unknown_variables;
@@ -29,7 +31,7 @@ use given::Lookup;
 
 /// The default of every option that has one in text; `--help` shows the same (a test compares
 /// them).
-pub const DEFAULTS: [(&str, &str); 17] = [
+pub const DEFAULTS: [(&str, &str); 19] = [
     ("format", "shell"),
     ("var", "DATABASE_URL"),
     ("interval", "60s"),
@@ -41,6 +43,8 @@ pub const DEFAULTS: [(&str, &str); 17] = [
     ("stop-scope", "process"),
     ("sweep", "tree"),
     ("splay", "0s"),
+    ("ready", "none"),
+    ("ready-timeout", "60s"),
     ("restart", "never"),
     ("backoff", "1s..60s"),
     ("sslmode", "env"),
@@ -92,6 +96,8 @@ pub struct Run {
     pub watch: Watch,
     /// What a change does.
     pub change: Change,
+    /// When a new child counts as serving.
+    pub ready: Ready,
     /// What the child's own end does.
     pub crash: CrashPolicy,
     /// `--listen`: the sockets that every instance gets, in order.
@@ -175,6 +181,8 @@ pub struct Watch {
 /// What a change does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
+    /// What comes first.
+    pub order: Order,
     /// What happens to the child.
     pub on_change: OnChange,
     /// `--env-file`, with a file's name at its end; as given, not absolute.
@@ -189,6 +197,15 @@ pub struct Change {
     pub leftovers: LeftoverPolicy,
     /// A random delay of up to this.
     pub splay: Duration,
+}
+
+/// When a new child counts as serving.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// How that is found out.
+    pub how: Readiness,
+    /// How long it has until then.
+    pub timeout: Duration,
 }
 
 /// `--check-login`.
@@ -262,9 +279,11 @@ impl Config {
                     child,
                     watch: lookup.watch(run.watch)?,
                     change: lookup.change(run.change)?,
+                    listen: lookup.listen(run.ready.listen.clone())?,
+                    ready: lookup.ready(run.ready)?,
                     crash: lookup.crash(run.crash)?,
-                    listen: lookup.listen(run.ready.listen)?,
                 };
+                check_order(&run_only)?;
                 let task = Task::Run(Box::new(run_only));
                 (run.source, run.database, run.child, run.start, task)
             }
@@ -293,6 +312,17 @@ impl Config {
             start_timeout: lookup.start_timeout(start)?,
         })
     }
+}
+
+fn check_order(run: &Run) -> Result<(), UsageError> {
+    if run.change.order == Order::StopFirst || run.ready.how != Readiness::None {
+        return Ok(());
+    }
+    Err(UsageError(format!(
+        "{} is start-first, and nothing says when the new program serves and the old one may end: add --ready, such as \
+         --ready tcp:localhost:8080, or leave --order out",
+        given::name("order")
+    )))
 }
 
 impl Log {

@@ -82,6 +82,7 @@
 //! | an option | `cli.rs`, then `config.rs`, then the README's table |
 //! | a log line | `runtime/telemetry/wording.rs` |
 //! | what the child finds in its environment | `credential/environment.rs` |
+//! | how a child tells that it serves | `supervisor/instance/startup.rs`, `process/notify.rs`, `readiness/` |
 //! | which sockets a child gets | `process/listeners.rs` |
 //! | where a file with secrets may lie, and how it is replaced | `store/` |
 //! | where a token comes from | `heroku/token.rs` |

@@ -1,6 +1,6 @@
 //! `changeover run`: from a configuration to a supervised life.
 
-use crate::config::{CheckLogin, Config, Inherited, Run};
+use crate::config::{CheckLogin, Config, Inherited, Run, UsageError};
 use crate::exit_code::ExitCode;
 use crate::process::{self, Group, Identity, Program};
 use crate::runtime::{self, Setup, telemetry};
@@ -8,10 +8,12 @@ use crate::store::{EnvFile, Owner};
 use crate::supervisor::config as core;
 use crate::supervisor::event::SpawnError;
 use crate::supervisor::readiness::Readiness;
-use crate::supervisor::time::Duration;
 
 use super::failure::Failure;
 use super::parts;
+
+const ON_TERMINAL: &str = "--order (CHANGEOVER_ORDER) is start-first, and two programs at once cannot share this \
+    terminal: leave --order out here, or run it without a terminal, as a service does";
 
 /// Supervises until the child or a signal ends it.
 pub(super) fn run(
@@ -26,11 +28,15 @@ pub(super) fn run(
     } else {
         Group::Own
     };
+    if group == Group::Shared && run.change.order == core::Order::StartFirst {
+        return Err(Failure::Usage(UsageError(ON_TERMINAL.to_owned())));
+    }
     let identity = parts::identity(&run.child, &mut config)?;
     let mut program = parts::program(&run.child, identity, &config, group, started_with)?;
     let env_file = env_file(&run, &program)?;
     // They live, and so do their files, until the last instance is gone.
     let _listeners = parts::listeners(&run.listen, &mut program, &mut config, inherited)?;
+    check_descriptor(&run.ready.how, program.sockets.len())?;
     let client = parts::client(&config, inherited)?;
     let setup = Setup {
         context: telemetry::Context {
@@ -64,6 +70,21 @@ fn env_file(run: &Run, program: &Program) -> Result<Option<EnvFile>, Failure> {
     Ok(Some(file))
 }
 
+/// Sockets lie from descriptor 3 on, and how many of them we were started with nobody typed.
+fn check_descriptor(ready: &Readiness, sockets: usize) -> Result<(), UsageError> {
+    let Readiness::Descriptor(number) = ready else {
+        return Ok(());
+    };
+    let free = i32::try_from(sockets).map_or(i32::MAX, |sockets| sockets.saturating_add(3));
+    if *number >= free {
+        return Ok(());
+    }
+    Err(UsageError(format!(
+        "--ready (CHANGEOVER_READY) is fd:{number}, and there the program finds a socket, of --listen or passed on to \
+         changeover, so it could not use one of them: write fd:{free} or above"
+    )))
+}
+
 fn core_config(config: &Config, run: Run) -> core::Config {
     core::Config {
         environment: config.environment.clone(),
@@ -76,9 +97,9 @@ fn core_config(config: &Config, run: Run) -> core::Config {
         splay: run.change.splay,
         start_timeout: config.start_timeout,
         on_change: run.change.on_change,
-        order: core::Order::StopFirst,
-        ready: Readiness::None,
-        ready_timeout: Duration::ZERO,
+        order: run.change.order,
+        ready: run.ready.how,
+        ready_timeout: run.ready.timeout,
         env_file: match run.change.env_file {
             Some(_) => core::EnvFile::Kept,
             None => core::EnvFile::None,

@@ -10,18 +10,22 @@ use crate::credential::environment::SslPolicy;
 use crate::credential::snapshot::Watched;
 use crate::credential::{EnvironmentSpec, Selection, SslMode};
 use crate::supervisor::action::Scope;
+use crate::supervisor::readiness::Readiness;
 use crate::supervisor::signal::Signal;
 
 use super::given::{self, Given, Inherited, Lookup, UsageError};
 use super::{
-    Change, CheckLogin, Child, CrashPolicy, Format, LeftoverPolicy, Listen, Log, LogFormat,
-    Restart, SignalMap, Source, StopSequence, StopStep, Token, Verbosity, Watch, listen, words,
+    Change, CheckLogin, Child, CrashPolicy, Format, LeftoverPolicy, Listen, Log, LogFormat, Order,
+    Ready, Restart, SignalMap, Source, StopSequence, StopStep, Token, Verbosity, Watch, listen,
+    ready, words,
 };
 
 /// Below this, every interval would be a burst.
 const INTERVAL_MIN: Duration = Duration::from_secs(1);
-/// No answer can come in less.
-const START_TIMEOUT_MIN: Duration = Duration::from_millis(1);
+/// Nothing can come in less.
+const TIMEOUT_MIN: Duration = Duration::from_millis(1);
+/// Shorter ones would end programs that a busy machine holds up.
+const WATCHDOG_MIN: Duration = Duration::from_secs(1);
 
 impl Lookup<'_> {
     pub(super) fn source(&self, typed: cli::Source) -> Result<Source, UsageError> {
@@ -174,7 +178,10 @@ impl Lookup<'_> {
 
     pub(super) fn change(&self, typed: cli::Change) -> Result<Change, UsageError> {
         let order = self.text_or_default("order", typed.order.clone())?;
-        words::choice(&order, &[("stop-first", ())])?;
+        let orders = [
+            ("stop-first", Order::StopFirst),
+            ("start-first", Order::StartFirst),
+        ];
         let on_change = self.text_or_default("on-change", typed.on_change.clone())?;
         let env_file = self.path("env-file", typed.env_file.clone());
         let scope = self.text_or_default("stop-scope", typed.stop_scope.clone())?;
@@ -185,6 +192,7 @@ impl Lookup<'_> {
             ("none", LeftoverPolicy::Leave),
         ];
         Ok(Change {
+            order: words::choice(&order, &orders)?,
             on_change: words::on_change(&on_change)?,
             env_file: env_file.as_ref().map(words::file).transpose()?,
             scope: words::choice(&scope, &scopes)?,
@@ -231,6 +239,23 @@ impl Lookup<'_> {
         Ok(map)
     }
 
+    pub(super) fn ready(&self, typed: cli::Ready) -> Result<Ready, UsageError> {
+        let timeout = self.duration("ready-timeout", typed.ready_timeout, TIMEOUT_MIN)?;
+        let watchdog = self.text("watchdog", typed.watchdog)?;
+        let every = watchdog
+            .as_ref()
+            .map(|given| words::duration(given, WATCHDOG_MIN))
+            .transpose()?;
+        let how = ready::readiness(&self.text_or_default("ready", typed.ready)?, every)?;
+        match (&how, watchdog) {
+            (Readiness::Notify { .. }, _) | (_, None) => Ok(Ready { how, timeout }),
+            (_, Some(watchdog)) => Err(watchdog.wrong(
+                "and only a program that is started with --ready notify can answer it, so it would be taken for dead",
+                "add --ready notify, or leave --watchdog out",
+            )),
+        }
+    }
+
     pub(super) fn crash(&self, typed: cli::Crash) -> Result<CrashPolicy, UsageError> {
         let restart = self.text_or_default("restart", typed.restart)?;
         let policies = [
@@ -256,7 +281,7 @@ impl Lookup<'_> {
     }
 
     pub(super) fn start_timeout(&self, typed: cli::Start) -> Result<Duration, UsageError> {
-        self.duration("start-timeout", typed.start_timeout, START_TIMEOUT_MIN)
+        self.duration("start-timeout", typed.start_timeout, TIMEOUT_MIN)
     }
 
     pub(super) fn log(&self, typed: &cli::Operate) -> Result<Log, UsageError> {

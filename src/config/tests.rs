@@ -13,8 +13,10 @@ use crate::credential::{Secret, SslMode, Values};
 
 use super::*;
 
+mod crash;
 mod map_signal;
 mod on_change;
+mod ready;
 
 fn inherited(variables: &[(&str, &str)]) -> Inherited {
     variables
@@ -72,6 +74,7 @@ fn the_defaults() {
     assert_eq!(
         run.change,
         Change {
+            order: Order::StopFirst,
             on_change: OnChange::Restart,
             env_file: None,
             stop: StopSequence(vec![StopStep {
@@ -297,7 +300,7 @@ fn a_stop_sequence_contradicts_its_shorthand_unless_one_is_typed_and_one_inherit
 #[test]
 fn words_of_which_there_are_few() {
     for options in [
-        "--order|start-first",
+        "--order|sideways",
         "--stop-scope|tree",
         "--sweep|all",
         "--restart|sometimes",
@@ -451,39 +454,4 @@ fn a_variable_that_means_nothing_is_told() {
             "CHANGEOVER_INTERVALL is no option's variable and is ignored: did you mean CHANGEOVER_INTERVAL?",
         ]
     );
-}
-
-#[test]
-fn what_follows_the_childs_own_end() {
-    assert_eq!(run("").crash, CrashPolicy::default());
-    let all = run(
-        "--restart|on-failure|--success-exit|143|--success-exit|3|--backoff|2s..1m|--max-restarts|5/10m",
-    );
-    let expected = CrashPolicy {
-        restart: Restart::OnFailure,
-        success: vec![143, 3],
-        backoff: Backoff {
-            min: seconds(2),
-            max: seconds(60),
-        },
-        limit: Some(RestartLimit {
-            count: 5,
-            within: seconds(600),
-        }),
-    };
-    assert_eq!(all.crash, expected);
-    for (options, why) in [
-        ("--restart|sometimes", "never, on-failure, always"),
-        ("--success-exit|256", "no exit code"),
-        ("--backoff|1s", "no range of pauses"),
-        ("--backoff|1..60s", "\"1\" stands in the place of a pause"),
-        ("--backoff|1ms..60s", "100ms or more"),
-        ("--backoff|5s..1s", "below the shortest"),
-        ("--max-restarts|5", "no number of restarts in a time"),
-        ("--max-restarts|0/10m", "no number of restarts from 1"),
-        ("--max-restarts|5/0s", "in the place of a time"),
-    ] {
-        let said = refused(options);
-        assert!(said.contains(why), "{options}: {said}");
-    }
 }

@@ -315,7 +315,7 @@ pub(super) fn user(given: &Text) -> Result<User, UsageError> {
 }
 
 /// A duration, or why it is none and what to do.
-fn read_duration(text: &str) -> Result<Duration, (String, String)> {
+pub(super) fn read_duration(text: &str) -> Result<Duration, (String, String)> {
     if !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || c == '.') {
         let why = "and a number without a unit could be seconds or minutes".to_owned();
         return Err((

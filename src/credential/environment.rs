@@ -160,6 +160,15 @@ impl EnvironmentSpec {
 }
 
 impl Environment {
+    /// The same with variables that belong to this one instance; they win over everything.
+    #[must_use]
+    pub fn with(mut self, own: Vec<(&'static str, String)>) -> Self {
+        let own = own.into_iter();
+        let entries = own.map(|(name, value)| (name.into(), Variable::Inherited(value.into())));
+        self.0.extend(entries);
+        self
+    }
+
     /// Every variable, sorted by name. The values are secrets: they go to `execve` or to the user
     /// who asked.
     pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
@@ -373,6 +382,16 @@ mod tests {
             mode(&[("PGSSLMODE", "disable")], &own),
             Some(SslMode::Prefer)
         );
+    }
+
+    #[test]
+    fn what_belongs_to_one_instance_wins_over_everything() {
+        let mut spec = spec(&[("NOTIFY_SOCKET", "/outer"), ("PATH", "/bin")]);
+        spec.keep = vec!["NOTIFY_SOCKET".to_owned()];
+        let environment = spec.build(Some("m.i1"), &Values::new(), &Values::new());
+        let own = environment.with(vec![("NOTIFY_SOCKET", "@own".to_owned())]);
+        assert_eq!(own.get("NOTIFY_SOCKET"), Some(OsStr::new("@own")));
+        assert_eq!(own.get("PATH"), Some(OsStr::new("/bin")));
     }
 
     #[test]

@@ -290,7 +290,10 @@ fn tcp_refused(address: &str, port: u16, errno: Errno) -> ListenError {
             "write one of its own, or :PORT for all of them",
         )
     } else {
-        unexpected(errno)
+        (
+            format!("and the system refuses ({})", errno.desc()),
+            "choose another address",
+        )
     };
     let address = address.to_owned();
     ListenError::Refused { address, why, mend }
@@ -312,19 +315,13 @@ fn unix_refused(path: &Path, errno: Errno) -> ListenError {
     } else if errno == Errno::EADDRINUSE {
         return unix_occupied(path, Occupied::Appeared);
     } else {
-        unexpected(errno)
+        (
+            format!("and the system refuses ({})", errno.desc()),
+            "choose another path",
+        )
     };
     let address = quoted(path);
     ListenError::Refused { address, why, mend }
-}
-
-fn unexpected(errno: Errno) -> (String, &'static str) {
-    let mend = if errno == Errno::EMFILE {
-        "let it have more files open (ulimit -n)"
-    } else {
-        "mend that, or choose another address"
-    };
-    (format!("and the system refuses ({})", errno.desc()), mend)
 }
 
 fn unix_occupied(path: &Path, why: Occupied) -> ListenError {

@@ -33,7 +33,7 @@ pub use identity::{Account, Identity, lookup_account};
 pub use listeners::{ListenError, Listeners};
 pub use notify::NotifySocket;
 pub use procfs::StartTime;
-pub use program::{Group, Prepared, Program, prepare};
+pub use program::{DESCRIPTOR_MAX, Group, Prepared, Program, prepare};
 pub use queue::{Queued, queue, queued};
 pub use ready_pipe::{ReadyPipe, Said};
 pub use reaper::{Change, Children, child_signal, collect};

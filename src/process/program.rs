@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::{CString, OsStr, OsString, c_char};
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::fd::OwnedFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -29,6 +29,9 @@ const STACK_BYTES: usize = 32 * 1024;
 
 /// The decimal digits of the longest process id.
 pub(super) const PID_DIGITS: usize = 10;
+
+/// The highest number at which a program can be given a descriptor.
+pub const DESCRIPTOR_MAX: RawFd = 63;
 
 /// What the user asked to run.
 #[derive(Clone, Debug)]
@@ -72,6 +75,8 @@ pub struct Prepared {
     pub(super) group: Group,
     pub(super) inherited: Inherited,
     pub(super) sockets: Vec<Arc<OwnedFd>>,
+    /// One more that the program finds open, and where.
+    pub(super) descriptor: Option<(OwnedFd, RawFd)>,
     pub(super) stack: Vec<u8>,
 }
 
@@ -113,12 +118,19 @@ pub fn prepare(program: &Program, environment: &Environment) -> Result<Prepared,
         group: program.group,
         inherited: program.inherited,
         sockets: program.sockets.clone(),
+        descriptor: None,
         // Written to, so that the child meets no page that is still to be found.
         stack: vec![0xAA; STACK_BYTES],
     })
 }
 
 impl Prepared {
+    /// The program will find this open at that number, which is at least 3 and at most
+    /// [`DESCRIPTOR_MAX`]. Ours is closed when this is dropped.
+    pub fn give(&mut self, descriptor: OwnedFd, number: RawFd) {
+        self.descriptor = Some((descriptor, number));
+    }
+
     /// What `execve` means by that errno, for the person who reads it.
     pub(super) fn refused(&self, errno: Errno) -> SpawnError {
         let path = Path::new(OsStr::from_bytes(self.path.to_bytes()));

@@ -126,7 +126,7 @@ enum Step {
     Identity,
     Directory,
     ParentDeath,
-    Sockets,
+    Descriptors,
     Exec,
 }
 
@@ -276,11 +276,11 @@ fn become_program(prepared: &Prepared, parent: Option<libc::pid_t>) -> Step {
         if let Some(end) = prepared.envp.end() {
             append_pid(end);
         }
-        for (number, socket) in (FIRST_SOCKET..).zip(&prepared.sockets) {
-            // Never onto itself, which would leave it to be closed by execve: ours are above.
-            if libc::dup2(socket.as_raw_fd(), number) < 0 {
-                return Step::Sockets;
-            }
+        // Before the sockets: one of them may go where this lies now, but none lies where it goes.
+        let one = prepared.descriptor.iter().map(|(fd, number)| (*number, fd));
+        let sockets = prepared.sockets.iter().map(AsRef::as_ref);
+        if !one.chain((FIRST_SOCKET..).zip(sockets)).all(place) {
+            return Step::Descriptors;
         }
         libc::execve(
             prepared.path.as_ptr(),
@@ -313,6 +313,12 @@ unsafe fn append_pid(end: *mut u8) {
     unsafe { ptr::copy_nonoverlapping(first, end, length) };
 }
 
+/// Makes a descriptor the program's, at that number. The table is this process's own.
+fn place((number, fd): (RawFd, &OwnedFd)) -> bool {
+    // SAFETY: they take numbers only. One onto itself would stay close-on-exec.
+    unsafe { libc::dup2(fd.as_raw_fd(), number) >= 0 && libc::fcntl(number, libc::F_SETFD, 0) >= 0 }
+}
+
 fn explain(prepared: &Prepared, step: i32, errno: Errno) -> SpawnError {
     let doing = if step == Step::Exec as i32 {
         return prepared.refused(errno);
@@ -325,8 +331,8 @@ fn explain(prepared: &Prepared, step: i32, errno: Errno) -> SpawnError {
             "cannot enter the directory of --chdir, {:?}",
             prepared.directory.as_deref().unwrap_or_default()
         )
-    } else if step == Step::Sockets as i32 {
-        "cannot hand on the sockets of --listen".to_owned()
+    } else if step == Step::Descriptors as i32 {
+        "cannot hand on the descriptors of --listen and --ready".to_owned()
     } else {
         "cannot set the parent-death signal".to_owned()
     };
@@ -399,12 +405,7 @@ pub(super) fn is_inheritable(fd: RawFd) -> bool {
 /// Another descriptor for what is open there, at `floor` or above, which no program gets by itself.
 pub(super) fn duplicate(fd: RawFd, floor: RawFd) -> Result<OwnedFd, Errno> {
     // SAFETY: it takes numbers only.
-    let copy = Errno::result(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, floor) });
-    // EINVAL: `floor` itself is above what may be open.
-    let copy = match copy {
-        Err(Errno::EINVAL) => return Err(Errno::EMFILE),
-        copy => copy?,
-    };
+    let copy = Errno::result(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, floor) })?;
     // SAFETY: the kernel has just opened this descriptor for us.
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }

@@ -138,6 +138,19 @@ impl Children {
         }
     }
 
+    /// Whether an instance's leader has not been reaped.
+    #[must_use]
+    pub(super) fn lives(&self, instance: InstanceId) -> bool {
+        let known = self.find(instance);
+        known.is_some_and(|known| matches!(known.leader, Leader::Lives(_)))
+    }
+
+    /// An instance's processes.
+    #[must_use]
+    pub(super) fn tree(&self, instance: InstanceId) -> Option<&Tree> {
+        self.find(instance).map(|known| &known.tree)
+    }
+
     /// Whether a process belongs to an instance.
     #[must_use]
     pub(super) fn contains(&self, pid: u32) -> bool {

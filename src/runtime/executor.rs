@@ -14,7 +14,6 @@ use crate::postgres::{self, Login};
 use crate::process::{self, Prepared, Program};
 use crate::store::EnvFile;
 use crate::supervisor::action::Action;
-use crate::supervisor::config::LeftoverPolicy;
 use crate::supervisor::event::{
     ETag, Event, FailureKind, FetchFailure, FetchOutcome, LoginOutcome, SpawnError,
 };
@@ -22,6 +21,7 @@ use crate::supervisor::id::{FetchId, InstanceId, LoginId};
 use crate::supervisor::notice::Notice;
 
 use super::children::Children;
+use super::probes::{Ear, Probes};
 use super::telemetry::{self, Context};
 
 /// A login that takes longer says nothing about the credential.
@@ -34,7 +34,8 @@ pub struct Executor {
     program: Program,
     env_file: Option<EnvFile>,
     children: Children,
-    prepared: Option<(InstanceId, Prepared)>,
+    probes: Probes,
+    prepared: Option<(InstanceId, Prepared, Option<Ear>)>,
     fetches: Vec<(FetchId, AbortHandle)>,
     logins: Vec<(LoginId, AbortHandle)>,
     answers: mpsc::Sender<Event>,
@@ -52,24 +53,24 @@ pub enum Told {
 }
 
 impl Executor {
-    /// Hands that have nothing to do yet. `mark` names this supervisor in its children's
-    /// environments.
+    /// Hands that have nothing to do yet.
     #[must_use]
-    pub fn new(
+    pub(super) fn new(
         program: Program,
         env_file: Option<EnvFile>,
         client: Client,
-        mark: String,
-        leftovers: LeftoverPolicy,
+        children: Children,
+        probes: Probes,
         context: Context,
         answers: mpsc::Sender<Event>,
     ) -> Self {
         Self {
             helpers: client.helpers(),
             client: Arc::new(client),
-            children: Children::new(mark, program.group, leftovers),
+            children,
             program,
             env_file,
+            probes,
             prepared: None,
             fetches: Vec::new(),
             logins: Vec::new(),
@@ -97,12 +98,16 @@ impl Executor {
                 let event = self.prepare(instance, &environment);
                 // A job that has just ended well is not stopped and started again for a change: its
                 // end is told before the preparation, after which the old child may be touched.
-                self.children.reap(events, &self.helpers);
+                self.reap(events);
                 events.push_back(event);
             }
             Action::Spawn { instance } => events.push_back(self.spawn(instance)),
             // No means but `none` and `delay` can be asked for yet.
-            Action::ProbeReadiness { .. } => {}
+            Action::ProbeReadiness { instance } => {
+                if let Some(tree) = self.children.tree(instance) {
+                    self.probes.begin(instance, tree.clone());
+                }
+            }
             Action::Signal {
                 instance,
                 signal,
@@ -122,6 +127,7 @@ impl Executor {
     /// Collects what happened to children.
     pub fn reap(&mut self, events: &mut VecDeque<Event>) {
         self.children.reap(events, &self.helpers);
+        self.probes.keep(|instance| self.children.lives(instance));
     }
 
     /// Whether a process belongs to a child's tree.
@@ -171,13 +177,30 @@ impl Executor {
             let error = SpawnError::Unwritable { detail };
             return Event::SpawnFailed { instance, error };
         }
-        match process::prepare(&self.program, environment) {
-            Ok(prepared) => {
-                self.prepared = Some((instance, prepared));
+        match self.lay_out(instance, environment) {
+            Ok((prepared, ear)) => {
+                self.prepared = Some((instance, prepared, ear));
                 Event::Prepared { instance }
             }
             Err(error) => Event::SpawnFailed { instance, error },
         }
+    }
+
+    fn lay_out(
+        &self,
+        instance: InstanceId,
+        environment: &Environment,
+    ) -> Result<(Prepared, Option<Ear>), SpawnError> {
+        let (ear, mouth) = self.probes.open(instance).map_err(|error| {
+            let detail = format!("nothing to tell its readiness through: {error}");
+            SpawnError::Failed { detail }
+        })?;
+        let environment = environment.clone().with(mouth.variables);
+        let mut prepared = process::prepare(&self.program, &environment)?;
+        if let Some((descriptor, number)) = mouth.descriptor {
+            prepared.give(descriptor, number);
+        }
+        Ok((prepared, ear))
     }
 
     fn remove_env_file(&mut self) {
@@ -192,8 +215,8 @@ impl Executor {
     }
 
     fn spawn(&mut self, instance: InstanceId) -> Event {
-        let Some((_, mut prepared)) = self.prepared.take().filter(|(ready, _)| *ready == instance)
-        else {
+        let found = self.prepared.take().filter(|(id, ..)| *id == instance);
+        let Some((_, mut prepared, ear)) = found else {
             let detail = "it was not prepared".to_owned();
             return Event::SpawnFailed {
                 instance,
@@ -204,6 +227,7 @@ impl Executor {
             Ok(child) => {
                 let pid = child.pid;
                 self.children.add(instance, child);
+                self.probes.started(instance, ear);
                 Event::Spawned { instance, pid }
             }
             Err(error) => Event::SpawnFailed { instance, error },

@@ -7,6 +7,7 @@
 mod children;
 pub mod clock;
 pub mod executor;
+mod probes;
 pub mod signals;
 pub mod telemetry;
 
@@ -23,8 +24,10 @@ use crate::supervisor::Supervisor;
 use crate::supervisor::config::Config;
 use crate::supervisor::event::Event;
 
+use children::Children;
 use clock::Clock;
 use executor::{Executor, Told};
+use probes::Probes;
 use signals::{ChildChanges, Signals};
 use telemetry::Context;
 
@@ -101,13 +104,16 @@ impl Life {
         } = setup;
         let (sender, answers) = mpsc::channel(ANSWERS_MAX);
         let mark = config.mark.clone().unwrap_or_default();
-        let leftovers = config.leftovers;
+        let (leftovers, ready) = (config.leftovers, config.ready.clone());
+        let user = program.identity.as_ref().map(|identity| identity.uid);
+        let children = Children::new(mark.clone(), program.group, leftovers);
+        let probes = Probes::new(ready, user, mark, sender.clone());
         Ok(Self {
             clock: Clock::start()?,
             children: ChildChanges::install()?,
             signals: Signals::install(&inherited)?,
             core: Supervisor::new(config, seed),
-            executor: Executor::new(program, env_file, client, mark, leftovers, context, sender),
+            executor: Executor::new(program, env_file, client, children, probes, context, sender),
             answers,
             events: VecDeque::from([Event::Wake]),
         })

@@ -1,0 +1,125 @@
+//! The little language of `--ready`: when a new program counts as serving.
+
+use std::net::Ipv6Addr;
+use std::time::Duration;
+
+use crate::supervisor::readiness::{Endpoint, Page, Readiness};
+
+use super::given::{Given, UsageError};
+use super::words::read_duration;
+
+const KINDS: &str = "none, notify, fd:N, tcp:HOST:PORT, http://HOST:PORT/PATH or delay:TIME";
+/// The first descriptor that is not standard input, output or error, and the last that the start
+/// of a program has room for.
+const DESCRIPTORS: std::ops::RangeInclusive<i32> = 3..=63;
+/// A DNS name is no longer.
+const HOST_BYTES_MAX: usize = 253;
+const PATH_BYTES_MAX: usize = 1024;
+
+type Text = Given<String>;
+
+/// `none`, `notify`, `fd:N`, `tcp:HOST:PORT`, `http:URL` or `delay:TIME`.
+pub(super) fn readiness(given: &Text, watchdog: Option<Duration>) -> Result<Readiness, UsageError> {
+    match given.value.split_once(':') {
+        None if given.value == "none" => Ok(Readiness::None),
+        None if given.value == "notify" => Ok(Readiness::Notify { watchdog }),
+        Some(("fd", number)) => descriptor(given, number),
+        Some(("tcp", address)) => endpoint(given, address).map(Readiness::Tcp),
+        // The kind is `http`, and the URL says so too: one of the two may be left out.
+        Some(("http", rest)) => match rest.strip_prefix("http:").unwrap_or(rest) {
+            rest if rest.starts_with("//") => page(given, &rest[2..]).map(Readiness::Http),
+            rest if rest.starts_with("https:") => Err(encrypted(given)),
+            _ => Err(given.wrong(
+                "which is no URL",
+                "write one such as http://localhost:8080/health",
+            )),
+        },
+        Some(("https", _)) => Err(encrypted(given)),
+        Some(("delay", time)) => read_duration(time)
+            .map(Readiness::Delay)
+            .map_err(|(why, mend)| given.wrong(&why, &mend)),
+        None | Some(_) => Err(given.wrong(
+            "which this version does not know",
+            &format!("write {KINDS}"),
+        )),
+    }
+}
+
+fn encrypted(given: &Text) -> UsageError {
+    given.wrong(
+        "and readiness is asked without TLS",
+        "write a plain http:// URL of the program itself, or tcp:HOST:PORT for its TLS port",
+    )
+}
+
+fn descriptor(given: &Text, number: &str) -> Result<Readiness, UsageError> {
+    let (first, last) = (DESCRIPTORS.start(), DESCRIPTORS.end());
+    let mend = format!("write a number from {first} to {last}, such as fd:3");
+    match number.parse() {
+        Ok(number) if DESCRIPTORS.contains(&number) => Ok(Readiness::Descriptor(number)),
+        Ok(0..=2) => {
+            let why = "which is the program's standard input, output or error";
+            Err(given.wrong(why, &mend))
+        }
+        Ok(_) | Err(_) => Err(given.wrong("where fd: is followed by no such descriptor", &mend)),
+    }
+}
+
+/// `HOST:PORT`, an IPv6 address in brackets.
+fn endpoint(given: &Text, text: &str) -> Result<Endpoint, UsageError> {
+    const MEND: &str = "write one such as tcp:localhost:8080";
+    let port = |text: &str| text.parse().ok().filter(|port| *port != 0);
+    let Some((host, number)) = text.rsplit_once(':').filter(|(host, _)| !is_cut(host)) else {
+        return Err(given.wrong("where the port is missing", MEND));
+    };
+    let Some(port) = port(number) else {
+        return Err(given.wrong("where what follows the last : is no port", MEND));
+    };
+    match host_name(host) {
+        Some(host) => Ok(Endpoint { host, port }),
+        None => Err(given.wrong("where no host stands before the port", MEND)),
+    }
+}
+
+/// Whether what stands before a colon is the beginning of an IPv6 address in brackets.
+fn is_cut(host: &str) -> bool {
+    host.starts_with('[') && !host.ends_with(']')
+}
+
+/// A name or an address that stands by itself, without brackets.
+fn host_name(text: &str) -> Option<String> {
+    if let Some(address) = text.strip_prefix('[') {
+        let address: Ipv6Addr = address.strip_suffix(']')?.parse().ok()?;
+        return Some(address.to_string());
+    }
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let is_name = !text.is_empty() && text.len() <= HOST_BYTES_MAX && text.chars().all(fits);
+    is_name.then(|| text.to_owned())
+}
+
+/// What follows `http://`.
+fn page(given: &Text, text: &str) -> Result<Page, UsageError> {
+    const MEND: &str = "write one such as http://localhost:8080/health";
+    let begin = text.find(['/', '?', '#']).unwrap_or(text.len());
+    let (authority, path) = text.split_at(begin);
+    let has_port = authority
+        .rsplit_once(':')
+        .is_some_and(|(host, _)| !is_cut(host));
+    let endpoint = if has_port {
+        endpoint(given, authority)?
+    } else {
+        let host = host_name(authority);
+        let host = host.ok_or_else(|| given.wrong("where the host is missing", MEND))?;
+        Endpoint { host, port: 80 }
+    };
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    let path = format!("{slash}{path}");
+    let fits = |c: char| c.is_ascii_graphic() && c != '#';
+    if path.len() > PATH_BYTES_MAX || !path.chars().all(fits) {
+        return Err(given.wrong(
+            "whose path cannot be asked for as it stands",
+            "write it without a # part, and with %20 and its like for what is not plain ASCII",
+        ));
+    }
+    Ok(Page { endpoint, path })
+}
