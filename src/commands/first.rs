@@ -74,6 +74,7 @@ async fn first(client: &Client, config: &Config) -> Result<Arc<Environment>, Fai
                 | Action::Spawn { .. }
                 | Action::ProbeReadiness { .. }
                 | Action::Signal { .. }
+                | Action::StopSelf { .. }
                 | Action::Sweep { .. }
                 | Action::RemoveEnvFile => {}
             }

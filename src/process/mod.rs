@@ -34,7 +34,7 @@ pub use listeners::{ListenError, Listeners};
 pub use notify::NotifySocket;
 pub use procfs::StartTime;
 pub use program::{DESCRIPTOR_MAX, Group, Prepared, Program, prepare};
-pub use queue::{Queued, queue, queued};
+pub use queue::{Queued, queue, queued, stop_self};
 pub use ready_pipe::{ReadyPipe, Said};
 pub use reaper::{Change, Children, child_signal, collect};
 pub use spawn::{Child, Inherited, exec, signal_group, signal_process, spawn};

@@ -7,11 +7,16 @@
 //! to tell the two apart by itself, in a process that is broken, or return into the fault without
 //! end.
 //!
+//! For a job control signal (TSTP, TTIN, TTOU, CONT): we can do something before it stops us, and
+//! the last one counts: the kernel drops a CONT that waits when a stop comes, and the reverse.
+//!
 //! For a real-time signal: each one that was sent is read, in its order; a handler's pipe merges
 //! them. `abort` unblocks ABRT by itself.
 
 use std::io;
 use std::os::fd::OwnedFd;
+
+use nix::sys::signal::{SigSet, raise};
 
 use super::spawn::signal_queue;
 use crate::supervisor::signal::Signal;
@@ -36,6 +41,20 @@ pub struct Queued {
 /// When the system refuses.
 pub fn queue(signals: &[Signal]) -> io::Result<OwnedFd> {
     signal_queue(signals)
+}
+
+/// Stops this process as a queued signal would have, until somebody sends CONT; PID 1 and an
+/// orphaned process group do not stop. To be called on the only thread that lives for long.
+pub fn stop_self(signal: Signal) {
+    let Ok(signal) = nix::sys::signal::Signal::try_from(signal.0) else {
+        return;
+    };
+    let this = SigSet::from(signal);
+    // It is blocked: raised, it waits; let through for a moment, it stops us, and the queue reads
+    // the next one. None of the three fails for a signal that exists.
+    let _ = raise(signal);
+    let _ = this.thread_unblock();
+    let _ = this.thread_block();
 }
 
 /// The signals in what was read from the descriptor.

@@ -12,11 +12,13 @@ use crate::supervisor::time::Time;
 /// nothing happens.
 pub const LOOKUP_THREAD: Duration = Duration::from_millis(10);
 
-/// The boot clock is ahead of the monotonic one by this much more than before: the machine slept.
+/// The boot clock is ahead of the core's by this much more than before: the machine slept, or we
+/// were stopped.
 const SLEPT: Duration = Duration::from_secs(2);
 
-/// The core's clock: it begins at `Time::ZERO` and stands still while the machine sleeps. Waiting
-/// does not: a deadline that passed in a suspend is due when the machine wakes.
+/// The core's clock: it begins at `Time::ZERO` and stands still while the machine sleeps, and while
+/// the supervisor is stopped with its child (Ctrl-Z): neither has had that time. Waiting does not
+/// when the machine sleeps: a deadline that passed in a suspend is due when it wakes.
 #[derive(Debug)]
 pub struct Clock {
     origin: Instant,
@@ -66,7 +68,14 @@ impl Clock {
         }
     }
 
-    /// Whether the machine slept since this was asked last.
+    /// Does something that stops this process. That much time has not passed.
+    pub fn stand_still(&mut self, stop: impl FnOnce()) {
+        let before = now();
+        stop();
+        self.origin += now().duration_since(before);
+    }
+
+    /// Whether the machine slept, or this process was stopped, since this was asked last.
     pub fn slept(&mut self) -> bool {
         let ahead = time_since_boot().saturating_sub(now().duration_since(self.origin));
         let slept = ahead > self.ahead + SLEPT;

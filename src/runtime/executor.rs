@@ -19,6 +19,7 @@ use crate::supervisor::event::{
 };
 use crate::supervisor::id::{FetchId, InstanceId, LoginId};
 use crate::supervisor::notice::Notice;
+use crate::supervisor::signal::Signal;
 
 use super::children::Children;
 use super::probes::{Ear, Probes};
@@ -48,6 +49,8 @@ pub struct Executor {
 pub enum Told {
     /// It does.
     GoOn,
+    /// It does, after a stop of the whole process by this signal.
+    Stop(Signal),
     /// It is over.
     Exit(ExitCode),
 }
@@ -118,6 +121,7 @@ impl Executor {
                 self.reap(events);
             }
             Action::RemoveEnvFile => self.remove_env_file(),
+            Action::StopSelf { signal } => return Told::Stop(signal),
             Action::Announce(notice) => self.notices.push(notice),
             Action::Exit(code) => return Told::Exit(code),
         }

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 
 use crate::exit_code::ExitCode;
 use crate::heroku::Client;
-use crate::process::{Inherited, Program};
+use crate::process::{self, Inherited, Program};
 use crate::store::EnvFile;
 use crate::supervisor::Supervisor;
 use crate::supervisor::config::Config;
@@ -28,7 +28,7 @@ use children::Children;
 use clock::Clock;
 use executor::{Executor, Told};
 use probes::Probes;
-use signals::{ChildChanges, Signals};
+use signals::{ChildChanges, Received, Signals};
 use telemetry::Context;
 
 /// Answers on their way to the core: at most one fetch and one login per watched variable are out
@@ -124,9 +124,18 @@ impl Life {
             while let Some(event) = self.events.pop_front() {
                 tracing::trace!(?event);
                 for action in self.core.step(self.clock.now(), event) {
-                    if let Told::Exit(code) = self.executor.obey(action, &mut self.events) {
-                        self.executor.tell();
-                        return Ok(code);
+                    match self.executor.obey(action, &mut self.events) {
+                        Told::GoOn => {}
+                        Told::Stop(signal) => {
+                            self.executor.tell();
+                            self.clock.stand_still(|| process::stop_self(signal));
+                            // Before the CONT: whether the child goes on, too, is known by then.
+                            self.executor.reap(&mut self.events);
+                        }
+                        Told::Exit(code) => {
+                            self.executor.tell();
+                            return Ok(code);
+                        }
                     }
                 }
             }
@@ -135,20 +144,22 @@ impl Life {
         }
     }
 
-    /// Waits for one thing to happen. What already happened to children comes first: an end that is
-    /// known cannot be overtaken by a stop signal.
+    /// Waits for one thing to happen. What already happened to children comes first, but for the
+    /// signals that came before: the terminal's Ctrl-C may be why a child ended.
     async fn wait(&mut self) -> io::Result<()> {
         let deadline = self.core.deadline();
         tokio::select! {
             biased;
             changed = self.children.next() => {
                 changed?;
+                while let Some(received) = self.signals.heard() {
+                    self.tell_signal(received);
+                }
                 self.executor.reap(&mut self.events);
             }
             received = self.signals.next() => {
                 let received = received?;
-                let origin = received.origin(|pid| self.executor.in_tree(pid));
-                self.events.push_back(Event::Signal { signal: received.signal, origin });
+                self.tell_signal(received);
             }
             Some(answer) = self.answers.recv() => self.events.push_back(answer),
             due = self.clock.until(deadline) => {
@@ -161,5 +172,13 @@ impl Life {
             self.events.push_front(Event::Resumed);
         }
         Ok(())
+    }
+
+    fn tell_signal(&mut self, received: Received) {
+        let origin = received.origin(|pid| self.executor.in_tree(pid));
+        self.events.push_back(Event::Signal {
+            signal: received.signal,
+            origin,
+        });
     }
 }

@@ -17,13 +17,12 @@ use crate::supervisor::signal::{Origin, Signal};
 const ALWAYS: [Signal; 3] = [Signal::TERM, Signal::INT, Signal::QUIT];
 
 /// Handled unless ignored at the start: `nohup` means it.
-const UNLESS_IGNORED: [i32; 14] = [
+const UNLESS_IGNORED: [i32; 13] = [
     1,  // HUP
     10, // USR1
     12, // USR2
     14, // ALRM
     16, // STKFLT
-    18, // CONT
     23, // URG
     24, // XCPU
     25, // XFSZ
@@ -35,7 +34,7 @@ const UNLESS_IGNORED: [i32; 14] = [
 ];
 
 /// Read from a queue unless ignored at the start; `process::queue` tells why.
-const QUEUED: [i32; 8] = [
+const QUEUED: [i32; 12] = [
     4,  // ILL
     5,  // TRAP
     6,  // ABRT
@@ -43,6 +42,10 @@ const QUEUED: [i32; 8] = [
     8,  // FPE
     11, // SEGV
     13, // PIPE
+    18, // CONT
+    20, // TSTP
+    21, // TTIN
+    22, // TTOU
     31, // SYS
 ];
 
@@ -101,6 +104,15 @@ impl Signals {
             queue,
             queued: VecDeque::new(),
         })
+    }
+
+    /// The next signal that was handled by now, without waiting. What is queued is not looked at.
+    pub fn heard(&mut self) -> Option<Received> {
+        let next = self.pending.next().or_else(|| {
+            self.pending = self.delivery.pending();
+            self.pending.next()
+        });
+        next.map(|origin| Received::new(&origin))
     }
 
     /// Waits for the next signal. A cancelled wait loses none.

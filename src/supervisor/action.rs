@@ -76,6 +76,12 @@ pub enum Action {
         /// TERM or KILL.
         signal: Signal,
     },
+    /// Stop, with all that waits, as this signal stops a process (TSTP, TTIN or TTOU), until CONT;
+    /// the core's time stands still meanwhile. PID 1 and an orphaned process group never stop.
+    StopSelf {
+        /// Which signal.
+        signal: Signal,
+    },
     /// Remove the env file: what was fetched must not outlive us.
     RemoveEnvFile,
     /// Tell people.

@@ -84,7 +84,7 @@ pub enum Event {
         /// From whom.
         origin: Origin,
     },
-    /// The machine slept: what was known may be old.
+    /// The machine slept, or we were stopped: what was known may be old.
     Resumed,
     /// The deadline came; nothing else happened.
     Wake,

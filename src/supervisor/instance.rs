@@ -288,6 +288,19 @@ impl Instance {
         }
     }
 
+    /// Whether its leader lives, and was stopped by a signal.
+    pub(super) fn is_suspended(&self) -> bool {
+        match self.state {
+            State::Live { motion, .. } | State::Stopping { motion, .. } => {
+                motion == Motion::Suspended
+            }
+            State::Killed { .. }
+            | State::Sweeping { .. }
+            | State::SweepKilled { .. }
+            | State::Gone { .. } => false,
+        }
+    }
+
     pub(super) fn on_suspended(&mut self) {
         self.set_motion(Motion::Suspended);
     }

@@ -2,6 +2,7 @@
 
 use crate::exit_code::ExitCode;
 
+use super::action::Action;
 use super::config::Mapped;
 use super::instance::Instance;
 use super::launch::{Instead, Stage};
@@ -11,6 +12,16 @@ use super::service::Service;
 use super::signal::{Origin, Signal};
 use super::transition::{end, shut_down};
 use super::turn::Turn;
+
+/// Whether we stopped ourselves, as a part of a shell's job, and no CONT came since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Job {
+    Running,
+    /// By a signal that the child had from elsewhere, if there was one.
+    Stopped,
+    /// By a signal that we passed on to the child.
+    StoppedWithChild,
+}
 
 impl Service {
     /// `--map-signal` comes first: a signal with a rule is passed on as what the rule says, and is
@@ -34,6 +45,8 @@ impl Service {
             Signal::INT | Signal::QUIT => self.interrupt(turn, signal, origin),
             // The terminal hung up: it reached the child already, and nobody is there to want more.
             Signal::HUP if origin == Origin::Terminal => self.interrupt(turn, signal, origin),
+            Signal::TSTP | Signal::TTIN | Signal::TTOU => self.suspend(turn, signal, origin),
+            Signal::CONT => self.go_on(turn, origin),
             other => self.hand_on(turn, other, origin),
         }
     }
@@ -80,22 +93,55 @@ impl Service {
         self.advance(turn);
     }
 
-    /// Every other signal is the child's, unless it has it already.
-    fn hand_on(&mut self, turn: &mut Turn<'_>, signal: Signal, origin: Origin) {
+    /// Job control means us as much as the child: a shell sees one job.
+    fn suspend(&mut self, turn: &mut Turn<'_>, signal: Signal, origin: Origin) {
+        let passed_on = origin == Origin::Process && self.live().next().is_some();
+        self.share(turn, signal, origin);
+        turn.act(Action::StopSelf { signal });
+        self.job = if passed_on {
+            Job::StoppedWithChild
+        } else {
+            Job::Stopped
+        };
+    }
+
+    /// CONT is passed on, but not to a child that goes on already because the shell continued the
+    /// whole job: should the next stop overtake it, it would undo that one for the child alone.
+    fn go_on(&mut self, turn: &mut Turn<'_>, origin: Origin) {
+        let all = match std::mem::replace(&mut self.job, Job::Running) {
+            Job::Running | Job::StoppedWithChild => true,
+            Job::Stopped => false,
+        };
         match origin {
+            Origin::Process => self
+                .live()
+                .filter(|child| all || child.is_suspended())
+                .for_each(|child| child.forward(turn, Signal::CONT)),
             Origin::Terminal | Origin::OwnTree => {}
-            Origin::Process => {
-                let (main, newcomer) = self.phase.instances_mut();
-                let children = main.into_iter().chain(newcomer);
-                let mut live = children.filter(|child| child.lives()).peekable();
-                if live.peek().is_none() {
-                    turn.announce(Notice::SignalDropped { signal });
-                }
-                for child in live {
-                    child.forward(turn, signal);
-                }
-            }
         }
+    }
+
+    /// Every other signal is the child's.
+    fn hand_on(&mut self, turn: &mut Turn<'_>, signal: Signal, origin: Origin) {
+        if origin == Origin::Process && self.live().next().is_none() {
+            turn.announce(Notice::SignalDropped { signal });
+        }
+        self.share(turn, signal, origin);
+    }
+
+    /// The live children get it, unless they have it already.
+    fn share(&mut self, turn: &mut Turn<'_>, signal: Signal, origin: Origin) {
+        match origin {
+            Origin::Process => self.live().for_each(|child| child.forward(turn, signal)),
+            Origin::Terminal | Origin::OwnTree => {}
+        }
+    }
+
+    /// The children that live, but one that is told to end and in nobody's way.
+    fn live(&mut self) -> impl Iterator<Item = &mut Instance> {
+        let (main, newcomer) = self.phase.instances_mut();
+        let children = main.into_iter().chain(newcomer);
+        children.filter(|child| child.lives())
     }
 
     /// Starts nothing more: stops what lives, and exits with its code; with nothing alive, with the

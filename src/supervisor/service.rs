@@ -18,6 +18,7 @@ use super::inquiry::Finding;
 use super::instance::Instance;
 use super::launch::{Cause, Instead, Launch, Stage, Why};
 use super::notice::Notice;
+use super::orders::Job;
 use super::phase::{Last, Phase};
 use super::readiness::Word;
 use super::start::Start;
@@ -35,6 +36,7 @@ pub(super) struct Service {
     /// Told to end, and in nobody's way.
     pub(super) leaving: Option<Instance>,
     pub(super) crashes: Crashes,
+    pub(super) job: Job,
 }
 
 impl Service {
@@ -42,6 +44,7 @@ impl Service {
         Self {
             phase: Phase::Waiting(Start::new(Time::ZERO + start_timeout)),
             leaving: None,
+            job: Job::Running,
             crashes: Crashes::default(),
         }
     }

@@ -62,6 +62,12 @@ impl Signal {
     pub const CONT: Self = Self(18);
     /// Cannot be caught either.
     pub const STOP: Self = Self(19);
+    /// The suspend key.
+    pub const TSTP: Self = Self(20);
+    /// A job in the background reads the terminal.
+    pub const TTIN: Self = Self(21);
+    /// A job in the background changes the terminal.
+    pub const TTOU: Self = Self(22);
 
     /// Reads `TERM`, `SIGTERM`, `15`, `RTMIN`, `RTMIN+3` or `RTMAX-1`, in any case.
     #[must_use]

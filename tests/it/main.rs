@@ -28,6 +28,7 @@ mod simulator;
 mod simulator_postgres;
 mod skip;
 mod support;
+mod terminal;
 mod terminate;
 mod token;
 mod token_command;

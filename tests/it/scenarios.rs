@@ -219,6 +219,7 @@ impl Stage {
             Action::Exit(_) => self.over = true,
             Action::ProbeReadiness { .. }
             | Action::Signal { .. }
+            | Action::StopSelf { .. }
             | Action::Sweep { .. }
             | Action::RemoveEnvFile
             | Action::Announce(_) => {}

@@ -175,6 +175,7 @@ impl World<'_> {
             2 | 3 => Signal::INT,
             4 => Signal::QUIT,
             5 | 6 => Signal::HUP,
+            7 => self.dice.pick(&[Signal::TSTP, Signal::TTIN, Signal::TTOU]),
             _ => self
                 .dice
                 .pick(&[Signal(10), Signal(12), Signal(28), Signal::CONT]),

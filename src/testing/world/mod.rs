@@ -439,6 +439,7 @@ impl<'a> World<'a> {
                     (running.live, running.leaving) = (None, None);
                 }
             }
+            Action::StopSelf { .. } => self.stop_supervisor(),
             Action::ProbeReadiness { .. } | Action::Announce(_) | Action::Exit(_) => {}
         }
         Ok(())

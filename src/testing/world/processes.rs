@@ -105,6 +105,10 @@ impl Process {
         self.stuck > Duration::ZERO
     }
 
+    pub(super) fn runs(&self) -> bool {
+        self.leader == Leader::Runs
+    }
+
     pub(super) fn is_suspended(&self) -> bool {
         matches!(self.leader, Leader::Suspended { .. })
     }

@@ -76,6 +76,8 @@ kinds! {
     Quit,
     /// The terminal hung up.
     HangUp,
+    /// TSTP, TTIN or TTOU.
+    JobControl,
     /// Any other signal, from a process.
     Signal,
     /// Any other signal, from the terminal or the child's tree.
@@ -163,6 +165,7 @@ impl Kind {
             (Signal::INT, Origin::Terminal | Origin::OwnTree) => Self::InterruptHeard,
             (Signal::QUIT, _) => Self::Quit,
             (Signal::HUP, Origin::Terminal) => Self::HangUp,
+            (Signal::TSTP | Signal::TTIN | Signal::TTOU, _) => Self::JobControl,
             (_, Origin::Process) => Self::Signal,
             (_, Origin::Terminal | Origin::OwnTree) => Self::SignalHeard,
         }

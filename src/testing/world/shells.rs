@@ -90,8 +90,15 @@ impl World<'_> {
         };
         let process = &mut self.processes[at];
         let continues = signal == Signal::CONT && process.is_suspended();
+        let stops = [Signal::TSTP, Signal::TTIN, Signal::TTOU].contains(&signal);
+        let stops = stops && process.runs() && self.dice.one_in(2);
         let plan = process.signal(signal, &mut self.dice);
         self.follow(plan);
+        if stops {
+            self.processes[at].suspend();
+            self.agenda
+                .plan(self.now, Happening::Again(Event::Stopped { instance }));
+        }
         if continues {
             self.agenda
                 .plan(self.now, Happening::Again(Event::Continued { instance }));
@@ -124,6 +131,12 @@ impl World<'_> {
             process.values = found;
         }
         Ok(())
+    }
+
+    /// Its time stands still, and with it the world; when it is back it has to look around.
+    pub(super) fn stop_supervisor(&mut self) {
+        let now = self.now;
+        self.agenda.plan(now, Happening::Again(Event::Resumed));
     }
 
     fn follow(&mut self, plan: Plan) {

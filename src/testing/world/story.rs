@@ -88,6 +88,7 @@ pub fn describe(action: &Action) -> String {
             format!("{signal} to all that is left of {}", pid(*instance))
         }
         Action::RemoveEnvFile => "remove the env file".to_owned(),
+        Action::StopSelf { signal } => format!("{signal} to itself"),
         Action::Announce(notice) => {
             let app = "myapp".to_owned();
             let (level, line) = render(&Context { app }, notice);

@@ -31,9 +31,7 @@ alone!(every_kind_of_signal_is_heard_with_its_sender, {
     in_runtime(async {
         let mut signals = Signals::install(&Inherited::record()).unwrap();
         let own = std::process::id();
-        let kinds = [
-            1, 2, 3, 10, 12, 14, 15, 16, 18, 23, 24, 25, 26, 27, 28, 29, 30,
-        ];
+        let kinds = [1, 2, 3, 10, 12, 14, 15, 16, 23, 24, 25, 26, 27, 28, 29, 30];
         for number in kinds {
             signal_process(own, Signal(number)).unwrap();
         }
@@ -55,13 +53,13 @@ alone!(every_kind_of_signal_is_heard_with_its_sender, {
 });
 
 /// Those that are read from the queue; blocked on the test's other thread, as in the supervisor.
-const QUEUED: &str = "--block-signal=4,5,6,7,8,11,13,31,34,35,50,64";
+const QUEUED: &str = "--block-signal=4,5,6,7,8,11,13,18,20,21,22,31,34,35,50,64";
 
 alone!(what_is_queued_is_heard_with_its_sender, [QUEUED], {
     in_runtime(async {
         let mut signals = Signals::install(&Inherited::record()).unwrap();
         let own = std::process::id();
-        let kinds = [4, 5, 6, 7, 8, 11, 13, 31, 34, 35, 50, 64];
+        let kinds = [4, 5, 6, 7, 8, 11, 13, 18, 31, 34, 35, 50, 64];
         for number in kinds {
             signal_process(own, Signal(number)).unwrap();
         }
@@ -72,6 +70,15 @@ alone!(what_is_queued_is_heard_with_its_sender, [QUEUED], {
             heard.insert(received.signal.0);
         }
         assert_eq!(heard, BTreeSet::from(kinds));
+        // Of CONT and what stops, the last one counts.
+        for number in [18, 20] {
+            signal_process(own, Signal(number)).unwrap();
+        }
+        assert_eq!(signals.next().await.unwrap().signal, Signal::TSTP);
+        for number in [20, 21, 22, 18] {
+            signal_process(own, Signal(number)).unwrap();
+        }
+        assert_eq!(signals.next().await.unwrap().signal, Signal::CONT);
         // Real-time signals are counted: none is merged with another.
         for _ in 0..20 {
             signal_process(own, Signal(50)).unwrap();

@@ -8,6 +8,7 @@ pub(crate) mod canary;
 pub(crate) mod canned;
 pub(crate) mod postgres;
 pub(crate) mod supervised;
+pub(crate) mod terminal;
 pub(crate) mod world;
 
 /// Writes a file with this mode, whatever the umask is.

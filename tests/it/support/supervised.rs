@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const QUICK: &str = "--interval 1s --debounce 100ms";
 
 /// Marks every process of one test in its environment.
-const MARK: &str = "TEST_MARK";
+pub(super) const MARK: &str = "TEST_MARK";
 
 /// A postgres URL of which only the password differs from the others'. Nobody listens there.
 pub(crate) fn url(number: u32) -> String {
@@ -41,8 +41,8 @@ pub(crate) fn simulator() -> Simulator {
 
 /// How `changeover run` is about to be started.
 pub(crate) struct Supervise {
-    home: TempDir,
-    mark: String,
+    pub(super) home: TempDir,
+    pub(super) mark: String,
     under: Vec<OsString>,
     options: Vec<OsString>,
     environment: Vec<(String, String)>,
@@ -134,18 +134,29 @@ impl Supervise {
 
     /// What would be started, for a test that wants it otherwise and looks after it by itself.
     pub(crate) fn command(&self, program: &[&str]) -> Command {
-        // A session of its own: no terminal, whoever runs the tests. And what runs them in the
-        // background may ignore INT.
+        // No terminal, whoever runs the tests.
+        let mut command = self.session(&[]);
+        command.args(self.words(program));
+        command
+    }
+
+    /// `changeover run`, its options, and the program.
+    pub(super) fn words(&self, program: &[&str]) -> Vec<OsString> {
+        let start = [env!("CARGO_BIN_EXE_changeover"), "run"].map(OsString::from);
+        let end = ["--"].iter().chain(program).map(OsString::from);
+        let options = self.options.iter().cloned();
+        start.into_iter().chain(options).chain(end).collect()
+    }
+
+    /// Begins a session for what is appended to it: nothing ignored, as whatever runs the tests may
+    /// do, and no longer than a test process that is killed and drops nothing.
+    pub(super) fn session(&self, options: &[&str]) -> Command {
         let mut command = Command::new("setsid");
         command
+            .args(options)
             .args(["env", "--default-signal"])
-            // A test process that is killed drops nothing.
             .args(["setpriv", "--pdeathsig", "TERM"])
             .args(&self.under)
-            .args([env!("CARGO_BIN_EXE_changeover"), "run"])
-            .args(&self.options)
-            .arg("--")
-            .args(program)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.home.path())

@@ -49,6 +49,7 @@ impl Law {
             } => self.signals(now, *instance, *signal),
             Action::Sweep { instance, signal } => self.sweeps_tree(now, *instance, *signal),
             Action::RemoveEnvFile => self.removes_env_file(),
+            Action::StopSelf { signal } => self.stops(*signal),
             Action::Announce(notice) => self.announces(now, notice),
             Action::Exit(code) => self.exits(now, *code),
         }

@@ -98,6 +98,10 @@ impl Child {
         self.stop.map(|stop| stop.since).or(self.killed)
     }
 
+    pub(super) fn is_suspended(&self) -> bool {
+        self.motion == Motion::Suspended
+    }
+
     pub(super) fn suspended(&mut self, suspended: bool) {
         self.motion = if suspended {
             Motion::Suspended

@@ -18,6 +18,7 @@ mod signals;
 use crate::supervisor::config::{Config, LeftoverPolicy, Logins, Watching};
 use crate::supervisor::event::{Ended, Event, FailureKind, FetchOutcome, Leftovers, SpawnError};
 use crate::supervisor::id::{FetchId, InstanceId};
+use crate::supervisor::signal::Signal;
 use crate::supervisor::time::Time;
 
 use super::bounds::{INQUIRY, SLACK};
@@ -30,6 +31,7 @@ use inquiry::{Inquiry, Owed};
 use ledger::{Adopts, Guard, Ledger};
 use notices::Api;
 use requests::Requests;
+use signals::Job;
 
 /// One supervisor's account.
 #[derive(Debug)]
@@ -46,6 +48,9 @@ pub(super) struct Law {
     last_end: Option<Time>,
     inquiry: Inquiry,
     crashes: Crashes,
+    /// The job control signal by which it must stop itself in this very step.
+    owed_stop: Option<Signal>,
+    job: Job,
     end: Option<End>,
     over: Option<Time>,
     env_file: File,
@@ -90,6 +95,8 @@ impl Law {
             child: None,
             last_end: None,
             inquiry: Inquiry::None,
+            owed_stop: None,
+            job: Job::Runs,
             end: None,
             over: None,
             env_file: File::None,
@@ -204,6 +211,7 @@ impl Law {
             return Err("a proven change was not taken".to_owned());
         }
         self.api.check()?;
+        self.check_stop()?;
         if self.over.is_some() {
             return Ok(());
         }

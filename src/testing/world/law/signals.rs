@@ -8,6 +8,16 @@ use crate::supervisor::time::Time;
 use super::end::Why;
 use super::{Launch, Law};
 
+/// The last job control signal to the supervisor, unless CONT came since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Job {
+    Runs,
+    /// The child had it from elsewhere, or there was none.
+    Had,
+    /// It was passed on.
+    Passed,
+}
+
 impl Law {
     /// A signal with a rule is the child's as what the rule says, and means nothing else.
     pub(super) fn signal(&mut self, now: Time, signal: Signal, origin: Origin) {
@@ -31,8 +41,19 @@ impl Law {
             .is_some_and(|child| child.lives() && !child.is_told());
         let hangs_up = signal == Signal::HUP && origin == Origin::Terminal;
         let interrupts = hangs_up || signal == Signal::INT || signal == Signal::QUIT;
+        let passes_on = lives && origin == Origin::Process;
+        if is_job_control(signal) {
+            self.owed_stop = Some(signal);
+            self.job = if passes_on { Job::Passed } else { Job::Had };
+        }
+        let job = self.job;
+        if signal == Signal::CONT {
+            self.job = Job::Runs;
+        }
         if let Some(child) = child {
-            if lives && origin == Origin::Process && signal != Signal::TERM {
+            // The shell continued all of a job that the terminal had stopped.
+            let goes_on = signal == Signal::CONT && job == Job::Had && !child.is_suspended();
+            if passes_on && signal != Signal::TERM && !goes_on {
                 child.must_get(signal);
             }
             if interrupts {
@@ -58,4 +79,24 @@ impl Law {
             child.suspended(suspended);
         }
     }
+
+    /// The shell stops what it sees as one job: each time, and at no other.
+    pub(super) fn stops(&mut self, signal: Signal) -> Result<(), String> {
+        if self.owed_stop.take() == Some(signal) {
+            Ok(())
+        } else {
+            Err(format!("it stops itself by {signal}, which nobody sent"))
+        }
+    }
+
+    pub(super) fn check_stop(&self) -> Result<(), String> {
+        match self.owed_stop {
+            Some(signal) => Err(format!("{signal} came, and it did not stop itself")),
+            None => Ok(()),
+        }
+    }
+}
+
+fn is_job_control(signal: Signal) -> bool {
+    [Signal::TSTP, Signal::TTIN, Signal::TTOU].contains(&signal)
 }
