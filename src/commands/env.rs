@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::config::{Config, Format, Inherited};
 use crate::credential::{Secret, dotenv};
 use crate::exit_code::ExitCode;
+use crate::process;
 
 use super::failure::Failure;
 use super::first;
@@ -37,8 +38,9 @@ pub(super) fn print(
     config: &Config,
     format: Format,
     inherited: &Inherited,
+    started_with: process::Inherited,
 ) -> Result<ExitCode, Failure> {
-    let environment = first::environment(config, inherited)?;
+    let environment = first::environment(config, inherited, started_with)?;
     let text = render(format, environment.fetched())
         .map_err(|error| Failure::Unusable(error.to_string()))?;
     let mut stdout = std::io::stdout().lock();

@@ -17,7 +17,7 @@ pub(super) fn exec(
     let identity = parts::identity(child, &mut config)?;
     let mut program = parts::program(child, identity, &config, Group::Shared, started_with)?;
     let _listeners = parts::listeners(&[], &mut program, &mut config, inherited)?;
-    let environment = first::environment(&config, inherited)?;
+    let environment = first::environment(&config, inherited, started_with)?;
     let error = match process::prepare(&program, &environment) {
         Ok(prepared) => process::exec(&prepared),
         Err(error) => error,

@@ -2,22 +2,26 @@
 //! which it would prepare a child. So `exec` and `env` wait, retry and give up exactly as `run`
 //! does.
 
-use std::collections::VecDeque;
+use std::future::pending;
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::config::{Config, Inherited};
 use crate::credential::Environment;
 use crate::heroku::Client;
-use crate::runtime::{self, clock::Clock, executor, telemetry};
+use crate::process;
+use crate::runtime::{self, clock::Clock, executor, signals::Signals, telemetry};
 use crate::supervisor::Supervisor;
 use crate::supervisor::action::{Action, Scope};
 use crate::supervisor::config::{
     self as core, CrashPolicy, EnvFile, LeftoverPolicy, Logins, OnChange, Order, SignalMap,
     StopSequence, Watching,
 };
-use crate::supervisor::event::Event;
+use crate::supervisor::event::{Event, FetchOutcome};
+use crate::supervisor::id::FetchId;
 use crate::supervisor::readiness::Readiness;
-use crate::supervisor::time::Duration;
+use crate::supervisor::time::{Duration, Time};
 
 use super::failure::Failure;
 use super::parts;
@@ -29,47 +33,95 @@ use super::parts;
 pub(super) fn environment(
     config: &Config,
     inherited: &Inherited,
+    started_with: process::Inherited,
 ) -> Result<Arc<Environment>, Failure> {
     let client = parts::client(config, inherited)?;
     let event_loop = runtime::event_loop()?;
-    let found = event_loop.block_on(first(&client, config));
+    let found = event_loop.block_on(async {
+        // No signal does by itself to PID 1 what it does to everybody else.
+        let signals = match std::process::id() {
+            1 => Some(Signals::install(&started_with)?),
+            _ => None,
+        };
+        let clock = Clock::start()?;
+        let request = None;
+        first(
+            &client,
+            config,
+            Waits {
+                clock,
+                signals,
+                request,
+            },
+        )
+        .await
+    });
     // A name lookup that hangs in the system's resolver must not hold the end up.
     event_loop.shutdown_background();
     found
 }
 
-async fn first(client: &Client, config: &Config) -> Result<Arc<Environment>, Failure> {
-    let clock = Clock::start()?;
+/// Everything that is waited for.
+struct Waits<'a> {
+    clock: Clock,
+    signals: Option<Signals>,
+    request: Option<Request<'a>>,
+}
+
+/// A request that is out.
+type Request<'a> = (FetchId, Pin<Box<dyn Future<Output = FetchOutcome> + 'a>>);
+
+impl Waits<'_> {
+    async fn next(&mut self, deadline: Option<Time>) -> io::Result<Event> {
+        let answer = async {
+            match &mut self.request {
+                Some((fetch, outcome)) => (*fetch, outcome.await),
+                None => pending().await,
+            }
+        };
+        let signal = async {
+            match &mut self.signals {
+                Some(signals) => signals.next().await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            (fetch, outcome) = answer => {
+                self.request = None;
+                Ok(Event::Fetched { fetch, outcome })
+            }
+            received = signal => {
+                let received = received?;
+                let (signal, origin) = (received.signal, received.origin(|_| false));
+                Ok(Event::Signal { signal, origin })
+            }
+            due = self.clock.until(deadline) => due.map(|()| Event::Wake),
+        }
+    }
+}
+
+async fn first<'a>(
+    client: &'a Client,
+    config: &Config,
+    mut waits: Waits<'a>,
+) -> Result<Arc<Environment>, Failure> {
     let mut core = Supervisor::new(start_only(config), parts::seed());
     let context = telemetry::Context {
         app: config.source.app.clone(),
     };
-    let mut events = VecDeque::from([Event::Wake]);
+    let mut event = Event::Wake;
     loop {
-        let event = match events.pop_front() {
-            Some(event) => event,
-            None => {
-                clock.until(core.deadline()).await?;
-                Event::Wake
-            }
-        };
-        for action in core.step(clock.now(), event) {
+        for action in core.step(waits.clock.now(), event) {
             match action {
                 Action::Prepare { environment, .. } => return Ok(environment),
                 Action::Exit(code) => return Err(Failure::Told(code)),
                 Action::Announce(notice) => telemetry::announce(&context, &notice),
                 Action::Fetch { fetch, unless } => {
-                    // The start deadline holds while a request is out, too.
-                    tokio::select! {
-                        outcome = executor::fetch(client, unless) => {
-                            events.push_back(Event::Fetched { fetch, outcome });
-                        }
-                        due = clock.until(core.deadline()) => due?,
-                    }
+                    waits.request = Some((fetch, Box::pin(executor::fetch(client, unless))));
                 }
+                Action::CancelFetch { .. } => waits.request = None,
                 // Nothing lives yet: none of these can come before the first preparation.
-                Action::CancelFetch { .. }
-                | Action::CheckLogin { .. }
+                Action::CheckLogin { .. }
                 | Action::CancelLogin { .. }
                 | Action::Spawn { .. }
                 | Action::ProbeReadiness { .. }
@@ -79,6 +131,7 @@ async fn first(client: &Client, config: &Config) -> Result<Arc<Environment>, Fai
                 | Action::RemoveEnvFile => {}
             }
         }
+        event = waits.next(core.deadline()).await?;
         if let Some(warning) = client.take_warning() {
             tracing::warn!("{warning}");
         }

@@ -63,7 +63,7 @@ fn obey(
     match config.task.clone() {
         Task::Run(task) => run::run(config, *task, inherited, started_with),
         Task::Exec { child } => exec::exec(config, &child, inherited, started_with),
-        Task::Env { format } => env::print(&config, format, inherited),
+        Task::Env { format } => env::print(&config, format, inherited, started_with),
         Task::Check => check::check(&config, inherited),
     }
 }

@@ -1,8 +1,14 @@
 //! `exec`, `env` and `check` against a simulated Heroku.
 
-use std::process::Command;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
 
 use changeover::testing::heroku::{Fault, Options, Simulator};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::skip::skipped;
+use crate::support::world::{children_of, eventually};
 
 const URL: &str = "postgres://u:it's-CANARY@127.0.0.1:1/d";
 
@@ -152,4 +158,64 @@ fn check_reports_line_by_line() {
     let (code, out, _) = run(&heroku, &["check", "--app", "other"], &[]);
     assert_eq!(code, Some(78), "{out}");
     assert!(out.contains("✗ app"), "{out}");
+}
+
+/// Becomes PID 1 of a namespace of its own.
+const UNSHARE: [&str; 7] = [
+    "unshare",
+    "--user",
+    "--map-root-user",
+    "--pid",
+    "--fork",
+    "--kill-child",
+    "--mount-proc",
+];
+
+fn can_unshare() -> bool {
+    let tried = Command::new(UNSHARE[0])
+        .args(&UNSHARE[1..])
+        .arg("true")
+        .output();
+    let can = tried.is_ok_and(|output| output.status.success());
+    if !can {
+        skipped("this machine allows no PID namespaces");
+    }
+    can
+}
+
+/// To PID 1 no signal does by itself what it does to everybody else.
+#[test]
+fn before_the_first_answer_a_signal_ends_it_as_pid_1_too() {
+    let ordinary: &[&str] = &["env"];
+    let first = can_unshare().then_some(&UNSHARE[..]);
+    for start in [Some(ordinary), first].into_iter().flatten() {
+        for command in [&["exec", "--", "true"][..], &["env"]] {
+            for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT] {
+                let heroku = simulator(&[]);
+                heroku.fault(Fault::Hang);
+                let mut process = Command::new(start[0])
+                    .args(&start[1..])
+                    .args(["env", "--default-signal", env!("CARGO_BIN_EXE_changeover")])
+                    .args(command)
+                    .env("HEROKU_APP", "myapp")
+                    .env("HEROKU_API_KEY", "HRKU-simulator")
+                    .env("CHANGEOVER_API_URL", heroku.url())
+                    .stderr(Stdio::null())
+                    .spawn()
+                    .unwrap();
+                eventually("the fetch hangs", || heroku.faulted_count() == 1);
+                let below = children_of(process.id()).first().copied();
+                let target = below.unwrap_or(process.id());
+                kill(Pid::from_raw(target.cast_signed()), signal).unwrap();
+                let status = process.wait().unwrap();
+                // What a shell reports.
+                let code = status.code().or(status.signal().map(|signal| 128 + signal));
+                assert_eq!(
+                    code,
+                    Some(128 + signal as i32),
+                    "{start:?} {command:?} {signal}"
+                );
+            }
+        }
+    }
 }

@@ -73,10 +73,22 @@ pub(crate) fn pids() -> Vec<u32> {
 
 /// The zombies that wait for this process to reap them.
 pub(crate) fn zombies_of(parent: u32) -> Vec<u32> {
+    of_parent(parent, |state| state == "Z")
+}
+
+/// The processes whose parent this one is.
+pub(crate) fn children_of(parent: u32) -> Vec<u32> {
+    of_parent(parent, |_| true)
+}
+
+fn of_parent(parent: u32, wanted: impl Fn(&str) -> bool) -> Vec<u32> {
     let is_one = |pid: &u32| {
         let line = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         let fields = line.rsplit_once(") ").map(|(_, rest)| rest.to_owned());
-        fields.is_some_and(|fields| fields.starts_with(&format!("Z {parent} ")))
+        let fields = fields.unwrap_or_default();
+        let mut fields = fields.split(' ');
+        let state = fields.next().unwrap_or_default().to_owned();
+        wanted(&state) && fields.next() == Some(&parent.to_string())
     };
     pids().into_iter().filter(is_one).collect()
 }
