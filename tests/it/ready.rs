@@ -1,9 +1,12 @@
 //! `--ready` with real processes: every way to tell that a program serves, and what follows when
 //! it does not, or hangs later.
 
+use std::process::Command;
+
 use changeover::testing::heroku::Simulator;
 use tokio::net::TcpSocket;
 
+use crate::skip::skipped;
 use crate::support::supervised::{QUICK, Supervise, Supervised, simulator, url};
 
 /// Sends its arguments to the socket, a datagram and 100 ms each, says which, and then `sent`.
@@ -220,4 +223,55 @@ fn a_descriptor_beside_the_sockets_of_listen() {
     let mut run = start(&simulator, "--ready fd:3 --listen 127.0.0.1:0", script);
     run.log("there the program finds a socket");
     assert_eq!(run.exit_code(), 2, "{}", run.told());
+}
+
+#[test]
+fn another_user_and_another_process_namespace_are_heard() {
+    let words = ["--pid", "--fork", "systemd-notify", "--version"];
+    let tried = Command::new("unshare").args(words).output();
+    if !tried.is_ok_and(|output| output.status.success()) {
+        return skipped("--ready notify: no systemd-notify, or no process namespace to be had");
+    }
+    let simulator = simulator();
+    let stay = "while :; do sleep 1000 & wait $!; done";
+    for (options, notify) in [
+        (
+            "--user 54321",
+            "systemd-notify --ready --status=uid=$(id -u)",
+        ),
+        (
+            "--sweep tree",
+            "unshare --pid --fork sh -c 'systemd-notify --ready --status=pid=$$; :'",
+        ),
+    ] {
+        let options = format!("-v --ready notify {options}");
+        let mut run = start(
+            &simulator,
+            &options,
+            &format!("trap 'exit 0' TERM; {notify}; echo done; {stay}"),
+        );
+        // It does not hang.
+        run.line("done");
+        run.log("is ready after");
+        assert_eq!(run.terminate(), 0, "{}", run.told());
+    }
+}
+
+#[test]
+fn a_program_that_talks_without_end_is_stopped_like_any_other() {
+    let simulator = simulator();
+    let script = r#"exec python3 -c '
+import os, signal, socket
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.connect("\0" + os.environ["NOTIFY_SOCKET"][1:])
+print("talking", flush=True)
+while True:
+    s.send(b"STATUS=more\nREADY=1\nEXTEND_TIMEOUT_USEC=0\n" * 60)'"#;
+    let mut run = notify(&simulator, "--stop-timeout 2s", script);
+    run.line("talking");
+    run.log("is ready after");
+    simulator.set_config("DATABASE_URL", Some(&url(2)));
+    run.line("talking");
+    assert_eq!(run.terminate(), 137, "{}", run.told());
 }
