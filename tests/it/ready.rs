@@ -275,3 +275,24 @@ while True:
     run.line("talking");
     assert_eq!(run.terminate(), 137, "{}", run.told());
 }
+
+#[test]
+fn a_new_program_that_is_not_ready_in_time_ends_and_the_old_one_serves_on() {
+    let simulator = simulator();
+    let script = r#"trap 'echo "stopping $DATABASE_URL"; exit 0' TERM
+        echo "up $DATABASE_URL"; case $DATABASE_URL in *-1@*) send READY=1 ;; esac; stay"#;
+    let options = "--order start-first --ready-timeout 3s --backoff 100ms..1s";
+    let mut run = notify(&simulator, options, script);
+    run.line(&format!("up {}", url(1)));
+    run.log("is ready after");
+    simulator.set_config("DATABASE_URL", Some(&url(2)));
+    for _ in 0..2 {
+        run.line(&format!("up {}", url(2)));
+        run.log("is not ready after 3 s");
+        run.line(&format!("stopping {}", url(2)));
+    }
+    let stopped = format!("stopping {}", url(1));
+    assert!(!run.lines().contains(&stopped), "{}", run.told());
+    assert_eq!(run.terminate(), 0, "{}", run.told());
+    assert!(run.lines().contains(&stopped), "{}", run.told());
+}
