@@ -128,6 +128,7 @@ async fn first<'a>(
                 | Action::Signal { .. }
                 | Action::StopSelf { .. }
                 | Action::Sweep { .. }
+                | Action::ListTree { .. }
                 | Action::RemoveEnvFile => {}
             }
         }

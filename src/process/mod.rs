@@ -41,7 +41,7 @@ pub use spawn::{Child, Inherited, exec, signal_group, signal_process, spawn};
 pub use stderr::Stderr;
 pub use terminal::{Terminal, has_controlling_terminal};
 pub use timer::{BootTimer, time_since_boot};
-pub use tree::{Member, Swept, Tree, supervisor_mark};
+pub use tree::{Swept, Tree, supervisor_mark};
 
 /// Keeps the supervisor's memory, which holds secrets, from core files and from other processes of
 /// the same user. The child is as dumpable as it would be without us, and its core limit is not

@@ -15,7 +15,8 @@ const ANCESTORS_MAX: usize = 4096;
 /// No more of an environment is read; the kernel's limit for one string is far below.
 const ENVIRON_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
-const NAME_BYTES_MAX: usize = 64;
+/// `event::Member` promises this: a few names fit into a line.
+const NAME_BYTES_MAX: usize = 32;
 
 /// The moment at which a process started, in the kernel's ticks since boot: with its id, a name
 /// that is never used twice.

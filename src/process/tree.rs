@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::process;
 
+use crate::supervisor::event::Member;
 use crate::supervisor::signal::Signal;
 
 use super::procfs::{Ancestry, Process, StartTime, follow, pids, read_mark};
@@ -36,15 +37,6 @@ pub struct Tree {
     mark: String,
     leader: u32,
     start: StartTime,
-}
-
-/// A process that belongs to an instance.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Member {
-    /// Its process id.
-    pub pid: u32,
-    /// What the kernel calls it, escaped, at most 64 bytes.
-    pub name: String,
 }
 
 /// What `signal_all` did.

@@ -7,7 +7,7 @@ use crate::heroku::HelperEnds;
 use crate::process::{self, Change, Child, Group, StartTime, Terminal, Tree};
 use crate::supervisor::action::Scope;
 use crate::supervisor::config::LeftoverPolicy;
-use crate::supervisor::event::{Event, Leftovers};
+use crate::supervisor::event::{Alive, Event, Leftovers};
 use crate::supervisor::id::InstanceId;
 use crate::supervisor::signal::Signal;
 
@@ -110,6 +110,17 @@ impl Children {
             };
             known.tree.signal_all(signal);
         }
+    }
+
+    /// Who of an instance is alive.
+    #[must_use]
+    pub(super) fn list(&self, instance: InstanceId) -> Event {
+        let found = self.find(instance).map(|known| known.tree.members());
+        let mut named = found.unwrap_or_default();
+        let count = named.len();
+        named.truncate(Alive::NAMED_MAX);
+        let alive = Alive { named, count };
+        Event::TreeListed { instance, alive }
     }
 
     /// Collects every change, ours and adopted, in the order in which the kernel tells them.

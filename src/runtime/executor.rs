@@ -120,6 +120,7 @@ impl Executor {
                 self.children.sweep(instance, signal);
                 self.reap(events);
             }
+            Action::ListTree { instance } => events.push_back(self.children.list(instance)),
             Action::RemoveEnvFile => self.remove_env_file(),
             Action::StopSelf { signal } => return Told::Stop(signal),
             Action::Announce(notice) => self.notices.push(notice),

@@ -82,6 +82,11 @@ pub enum Action {
         /// Which signal.
         signal: Signal,
     },
+    /// Find out who of an instance's tree is alive; answered by `TreeListed`.
+    ListTree {
+        /// Which instance.
+        instance: InstanceId,
+    },
     /// Remove the env file: what was fetched must not outlive us.
     RemoveEnvFile,
     /// Tell people.

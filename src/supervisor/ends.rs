@@ -1,7 +1,7 @@
 //! What a child's end means, in every phase.
 
 use super::change::Desired;
-use super::event::{Ended, Leftovers};
+use super::event::{Alive, Ended, Leftovers};
 use super::id::InstanceId;
 use super::phase::{ExitWith, Last, Phase};
 use super::service::Service;
@@ -110,6 +110,12 @@ impl Service {
             (phase, Finish::Final | Finish::Failed | Finish::Again | Finish::Expected) => phase,
         };
         self.advance(turn);
+    }
+
+    pub(super) fn on_tree_listed(&mut self, turn: &mut Turn<'_>, id: InstanceId, alive: Alive) {
+        if let Some(instance) = self.instance_mut(id) {
+            instance.on_listed(turn, alive);
+        }
     }
 
     pub(super) fn on_tree_empty(&mut self, turn: &mut Turn<'_>, id: InstanceId) {

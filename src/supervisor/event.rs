@@ -67,6 +67,13 @@ pub enum Event {
         /// Which instance.
         instance: InstanceId,
     },
+    /// Who of the instance's tree is alive.
+    TreeListed {
+        /// Which instance.
+        instance: InstanceId,
+        /// Those that were found.
+        alive: Alive,
+    },
     /// The leader was stopped by a signal (not ended).
     Stopped {
         /// Which instance.
@@ -172,6 +179,24 @@ pub enum Leftovers {
     Some,
 }
 
+/// The processes of a tree that are alive: the first few, and how many there are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Alive {
+    /// At most `Alive::NAMED_MAX` of them, in the order of their numbers.
+    pub named: Vec<Member>,
+    /// All of them.
+    pub count: usize,
+}
+
+/// A process that belongs to an instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its process id.
+    pub pid: u32,
+    /// What the kernel calls it, escaped, at most 32 bytes.
+    pub name: String,
+}
+
 /// Why there is no process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SpawnError {
@@ -192,6 +217,11 @@ pub enum SpawnError {
         /// What the system said.
         detail: String,
     },
+}
+
+impl Alive {
+    /// So many are named; a line of a log holds no more.
+    pub const NAMED_MAX: usize = 5;
 }
 
 impl FetchFailure {

@@ -6,7 +6,7 @@ use crate::credential::Values;
 
 use super::action::Action;
 use super::config::{Config, LeftoverPolicy};
-use super::event::{Ended, Leftovers};
+use super::event::Ended;
 use super::id::{InstanceId, Revision};
 use super::notice::{Child, Notice};
 use super::signal::Signal;
@@ -14,8 +14,11 @@ use super::status::InstancePhase;
 use super::time::{Duration, Time};
 use super::turn::Turn;
 
+mod alive;
+mod leftovers;
 mod startup;
 
+use alive::Looks;
 pub(super) use startup::Startup;
 
 /// Leftovers have this long between TERM and KILL.
@@ -49,21 +52,28 @@ enum State {
         since: Time,
         until: Time,
         interrupted: Option<Time>,
+        looks: Looks,
     },
     /// KILL went to the whole tree while the leader lived.
     Killed {
         course: Course,
         since: Time,
         give_up: Time,
+        looks: Looks,
     },
     /// The leader ended; what it left was told to stop.
     Sweeping {
         end: End,
         kill: Time,
         interrupted: Option<Time>,
+        looks: Looks,
     },
     /// What the leader left was killed.
-    SweepKilled { end: End, give_up: Time },
+    SweepKilled {
+        end: End,
+        give_up: Time,
+        looks: Looks,
+    },
     /// Nothing of it is left, or nothing that could be ended.
     Gone { end: End },
 }
@@ -206,7 +216,8 @@ impl Instance {
     /// Begins the stop sequence; one that has begun goes on as it is.
     pub(super) fn stop(&mut self, turn: &mut Turn<'_>) {
         if let State::Live { motion, .. } = self.state {
-            self.stop_step(turn, 0, turn.now, motion, None);
+            let looks = Looks::at_stop(turn.now, turn.config);
+            self.stop_step(turn, 0, turn.now, motion, None, looks);
         }
     }
 
@@ -219,6 +230,7 @@ impl Instance {
                     course: self.course().unwrap_or(Course::Stop),
                     since: self.stopping_since().unwrap_or(turn.now),
                     give_up: turn.now + UNKILLABLE,
+                    looks: Looks::soon(turn.now),
                 };
             }
             State::Sweeping { end, .. } => {
@@ -226,6 +238,7 @@ impl Instance {
                 self.state = State::SweepKilled {
                     end,
                     give_up: turn.now + UNKILLABLE,
+                    looks: Looks::soon(turn.now),
                 };
             }
             State::Killed { .. } | State::SweepKilled { .. } | State::Gone { .. } => {}
@@ -311,61 +324,9 @@ impl Instance {
         self.on_alive(turn);
     }
 
-    pub(super) fn on_exited(&mut self, turn: &mut Turn<'_>, ended: Ended, leftovers: Leftovers) {
-        if !self.lives() {
-            return;
-        }
-        let interrupted = match self.state {
-            State::Live { interrupted, .. } | State::Stopping { interrupted, .. } => interrupted,
-            State::Killed { .. }
-            | State::Sweeping { .. }
-            | State::SweepKilled { .. }
-            | State::Gone { .. } => None,
-        };
-        let end = End {
-            ended,
-            at: turn.now,
-            by: self.course().map_or(EndedBy::Itself, Course::ended_by),
-        };
-        let lived = turn.now.since(self.started);
-        let stopping = self.stopping_since().map(|since| turn.now.since(since));
-        turn.announce(Notice::Ended {
-            child: self.child(),
-            ended,
-            lived,
-            stopping,
-        });
-        self.state = match (leftovers, turn.config.leftovers, &self.state) {
-            (Leftovers::None, _, _) | (_, LeftoverPolicy::Leave, _) => State::Gone { end },
-            (Leftovers::Some, LeftoverPolicy::Sweep, State::Killed { give_up, .. }) => {
-                State::SweepKilled {
-                    end,
-                    give_up: *give_up,
-                }
-            }
-            (Leftovers::Some, LeftoverPolicy::Sweep, _) => {
-                turn.announce(Notice::Sweeping { pid: self.pid });
-                turn.act(Action::Sweep {
-                    instance: self.id,
-                    signal: Signal::TERM,
-                });
-                State::Sweeping {
-                    end,
-                    kill: turn.now + SWEEP,
-                    interrupted,
-                }
-            }
-        };
-    }
-
-    pub(super) fn on_tree_empty(&mut self) {
-        if let State::Sweeping { end, .. } | State::SweepKilled { end, .. } = self.state {
-            self.state = State::Gone { end };
-        }
-    }
-
     pub(super) fn on_deadline(&mut self, turn: &mut Turn<'_>) {
-        if self.deadline().is_none_or(|deadline| deadline > turn.now) {
+        if self.due().is_none_or(|due| due > turn.now) {
+            self.look(turn);
             return;
         }
         match self.state {
@@ -384,10 +345,11 @@ impl Instance {
                 since,
                 motion,
                 interrupted,
+                looks,
                 ..
             } => {
                 if course == Course::Stop && step + 1 < turn.config.stop.0.len() {
-                    self.stop_step(turn, step + 1, since, motion, interrupted);
+                    self.stop_step(turn, step + 1, since, motion, interrupted, looks);
                 } else {
                     let after = turn.config.stop.timeout();
                     turn.announce(Notice::Killing {
@@ -412,6 +374,11 @@ impl Instance {
     }
 
     pub(super) fn deadline(&self) -> Option<Time> {
+        self.due().into_iter().chain(self.look_due()).min()
+    }
+
+    /// When its state ends by itself.
+    fn due(&self) -> Option<Time> {
         match self.state {
             State::Live {
                 startup, motion, ..
@@ -435,6 +402,7 @@ impl Instance {
         since: Time,
         motion: Motion,
         interrupted: Option<Time>,
+        looks: Looks,
     ) {
         let Some(&wanted) = turn.config.stop.0.get(step) else {
             self.kill(turn);
@@ -456,6 +424,7 @@ impl Instance {
             since,
             until: turn.now + wanted.wait,
             interrupted,
+            looks,
         };
     }
 

@@ -168,6 +168,7 @@ impl Machines<'_> {
                 service.decide_end(turn, finish, self.change.desired());
             }
             Event::TreeEmpty { instance } => service.on_tree_empty(turn, instance),
+            Event::TreeListed { instance, alive } => service.on_tree_listed(turn, instance, alive),
             Event::Stopped { instance } => service.on_suspended(instance),
             Event::Continued { instance } => service.on_continued(turn, instance),
             Event::Said { instance, word } => service.on_word(turn, instance, word),

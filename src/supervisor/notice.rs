@@ -3,7 +3,7 @@
 use crate::credential::{Fault, Kind};
 
 use super::config::EnvFile;
-use super::event::{Ended, FetchFailure, LoginOutcome, SpawnError};
+use super::event::{Alive, Ended, FetchFailure, LoginOutcome, SpawnError};
 use super::id::Revision;
 use super::signal::Signal;
 use super::time::Duration;
@@ -156,6 +156,15 @@ pub enum Notice {
     Sweeping {
         /// The leader that was.
         pid: u32,
+    },
+    /// The end of a child, or of what it left, takes long.
+    StillAlive {
+        /// The leader.
+        pid: u32,
+        /// For how long so far.
+        after: Duration,
+        /// Who is alive.
+        alive: Alive,
     },
     /// Processes remained even after a KILL (stuck in the kernel); they are left.
     SweepFailed {

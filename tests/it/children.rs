@@ -100,6 +100,29 @@ fn a_deaf_child_is_killed_after_the_stop_timeout() {
 }
 
 #[test]
+fn an_end_that_takes_long_names_who_is_still_alive() {
+    let simulator = simulator();
+    let script = r#"trap '' TERM; trap 'echo heard' INT; (exec sleep 1000 &); sleep 1001 & echo "deaf pid=$$"; while :; do wait; done"#;
+    let run = Supervise::on(&simulator).options("--stop-timeout 4s");
+    let mut run = run.script(script);
+    let deaf = Process::named(&run.line("deaf"), "pid");
+    run.signal(Signal::SIGTERM);
+    let line = run.log("still alive");
+    let names = format!(
+        "pid {0} is not gone after 1 s; still alive: sh (pid {0}), sleep (pid ",
+        deaf.pid
+    );
+    assert!(
+        line.contains(&names) && line.matches("sleep").count() == 2,
+        "{line}"
+    );
+    run.signal(Signal::SIGINT);
+    run.line("heard");
+    run.signal(Signal::SIGINT);
+    assert_eq!(run.exit_code(), 137, "{}", run.told());
+}
+
+#[test]
 fn without_a_sweep_what_a_child_leaves_lives_on() {
     let simulator = simulator();
     let script = r#"sh -c 'echo "inner pid=$$ url=$DATABASE_URL"; exec sleep 1000' & wait"#;

@@ -20,8 +20,8 @@ use changeover::supervisor::config::{
     RestartLimit, SignalMap, StopSequence, StopStep, Watching,
 };
 use changeover::supervisor::event::{
-    ETag, Ended, Event, FailureKind, FetchFailure, FetchOutcome, Leftovers, LoginOutcome,
-    SpawnError,
+    Alive, ETag, Ended, Event, FailureKind, FetchFailure, FetchOutcome, Leftovers, LoginOutcome,
+    Member, SpawnError,
 };
 use changeover::supervisor::id::{FetchId, InstanceId, LoginId};
 use changeover::supervisor::readiness::{Readiness, Word};
@@ -221,6 +221,7 @@ impl Stage {
             | Action::Signal { .. }
             | Action::StopSelf { .. }
             | Action::Sweep { .. }
+            | Action::ListTree { .. }
             | Action::RemoveEnvFile
             | Action::Announce(_) => {}
         }
@@ -266,6 +267,10 @@ impl Stage {
                     leftovers,
                 }
             }
+            "listed" => Event::TreeListed {
+                instance: child(),
+                alive: alive(rest),
+            },
             "tree-empty" => Event::TreeEmpty { instance: child() },
             "prepared" => Event::Prepared {
                 instance: self.awaited.expect("a start is awaited"),
@@ -304,6 +309,21 @@ fn word(verb: &str, rest: &str) -> Option<Word> {
         "says" => Some(Word::Status(rest.to_owned())),
         _ => None,
     }
+}
+
+/// `PID NAME, PID NAME`, and `more N` for those that are not named.
+fn alive(text: &str) -> Alive {
+    let (names, more) = text.split_once(" more ").unwrap_or((text, "0"));
+    let member = |text: &str| {
+        let (pid, name) = text.split_once(' ').expect("PID NAME");
+        Member {
+            pid: pid.parse().expect("a number"),
+            name: name.to_owned(),
+        }
+    };
+    let named: Vec<Member> = names.split(", ").map(member).collect();
+    let count = named.len() + more.parse::<usize>().expect("a number");
+    Alive { named, count }
 }
 
 fn signal_event(text: &str) -> Event {
@@ -507,6 +527,7 @@ fn set(config: &mut Config, name: &str, value: &str) {
             let watchdog = Some(seconds(value));
             config.ready = Readiness::Notify { watchdog };
         }
+        "stop-timeout" => config.stop.0[0].wait = seconds(value),
         "ready-timeout" => config.ready_timeout = seconds(value),
         "no-login" => config.logins = Logins::Never,
         "no-sweep" => config.leftovers = LeftoverPolicy::Leave,

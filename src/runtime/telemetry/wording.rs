@@ -7,7 +7,9 @@ use tracing::Level;
 
 use crate::credential::{Fault, Kind, phrase};
 use crate::supervisor::config::EnvFile;
-use crate::supervisor::event::{Ended, FailureKind, FetchFailure, LoginOutcome, SpawnError};
+use crate::supervisor::event::{
+    Alive, Ended, FailureKind, FetchFailure, LoginOutcome, Member, SpawnError,
+};
 use crate::supervisor::notice::{Child, GaveUp, Notice};
 use crate::supervisor::signal::Signal;
 
@@ -60,6 +62,7 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
         Notice::Stopping { pid, signal, timeout } => info(format!("stopping pid {pid}: {signal}, up to {}", human(*timeout))),
         Notice::Killing { pid, after } => warn(killing(*pid, *after)),
         Notice::Sweeping { pid } => info(format!("pid {pid} left processes behind: stopping them")),
+        Notice::StillAlive { pid, after, alive } => info(still_alive(*pid, *after, alive)),
         Notice::SweepFailed { pid } => warn(sweep_failed(*pid)),
         Notice::Ended { child, ended, lived, stopping } => {
             info(ended_line(child.pid, *ended, *lived, *stopping))
@@ -166,6 +169,18 @@ fn signalled(child: Child, signal: Signal, env_file: EnvFile) -> String {
 fn killing(pid: u32, after: Duration) -> String {
     let after = human(after);
     format!("pid {pid} did not stop within {after}: killing it and all its processes")
+}
+
+fn still_alive(pid: u32, after: Duration, alive: &Alive) -> String {
+    let name = |member: &Member| format!("{} (pid {})", member.name, member.pid);
+    let named: Vec<String> = alive.named.iter().map(name).collect();
+    let named = phrase(&named.join(", "));
+    let more = match alive.count.saturating_sub(alive.named.len()) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let after = human(after);
+    format!("pid {pid} is not gone after {after}; still alive: {named}{more}")
 }
 
 fn sweep_failed(pid: u32) -> String {

@@ -32,6 +32,19 @@ fn told(notice: &Notice) -> String {
     format!("{} {line}", &level.as_str()[..1])
 }
 
+fn still_alive(names: &[&str], count: usize) -> Notice {
+    let member = |(pid, name): (u32, &&str)| Member {
+        pid,
+        name: (*name).to_owned(),
+    };
+    let named = (4242..).zip(names).map(member).collect();
+    Notice::StillAlive {
+        pid: 4242,
+        after: seconds(5),
+        alive: Alive { named, count },
+    }
+}
+
 fn all_tell(facts: Vec<(Notice, &str)>) {
     for (notice, expected) in facts {
         assert_eq!(told(&notice), expected, "{notice:?}");
@@ -462,4 +475,18 @@ fn durations_as_people_say_them() {
     ] {
         assert_eq!(human(duration), expected);
     }
+}
+
+#[test]
+fn ends_that_take_long() {
+    all_tell(vec![
+        (
+            still_alive(&["sh", "ruby\\n"], 2),
+            "I pid 4242 is not gone after 5 s; still alive: sh (pid 4242), ruby\\n (pid 4243)",
+        ),
+        (
+            still_alive(&["sh"], 8),
+            "I pid 4242 is not gone after 5 s; still alive: sh (pid 4242) and 7 more",
+        ),
+    ]);
 }

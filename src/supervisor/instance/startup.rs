@@ -7,6 +7,7 @@ use crate::supervisor::signal::Signal;
 use crate::supervisor::time::{Duration, Time};
 use crate::supervisor::turn::Turn;
 
+use super::alive::Looks;
 use super::{Course, Instance, Motion, State};
 
 /// A child that asks for more time gets no more than this at once; it may ask again.
@@ -132,6 +133,7 @@ impl Instance {
             since: turn.now,
             until: turn.now + timeout,
             interrupted,
+            looks: Looks::at_stop(turn.now, turn.config),
         };
     }
 

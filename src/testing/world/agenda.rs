@@ -33,6 +33,8 @@ pub(super) enum Happening {
     },
     /// The reaper finds it.
     Reaped { instance: InstanceId },
+    /// Who of a tree is alive reaches the supervisor.
+    Listed { instance: InstanceId },
     /// What a leader left dies.
     LeftoversDie { instance: InstanceId },
     /// A signal reaches the supervisor.

@@ -11,6 +11,13 @@ pub(super) const SWEEP: Duration = Duration::from_secs(2);
 /// "start the next when the tree is empty, or 5 s after a KILL that did not help (announced)"
 pub(super) const UNKILLABLE: Duration = Duration::from_secs(5);
 
+/// Who is still alive is asked after this long, or after a quarter of the stop timeout; then each
+/// time after twice as long.
+pub(super) const LOOK_SLOW: Duration = Duration::from_secs(5);
+
+/// No earlier than this; and after this when nothing has long.
+pub(super) const LOOK_SOON: Duration = Duration::from_secs(1);
+
 /// "A failed end asks: a fetch, and a login with the credential it ran on, in parallel, 5 s in all."
 pub(super) const INQUIRY: Duration = Duration::from_secs(5);
 

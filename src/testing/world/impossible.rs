@@ -28,6 +28,7 @@ const ENDS: &[Kind] = &[
     Kind::Continued,
 ];
 const TREE_EMPTY: &[Kind] = &[Kind::TreeEmpty];
+const LISTED: &[Kind] = &[Kind::Listed];
 
 pub(super) const ALL: &[Impossible] = &[
     Impossible {
@@ -74,6 +75,23 @@ pub(super) const ALL: &[Impossible] = &[
         ],
         kinds: &[&[Kind::Ready, Kind::Word]],
         why: "nobody says anything in this world yet",
+    },
+    Impossible {
+        phases: &[
+            "Service::Waiting",
+            "Service::Starting",
+            "Service::Running",
+            "Service::Preparing",
+            "Service::Postponed",
+            "Service::BackingOff",
+            "Instance::Live",
+            "Instance::Gone",
+            "Change::Settling",
+            "Change::Confirming",
+            "Change::Deferred",
+        ],
+        kinds: &[LISTED],
+        why: "nothing was told to end, or all of it has",
     },
     Impossible {
         phases: &["Service::Waiting"],

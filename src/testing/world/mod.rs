@@ -291,6 +291,7 @@ impl<'a> World<'a> {
             | Happening::Prepared { .. }
             | Happening::Spawned { .. }
             | Happening::Reaped { .. }
+            | Happening::Listed { .. }
             | Happening::LeftoversDie { .. }
             | Happening::Start => true,
         });
@@ -432,6 +433,7 @@ impl<'a> World<'a> {
                 instance, signal, ..
             } => self.signal(*instance, *signal),
             Action::Sweep { instance, signal } => self.sweep(*instance, *signal),
+            Action::ListTree { instance } => self.list(*instance),
             Action::RemoveEnvFile => self.env_file = None,
             Action::Announce(Notice::ChangeSignalled { .. }) => self.reread()?,
             Action::Announce(Notice::SweepFailed { .. }) => {

@@ -37,6 +37,7 @@ impl World<'_> {
                 Ok(())
             }
             Happening::Reaped { instance } => self.reaped(instance),
+            Happening::Listed { instance } => self.listed(instance),
             Happening::LeftoversDie { instance } => {
                 match self.process_mut(instance).map(Process::lose_leftovers) {
                     Some(true) => self.step(Event::TreeEmpty { instance }, None),
@@ -147,6 +148,12 @@ impl World<'_> {
         let pid = 100 + instance.0;
         self.lose_database(self.processes.len() - 1);
         self.step(Event::Spawned { instance, pid }, None)
+    }
+
+    fn listed(&mut self, instance: InstanceId) -> Result<(), String> {
+        let alive = self.process_mut(instance).map(|process| process.alive());
+        let alive = alive.unwrap_or_default();
+        self.step(Event::TreeListed { instance, alive }, None)
     }
 
     fn reaped(&mut self, instance: InstanceId) -> Result<(), String> {

@@ -1,7 +1,7 @@
 //! The children of the world: what they do when they are signalled, when their database leaves
 //! them, and when nobody looks.
 
-use crate::supervisor::event::{Ended, Leftovers};
+use crate::supervisor::event::{Alive, Ended, Leftovers, Member};
 use crate::supervisor::id::InstanceId;
 use crate::supervisor::signal::Signal;
 use crate::supervisor::time::{Duration, Time};
@@ -98,6 +98,19 @@ impl Process {
     /// Whether anything of it is left.
     pub(super) fn is_there(&self) -> bool {
         self.is_unreaped() || self.left != Left::None
+    }
+
+    /// Who of it is alive.
+    pub(super) fn alive(&self) -> Alive {
+        let leader = self.lives().then(|| Member {
+            pid: 100 + self.instance.0,
+            name: "leader".to_owned(),
+        });
+        let left = usize::from(self.left != Left::None);
+        Alive {
+            count: usize::from(leader.is_some()) + left,
+            named: leader.into_iter().collect(),
+        }
     }
 
     /// Whether KILL may take longer than a supervisor waits.

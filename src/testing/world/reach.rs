@@ -60,7 +60,9 @@ kinds! {
     EndedBadly,
     /// Nothing is left of the tree.
     TreeEmpty,
-    /// News of a process that is no longer there.
+    /// Who of it is still alive, while it is to end.
+    Listed,
+    /// News of a process that is no longer there, or no longer asked for.
     StaleEnd,
     /// The leader was stopped by a signal.
     Suspended,
@@ -133,6 +135,7 @@ impl Kind {
                 Event::Exited { .. }
                 | Event::Said { .. }
                 | Event::TreeEmpty { .. }
+                | Event::TreeListed { .. }
                 | Event::Stopped { .. }
                 | Event::Continued { .. },
                 Fresh::Stale,
@@ -150,6 +153,7 @@ impl Kind {
             }
             (Event::Exited { .. }, Fresh::Fresh) => Self::EndedBadly,
             (Event::TreeEmpty { .. }, Fresh::Fresh) => Self::TreeEmpty,
+            (Event::TreeListed { .. }, Fresh::Fresh) => Self::Listed,
             (Event::Stopped { .. }, Fresh::Fresh) => Self::Suspended,
             (Event::Continued { .. }, Fresh::Fresh) => Self::Continued,
             (Event::Signal { signal, origin }, _) => Self::of_signal(*signal, *origin),

@@ -114,6 +114,16 @@ impl World<'_> {
         }
     }
 
+    pub(super) fn list(&mut self, instance: InstanceId) {
+        let after = if self.dice.one_in(4) {
+            self.dice.ms(1, 3000)
+        } else {
+            Duration::ZERO
+        };
+        self.agenda
+            .plan(self.now + after, Happening::Listed { instance });
+    }
+
     /// `--on-change signal`: the child fetches for itself, or reads the env file, which must hold
     /// what the supervisor takes it to work with from now on.
     pub(super) fn reread(&mut self) -> Result<(), String> {
@@ -166,6 +176,7 @@ impl Running {
             | Event::Stopped { instance }
             | Event::Continued { instance } => self.live == Some(*instance),
             Event::TreeEmpty { instance } => self.leaving == Some(*instance),
+            Event::TreeListed { instance, .. } => self.law.awaits_list(*instance),
             Event::Signal { .. } | Event::Resumed | Event::Wake => true,
         };
         if fresh { Fresh::Fresh } else { Fresh::Stale }
@@ -176,7 +187,7 @@ impl Running {
         match event {
             Event::Fetched { .. } => self.fetch = None,
             Event::LoginChecked { login, .. } => self.logins.retain(|open| open != login),
-            Event::Prepared { .. } | Event::SpawnFailed { .. } => {}
+            Event::Prepared { .. } | Event::SpawnFailed { .. } | Event::TreeListed { .. } => {}
             Event::Spawned { instance, .. } => {
                 (self.live, self.leaving) = (Some(*instance), None);
             }

@@ -87,6 +87,7 @@ pub fn describe(action: &Action) -> String {
         Action::Sweep { instance, signal } => {
             format!("{signal} to all that is left of {}", pid(*instance))
         }
+        Action::ListTree { instance } => format!("who of {} is alive?", pid(*instance)),
         Action::RemoveEnvFile => "remove the env file".to_owned(),
         Action::StopSelf { signal } => format!("{signal} to itself"),
         Action::Announce(notice) => {
@@ -133,6 +134,9 @@ fn event_line(event: &Event) -> String {
             )
         }
         Event::Said { instance, word } => format!("{} says {word:?}", pid(*instance)),
+        Event::TreeListed { instance, alive } => {
+            format!("{} of {} are alive", alive.count, pid(*instance))
+        }
         Event::TreeEmpty { instance } => format!("nothing is left of {}", pid(*instance)),
         Event::Stopped { instance } => format!("{} is suspended", pid(*instance)),
         Event::Continued { instance } => format!("{} is continued", pid(*instance)),

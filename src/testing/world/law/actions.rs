@@ -48,6 +48,7 @@ impl Law {
                 instance, signal, ..
             } => self.signals(now, *instance, *signal),
             Action::Sweep { instance, signal } => self.sweeps_tree(now, *instance, *signal),
+            Action::ListTree { instance } => self.asks_list(now, *instance),
             Action::RemoveEnvFile => self.removes_env_file(),
             Action::StopSelf { signal } => self.stops(*signal),
             Action::Announce(notice) => self.announces(now, notice),
@@ -266,6 +267,7 @@ impl Law {
             Notice::Ended {
                 lived, stopping, ..
             } => self.ended(now, *lived, *stopping),
+            Notice::StillAlive { after, .. } => self.tells_list(now, *after),
             Notice::SweepFailed { .. } => match &mut self.child {
                 Some(child) => child.given_up(now),
                 None => Err("a tree is given up, and there was none".to_owned()),

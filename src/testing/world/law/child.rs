@@ -8,6 +8,8 @@ use crate::supervisor::time::Time;
 use crate::testing::world::bounds::{SLACK, SWEEP, UNKILLABLE};
 use crate::testing::world::values::Values;
 
+use super::lists::Lists;
+
 /// The newest instance, as the supervisor's events and actions tell of it.
 #[derive(Debug)]
 pub(super) struct Child {
@@ -29,6 +31,7 @@ pub(super) struct Child {
     owed: Owed,
     /// A stranger's signal that it must get in this very step.
     forward: Option<Signal>,
+    pub(super) lists: Option<Lists>,
 }
 
 /// How far the stop sequence has come.
@@ -80,6 +83,7 @@ impl Child {
             swept: None,
             owed: Owed::Nothing,
             forward: None,
+            lists: None,
         }
     }
 
@@ -91,6 +95,23 @@ impl Child {
     /// Whether the supervisor began to end it.
     pub(super) fn is_told(&self) -> bool {
         self.stop.is_some() || self.killed.is_some()
+    }
+
+    pub(super) fn is_killed(&self) -> bool {
+        self.killed.is_some()
+    }
+
+    /// When the present stretch of its end began: a stop, KILL, or the sweep of what it left.
+    pub(super) fn stretch(&self) -> Option<Time> {
+        if self.gone.is_some() {
+            return None;
+        }
+        let ended = self.ended.map(|end| end.at);
+        self.told_at()
+            .into_iter()
+            .chain(self.killed)
+            .chain(ended)
+            .max()
     }
 
     /// When the supervisor began to end it.
@@ -257,6 +278,7 @@ impl Child {
                 self.id, self.owed
             ));
         }
+        self.check_lists(now, config)?;
         let (what, due) = match (self.killed, self.ended) {
             (Some(killed), _) => ("giving it up", Some(killed + UNKILLABLE)),
             (None, Some(_)) => (

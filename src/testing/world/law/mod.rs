@@ -11,6 +11,7 @@ mod end;
 mod env_file;
 mod inquiry;
 mod ledger;
+mod lists;
 mod notices;
 mod requests;
 mod signals;
@@ -136,6 +137,7 @@ impl Law {
                 | Event::Said { .. }
                 | Event::Exited { .. }
                 | Event::TreeEmpty { .. }
+                | Event::TreeListed { .. }
                 | Event::Stopped { .. }
                 | Event::Continued { .. }
                 | Event::Signal { .. }
@@ -182,6 +184,7 @@ impl Law {
                     child.gone.get_or_insert(now);
                 }
             }
+            Event::TreeListed { instance, alive } => self.listed(now, *instance, alive),
             Event::Said { .. } => {}
             Event::Stopped { instance } => self.suspended(*instance, true),
             Event::Continued { instance } => self.suspended(*instance, false),

@@ -1,0 +1,73 @@
+//! The end of a leader, and what becomes of the processes that it left.
+
+use crate::supervisor::action::Action;
+use crate::supervisor::config::LeftoverPolicy;
+use crate::supervisor::event::{Ended, Leftovers};
+use crate::supervisor::notice::Notice;
+use crate::supervisor::signal::Signal;
+use crate::supervisor::turn::Turn;
+
+use super::alive::Looks;
+use super::{Course, End, EndedBy, Instance, SWEEP, State};
+
+impl Instance {
+    pub(in crate::supervisor) fn on_exited(
+        &mut self,
+        turn: &mut Turn<'_>,
+        ended: Ended,
+        leftovers: Leftovers,
+    ) {
+        if !self.lives() {
+            return;
+        }
+        let interrupted = match self.state {
+            State::Live { interrupted, .. } | State::Stopping { interrupted, .. } => interrupted,
+            State::Killed { .. }
+            | State::Sweeping { .. }
+            | State::SweepKilled { .. }
+            | State::Gone { .. } => None,
+        };
+        let end = End {
+            ended,
+            at: turn.now,
+            by: self.course().map_or(EndedBy::Itself, Course::ended_by),
+        };
+        let lived = turn.now.since(self.started);
+        let stopping = self.stopping_since().map(|since| turn.now.since(since));
+        turn.announce(Notice::Ended {
+            child: self.child(),
+            ended,
+            lived,
+            stopping,
+        });
+        self.state = match (leftovers, turn.config.leftovers, &self.state) {
+            (Leftovers::None, _, _) | (_, LeftoverPolicy::Leave, _) => State::Gone { end },
+            (Leftovers::Some, LeftoverPolicy::Sweep, State::Killed { give_up, .. }) => {
+                State::SweepKilled {
+                    end,
+                    give_up: *give_up,
+                    looks: Looks::soon(turn.now),
+                }
+            }
+            (Leftovers::Some, LeftoverPolicy::Sweep, _) => {
+                turn.announce(Notice::Sweeping { pid: self.pid });
+                turn.act(Action::Sweep {
+                    instance: self.id,
+                    signal: Signal::TERM,
+                });
+                State::Sweeping {
+                    end,
+                    kill: turn.now + SWEEP,
+                    interrupted,
+                    looks: Looks::soon(turn.now),
+                }
+            }
+        };
+    }
+
+    pub(in crate::supervisor) fn on_tree_empty(&mut self) {
+        if let State::Sweeping { end, .. } | State::SweepKilled { end, .. } = self.state {
+            self.state = State::Gone { end };
+        }
+    }
+}
