@@ -51,8 +51,10 @@ impl Law {
             self.job = Job::Runs;
         }
         if let Some(child) = child {
-            // The shell continued all of a job that the terminal had stopped.
-            let goes_on = signal == Signal::CONT && job == Job::Had && !child.is_suspended();
+            // The shell continued all of a job that the terminal had stopped; and what KILL reached
+            // needs no CONT.
+            let needs_it = child.is_suspended() && !child.is_killed();
+            let goes_on = signal == Signal::CONT && job == Job::Had && !needs_it;
             if passes_on && signal != Signal::TERM && !goes_on {
                 child.must_get(signal);
             }
