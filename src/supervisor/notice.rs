@@ -157,6 +157,14 @@ pub enum Notice {
         /// The leader that was.
         pid: u32,
     },
+    /// A child that left processes in the background ended well, and at once: a daemon, which wants
+    /// to be nobody's child. What it left was told to stop.
+    WentToBackground {
+        /// The leader that was.
+        pid: u32,
+        /// How long it lived.
+        lived: Duration,
+    },
     /// The end of a child, or of what it left, takes long.
     StillAlive {
         /// The leader.

@@ -123,6 +123,16 @@ fn an_end_that_takes_long_names_who_is_still_alive() {
 }
 
 #[test]
+fn a_daemon_is_told_to_stay_in_the_foreground() {
+    let simulator = simulator();
+    let mut run = Supervise::on(&simulator).script("setsid sleep 1000 & echo started");
+    run.line("started");
+    run.log("only a program in the foreground can be supervised");
+    assert_eq!(run.exit_code(), 0, "{}", run.told());
+    assert_eq!(run.processes(), [run.pid()], "{}", run.told());
+}
+
+#[test]
 fn without_a_sweep_what_a_child_leaves_lives_on() {
     let simulator = simulator();
     let script = r#"sh -c 'echo "inner pid=$$ url=$DATABASE_URL"; exec sleep 1000' & wait"#;

@@ -62,6 +62,7 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
         Notice::Stopping { pid, signal, timeout } => info(format!("stopping pid {pid}: {signal}, up to {}", human(*timeout))),
         Notice::Killing { pid, after } => warn(killing(*pid, *after)),
         Notice::Sweeping { pid } => info(format!("pid {pid} left processes behind: stopping them")),
+        Notice::WentToBackground { pid, lived } => warn(went_to_background(*pid, *lived)),
         Notice::StillAlive { pid, after, alive } => info(still_alive(*pid, *after, alive)),
         Notice::SweepFailed { pid } => warn(sweep_failed(*pid)),
         Notice::Ended { child, ended, lived, stopping } => {
@@ -169,6 +170,15 @@ fn signalled(child: Child, signal: Signal, env_file: EnvFile) -> String {
 fn killing(pid: u32, after: Duration) -> String {
     let after = human(after);
     format!("pid {pid} did not stop within {after}: killing it and all its processes")
+}
+
+fn went_to_background(pid: u32, lived: Duration) -> String {
+    let lived = human(lived);
+    format!(
+        "pid {pid} ended after {lived} and left processes in the background: stopping them, because \
+         only a program in the foreground can be supervised; run it there \
+         (nginx -g 'daemon off;', redis-server --daemonize no)"
+    )
 }
 
 fn still_alive(pid: u32, after: Duration, alive: &Alive) -> String {

@@ -481,6 +481,13 @@ fn durations_as_people_say_them() {
 fn ends_that_take_long() {
     all_tell(vec![
         (
+            Notice::WentToBackground {
+                pid: 4242,
+                lived: Duration::from_millis(120),
+            },
+            "W pid 4242 ended after 120 ms and left processes in the background: stopping them, because only a program in the foreground can be supervised; run it there (nginx -g 'daemon off;', redis-server --daemonize no)",
+        ),
+        (
             still_alive(&["sh", "ruby\\n"], 2),
             "I pid 4242 is not gone after 5 s; still alive: sh (pid 4242), ruby\\n (pid 4243)",
         ),

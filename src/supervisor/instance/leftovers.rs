@@ -5,10 +5,14 @@ use crate::supervisor::config::LeftoverPolicy;
 use crate::supervisor::event::{Ended, Leftovers};
 use crate::supervisor::notice::Notice;
 use crate::supervisor::signal::Signal;
+use crate::supervisor::time::{Duration, Time};
 use crate::supervisor::turn::Turn;
 
 use super::alive::Looks;
 use super::{Course, End, EndedBy, Instance, SWEEP, State};
+
+/// A program that goes to the background has done so within this long.
+const AT_ONCE: Duration = Duration::from_secs(5);
 
 impl Instance {
     pub(in crate::supervisor) fn on_exited(
@@ -50,7 +54,7 @@ impl Instance {
                 }
             }
             (Leftovers::Some, LeftoverPolicy::Sweep, _) => {
-                turn.announce(Notice::Sweeping { pid: self.pid });
+                turn.announce(self.leftover_notice(end, interrupted, lived));
                 turn.act(Action::Sweep {
                     instance: self.id,
                     signal: Signal::TERM,
@@ -63,6 +67,18 @@ impl Instance {
                 }
             }
         };
+    }
+
+    /// A leader that nobody told to end, and that ends well as soon as it has started others, is
+    /// how a daemon leaves whoever started it: to sweep that without a word would be a riddle.
+    fn leftover_notice(&self, end: End, interrupted: Option<Time>, lived: Duration) -> Notice {
+        let pid = self.pid;
+        let by_itself = end.by == EndedBy::Itself && interrupted.is_none();
+        if by_itself && end.ended == Ended::Code(0) && lived < AT_ONCE {
+            Notice::WentToBackground { pid, lived }
+        } else {
+            Notice::Sweeping { pid }
+        }
     }
 
     pub(in crate::supervisor) fn on_tree_empty(&mut self) {

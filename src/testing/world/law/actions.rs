@@ -305,7 +305,8 @@ impl Law {
             | Notice::ChildStatus { .. } | Notice::Hung { .. } | Notice::Settling { .. }
             | Notice::ChangeWithdrawn | Notice::Deferred { .. }
             | Notice::ChangeSignalled { .. } | Notice::Stopping { .. } | Notice::Killing { .. }
-            | Notice::Sweeping { .. } | Notice::Asking | Notice::LoginTried { .. }
+            | Notice::Sweeping { .. }
+            | Notice::WentToBackground { .. } | Notice::Asking | Notice::LoginTried { .. }
             | Notice::BadValue { .. } | Notice::GoodValue { .. } | Notice::StartGaveUp { .. }
             | Notice::SignalDropped { .. } | Notice::StopRequested { .. }
             | Notice::KillRequested => Ok(()),
