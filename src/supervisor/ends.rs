@@ -19,6 +19,8 @@ pub(super) enum Finish {
     Again,
     /// It failed by itself: nothing is left to protect.
     Failed,
+    /// Whatever its code, another is being spawned to take its place: nothing is left to protect.
+    Followed,
 }
 
 impl Service {
@@ -53,11 +55,10 @@ impl Service {
                     (false, _) => Finish::Failed,
                 }
             }
-            // Whatever its code, there is another to take its place.
             Phase::Joining { .. } | Phase::Overlapping { .. } if interrupted => Finish::Final,
+            Phase::Joining { .. } => Finish::Followed,
             Phase::Waiting(_)
             | Phase::Starting { .. }
-            | Phase::Joining { .. }
             | Phase::Overlapping { .. }
             | Phase::Replacing { .. }
             | Phase::Asking { .. }
@@ -107,7 +108,14 @@ impl Service {
                 Some(desired) => succeed(turn, child, desired),
                 None => restart(turn, &mut self.crashes, child),
             },
-            (phase, Finish::Final | Finish::Failed | Finish::Again | Finish::Expected) => phase,
+            (
+                phase,
+                Finish::Final
+                | Finish::Failed
+                | Finish::Again
+                | Finish::Followed
+                | Finish::Expected,
+            ) => phase,
         };
         self.advance(turn);
     }

@@ -161,7 +161,10 @@ impl Machines<'_> {
             } => {
                 let finish = service.on_exited(turn, instance, ended, leftovers);
                 // Before anything is asked: the answer may be here already.
-                let is_free = matches!(finish, Finish::Failed | Finish::Again);
+                let is_free = match finish {
+                    Finish::Failed | Finish::Again | Finish::Followed => true,
+                    Finish::Expected | Finish::Final => false,
+                };
                 if is_free && self.change.act_now(turn) == Verdict::Adopted {
                     self.watch.found_change(turn);
                 }

@@ -5,6 +5,7 @@ use std::collections::BinaryHeap;
 
 use crate::supervisor::event::{Ended, Event, LoginOutcome};
 use crate::supervisor::id::{FetchId, InstanceId, LoginId};
+use crate::supervisor::readiness::Word;
 use crate::supervisor::signal::{Origin, Signal};
 use crate::supervisor::time::Time;
 
@@ -25,6 +26,8 @@ pub(super) enum Happening {
     Prepared { instance: InstanceId, disk: Disk },
     /// A spawn ends.
     Spawned { instance: InstanceId },
+    /// A child says something of itself, if it still can.
+    Says { instance: InstanceId, word: Word },
     /// A leader dies, if it still lives. `by` is who wanted that.
     Dies {
         instance: InstanceId,
@@ -91,6 +94,17 @@ impl Agenda {
 
     pub(super) fn next(&mut self) -> Option<Happening> {
         self.entries.pop().map(|Reverse(entry)| entry.what)
+    }
+
+    /// What is chosen happens now.
+    pub(super) fn hasten(&mut self, now: Time, chosen: impl Fn(&Happening) -> bool) {
+        let entries = std::mem::take(&mut self.entries).into_iter();
+        self.entries = entries
+            .map(|Reverse(entry)| {
+                let at = if chosen(&entry.what) { now } else { entry.at };
+                Reverse(Entry { at, ..entry })
+            })
+            .collect();
     }
 
     /// Forgets what does not pass.

@@ -18,6 +18,9 @@ pub(super) const LOOK_SLOW: Duration = Duration::from_secs(5);
 /// No earlier than this; and after this when nothing has long.
 pub(super) const LOOK_SOON: Duration = Duration::from_secs(1);
 
+/// "try again after a backoff that grows to 15 minutes"
+pub(super) const ROLLBACK_MAX: Duration = Duration::from_secs(900);
+
 /// "A failed end asks: a fetch, and a login with the credential it ran on, in parallel, 5 s in all."
 pub(super) const INQUIRY: Duration = Duration::from_secs(5);
 

@@ -204,10 +204,10 @@ impl Heroku {
 
     /// A request: what comes back, and how long after.
     pub(super) fn ask(&self, unless: Option<u32>, dice: &mut Dice) -> (Duration, Reply) {
-        let usual = if dice.one_in(6) {
-            dice.ms(500, 9000)
-        } else {
-            dice.ms(20, 400)
+        let usual = match dice.below(8) {
+            0 => dice.ms(500, 9000),
+            1 => dice.ms(1, 20),
+            _ => dice.ms(20, 400),
         };
         match self.weather {
             Weather::Fine => (usual, self.truth(unless)),

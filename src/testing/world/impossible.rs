@@ -27,62 +27,21 @@ const ENDS: &[Kind] = &[
     Kind::Suspended,
     Kind::Continued,
 ];
+const WORDS: &[Kind] = &[Kind::Ready, Kind::Word];
 const TREE_EMPTY: &[Kind] = &[Kind::TreeEmpty];
 const LISTED: &[Kind] = &[Kind::Listed];
 
 pub(super) const ALL: &[Impossible] = &[
     Impossible {
         phases: &[
+            "Service::Waiting",
+            "Service::Starting",
+            "Service::Running",
+            "Service::Preparing",
+            "Service::Postponed",
             "Service::Joining",
             "Service::Overlapping",
             "Beside::Live",
-            "Beside::Stopping",
-            "Beside::Killed",
-            "Beside::Sweeping",
-            "Beside::SweepKilled",
-            "Beside::Gone",
-        ],
-        kinds: &[Kind::ALL],
-        why: "this world does not start first yet",
-    },
-    Impossible {
-        phases: &[
-            "Service::Waiting",
-            "Service::Starting",
-            "Service::Running",
-            "Service::Preparing",
-            "Service::Postponed",
-            "Service::Replacing",
-            "Service::Asking",
-            "Service::AwaitingCredential",
-            "Service::Pausing",
-            "Service::BackingOff",
-            "Service::ShuttingDown",
-            "Instance::Live",
-            "Instance::Stopping",
-            "Instance::Killed",
-            "Instance::Sweeping",
-            "Instance::SweepKilled",
-            "Instance::Gone",
-            "Change::Quiet",
-            "Change::Settling",
-            "Change::Confirming",
-            "Change::Deferred",
-            "Watch::Off",
-            "Watch::Waiting",
-            "Watch::Fetching",
-            "Watch::Superseded",
-        ],
-        kinds: &[&[Kind::Ready, Kind::Word]],
-        why: "nobody says anything in this world yet",
-    },
-    Impossible {
-        phases: &[
-            "Service::Waiting",
-            "Service::Starting",
-            "Service::Running",
-            "Service::Preparing",
-            "Service::Postponed",
             "Service::BackingOff",
             "Instance::Live",
             "Instance::Gone",
@@ -96,17 +55,23 @@ pub(super) const ALL: &[Impossible] = &[
     Impossible {
         phases: &["Service::Waiting"],
         kinds: &[
-            &[Kind::StaleLogin, Kind::StaleStart, Kind::StaleEnd],
+            &[
+                Kind::StaleLogin,
+                Kind::StaleStart,
+                Kind::StaleEnd,
+                Kind::Beside,
+            ],
             LOGINS,
             STARTS,
             ENDS,
+            WORDS,
             TREE_EMPTY,
         ],
         why: "there never was a child",
     },
     Impossible {
         phases: &["Service::Starting", "Service::BackingOff"],
-        kinds: &[LOGINS, ENDS, TREE_EMPTY],
+        kinds: &[LOGINS, ENDS, WORDS, TREE_EMPTY],
         why: "no child is there: the last one is gone with all that it left",
     },
     Impossible {
@@ -124,7 +89,7 @@ pub(super) const ALL: &[Impossible] = &[
             "Service::AwaitingCredential",
             "Service::Pausing",
         ],
-        kinds: &[STARTS, ENDS],
+        kinds: &[STARTS, ENDS, WORDS],
         why: "the leader has ended, and nothing is being started",
     },
     Impossible {
@@ -132,6 +97,8 @@ pub(super) const ALL: &[Impossible] = &[
             "Service::Running",
             "Service::Preparing",
             "Service::Postponed",
+            "Service::Joining",
+            "Service::Overlapping",
         ],
         kinds: &[LOGINS, TREE_EMPTY],
         why: "the leader lives: its tree is not empty, and nobody asks why it failed",
@@ -140,6 +107,52 @@ pub(super) const ALL: &[Impossible] = &[
         phases: &["Service::Preparing", "Service::Replacing"],
         kinds: &[LOGINS, SPAWNED],
         why: "the successor is spawned when the old one is gone, and that is another phase",
+    },
+    Impossible {
+        phases: &["Service::Joining"],
+        kinds: &[&[Kind::Prepared, Kind::Beside]],
+        why: "the spawn is out, and nobody is beside the old one yet",
+    },
+    Impossible {
+        phases: &["Service::Overlapping"],
+        kinds: &[STARTS],
+        why: "both live already",
+    },
+    Impossible {
+        phases: &[
+            "Beside::Live",
+            "Beside::Stopping",
+            "Beside::Killed",
+            "Beside::Sweeping",
+            "Beside::SweepKilled",
+        ],
+        kinds: &[
+            ANSWERS,
+            LOGINS,
+            STARTS,
+            &[
+                Kind::StaleAnswer,
+                Kind::StaleLogin,
+                Kind::StaleStart,
+                Kind::Beside,
+            ],
+        ],
+        why: "not counted: it cannot matter to a second process",
+    },
+    Impossible {
+        phases: &["Beside::Live", "Beside::Stopping", "Beside::Killed"],
+        kinds: &[TREE_EMPTY],
+        why: "the leader lives",
+    },
+    Impossible {
+        phases: &["Beside::Sweeping", "Beside::SweepKilled"],
+        kinds: &[ENDS, WORDS],
+        why: "the leader has ended",
+    },
+    Impossible {
+        phases: &["Beside::Gone"],
+        kinds: &[Kind::ALL],
+        why: "what is gone is not beside anybody",
     },
     Impossible {
         phases: &["Service::AwaitingCredential", "Service::Pausing"],
@@ -163,7 +176,7 @@ pub(super) const ALL: &[Impossible] = &[
     },
     Impossible {
         phases: &["Instance::Live", "Instance::Stopping", "Instance::Killed"],
-        kinds: &[LOGINS, SPAWNED, TREE_EMPTY],
+        kinds: &[LOGINS, TREE_EMPTY],
         why: "the leader lives",
     },
     Impossible {
@@ -172,8 +185,8 @@ pub(super) const ALL: &[Impossible] = &[
             "Instance::SweepKilled",
             "Instance::Gone",
         ],
-        kinds: &[SPAWNED, ENDS],
-        why: "the leader has ended, and its successor is spawned in a phase of its own",
+        kinds: &[ENDS, WORDS],
+        why: "the leader has ended",
     },
     Impossible {
         phases: &["Instance::Gone"],
@@ -182,12 +195,84 @@ pub(super) const ALL: &[Impossible] = &[
     },
     Impossible {
         phases: &["Change::Settling", "Change::Confirming", "Change::Deferred"],
-        kinds: &[LOGINS, SPAWNED, TREE_EMPTY],
+        kinds: &[LOGINS, TREE_EMPTY],
         why: "a difference is considered only while a child lives that must be protected",
     },
     Impossible {
         phases: &["Watch::Waiting"],
         kinds: &[ANSWERS],
         why: "no request is out",
+    },
+];
+
+/// Pairs that can meet, and so seldom that a run of lives need not wait for them: less than ten
+/// times in 40,000.
+pub(super) const RARE: &[Impossible] = &[
+    Impossible {
+        phases: &["Service::Joining"],
+        kinds: &[
+            ENDS,
+            &[
+                Kind::NotModified,
+                Kind::FetchFailed,
+                Kind::StaleLogin,
+                Kind::StaleEnd,
+                Kind::InterruptHeard,
+                Kind::HangUp,
+                Kind::SignalHeard,
+            ],
+        ],
+        why: "a spawn takes a few milliseconds",
+    },
+    Impossible {
+        phases: &["Change::Deferred"],
+        kinds: &[STARTS],
+        why: "a splay that runs while another revision is being started",
+    },
+    Impossible {
+        phases: &["Service::Overlapping"],
+        kinds: &[
+            &[Kind::StaleLogin, Kind::Ready, Kind::Word],
+            &[Kind::Suspended, Kind::Continued],
+        ],
+        why: "it has little to do with them, and does not last",
+    },
+    Impossible {
+        phases: &[
+            "Service::Starting",
+            "Service::Asking",
+            "Service::AwaitingCredential",
+            "Service::Pausing",
+        ],
+        kinds: &[&[Kind::Beside]],
+        why: "one child leaves while the one that took its place fails",
+    },
+    Impossible {
+        phases: &[
+            "Instance::Killed",
+            "Instance::Sweeping",
+            "Instance::SweepKilled",
+            "Instance::Gone",
+        ],
+        kinds: &[SPAWNED],
+        why: "only when the end begins within the same milliseconds",
+    },
+    Impossible {
+        phases: &["Beside::Stopping", "Beside::Killed"],
+        kinds: &[WORDS, LISTED],
+        why: "what they say matters to nobody any more",
+    },
+    Impossible {
+        phases: &[
+            "Beside::Live",
+            "Beside::Killed",
+            "Beside::Sweeping",
+            "Beside::SweepKilled",
+        ],
+        kinds: &[
+            &[Kind::Suspended, Kind::Continued],
+            &[Kind::HangUp, Kind::InterruptHeard, Kind::StaleEnd],
+        ],
+        why: "they do not last",
     },
 ];

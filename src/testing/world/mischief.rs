@@ -9,6 +9,7 @@ use crate::supervisor::time::Duration;
 
 use super::agenda::{By, Happening};
 use super::heroku::{Heroku, Reply, Scene};
+use super::processes::Process;
 use super::{Disk, Program, Season, World};
 
 impl World<'_> {
@@ -60,6 +61,12 @@ impl World<'_> {
         if status.service == ServicePhase::Postponed && self.dice.one_in(3) {
             self.take_back();
         }
+        if status.service == ServicePhase::Joining && self.dice.one_in(3) {
+            // It is over in no time: what is on its way comes now, or never meets it.
+            self.agenda.hasten(self.now, |it| {
+                matches!(it, Happening::Answer { .. } | Happening::Says { .. })
+            });
+        }
         let soon = match self.dice.below(5) {
             0 | 1 => Duration::ZERO,
             2 => self.dice.ms(1, 60),
@@ -81,6 +88,7 @@ impl World<'_> {
                 self.agenda.plan(at, Happening::Again(Event::Resumed));
             }
             14 if is_rare => self.everything(),
+            15 if is_rare => self.agenda.plan(at, Happening::Again(Event::Wake)),
             _ => self.agenda.plan(at, Happening::Toggle),
         }
     }
@@ -193,11 +201,20 @@ impl World<'_> {
         }
     }
 
+    /// The newest of the living, or the one before.
+    fn pick_living(&mut self) -> Option<usize> {
+        let living = |(at, process): (usize, &Process)| process.lives().then_some(at);
+        let mut all = self.processes.iter().enumerate().rev().filter_map(living);
+        let (newest, before) = (all.next()?, all.next());
+        let older = before.filter(|_| self.dice.one_in(2));
+        Some(older.unwrap_or(newest))
+    }
+
     pub(super) fn kill_child(&mut self, soon: Duration) {
-        let Some(process) = self.processes.iter().rev().find(|process| process.lives()) else {
+        let Some(at) = self.pick_living() else {
             return;
         };
-        let (instance, by) = (process.instance, By::Fate);
+        let (instance, by) = (self.processes[at].instance, By::Fate);
         let how = self.dice.pick(&[
             Ended::Code(0),
             Ended::Code(1),
@@ -210,7 +227,7 @@ impl World<'_> {
 
     /// Somebody stops the child with a signal, or lets it go on.
     pub(super) fn toggle_child(&mut self) -> Result<(), String> {
-        let Some(at) = self.processes.iter().rposition(super::Process::lives) else {
+        let Some(at) = self.pick_living() else {
             return Ok(());
         };
         if self.processes[at].is_suspended() {
@@ -283,8 +300,13 @@ fn is_rare(status: Status) -> bool {
         )
         | None => false,
     };
+    let beside = match status.beside {
+        Some(InstancePhase::Killed | InstancePhase::Sweeping | InstancePhase::SweepKilled) => true,
+        Some(InstancePhase::Live | InstancePhase::Stopping | InstancePhase::Gone) | None => false,
+    };
     service
         || instance
+        || beside
         || status.change != ChangePhase::Quiet
         || status.watch == WatchPhase::Superseded
 }

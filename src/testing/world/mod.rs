@@ -33,8 +33,6 @@ mod shells;
 mod story;
 mod values;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use crate::exit_code::ExitCode;
 use crate::supervisor::Supervisor;
 use crate::supervisor::action::Action;
@@ -52,6 +50,7 @@ use law::Law;
 use processes::Process;
 use reach::Fresh;
 use settings::Settings;
+use shells::answer_to;
 use story::Story;
 use values::Values;
 
@@ -130,8 +129,8 @@ struct Running {
     fetch: Option<FetchId>,
     logins: Vec<LoginId>,
     prepared: Option<(InstanceId, Values)>,
-    live: Option<InstanceId>,
-    leaving: Option<InstanceId>,
+    live: Vec<InstanceId>,
+    leaving: Vec<InstanceId>,
     sweeps: bool,
     /// Events that may come again.
     past: Vec<Event>,
@@ -286,7 +285,8 @@ impl<'a> World<'a> {
             | Happening::DiskIsSound
             | Happening::Signal { .. } => false,
             Happening::Dies { by, .. } => *by == By::Others,
-            Happening::Answer { .. }
+            Happening::Says { .. }
+            | Happening::Answer { .. }
             | Happening::LoginAnswer { .. }
             | Happening::Prepared { .. }
             | Happening::Spawned { .. }
@@ -359,8 +359,8 @@ impl<'a> World<'a> {
             fetch: None,
             logins: Vec::new(),
             prepared: None,
-            live: None,
-            leaving: None,
+            live: Vec::new(),
+            leaving: Vec::new(),
             sweeps: self.settings.leftovers == LeftoverPolicy::Sweep,
             past: Vec::new(),
         });
@@ -375,10 +375,11 @@ impl<'a> World<'a> {
         let now = Time::from_start(self.now.since(running.started));
         let fresh = running.freshness(&event);
         let kind = Kind::of(&event, fresh);
-        self.reach.count(running.core.status(), kind);
+        let beside = fresh == Fresh::Fresh && running.law.is_about_beside(&event);
+        self.reach.count(running.core.status(), kind, beside);
         self.story.event(now, &event);
         self.steps += 1;
-        running.law.hear(now, &event, said);
+        running.law.hear(now, &event, said)?;
         if fresh == Fresh::Fresh {
             running.note(&event);
         }
@@ -436,9 +437,9 @@ impl<'a> World<'a> {
             Action::ListTree { instance } => self.list(*instance),
             Action::RemoveEnvFile => self.env_file = None,
             Action::Announce(Notice::ChangeSignalled { .. }) => self.reread()?,
-            Action::Announce(Notice::SweepFailed { .. }) => {
+            Action::Announce(Notice::SweepFailed { pid }) => {
                 if let Some(running) = &mut self.supervisor {
-                    (running.live, running.leaving) = (None, None);
+                    running.forget(InstanceId(pid - 100));
                 }
             }
             Action::StopSelf { .. } => self.stop_supervisor(),
@@ -486,14 +487,4 @@ impl<'a> World<'a> {
             .iter_mut()
             .find(|process| process.instance == instance)
     }
-}
-
-/// What the core does; a panic of its own is a breach, too.
-fn answer_to(core: &mut Supervisor, now: Time, event: Event) -> Result<Vec<Action>, String> {
-    let step = AssertUnwindSafe(|| core.step(now, event));
-    catch_unwind(step).map_err(|panic| {
-        let said = panic.downcast_ref::<String>().map(String::as_str);
-        let said = said.or_else(|| panic.downcast_ref::<&str>().copied());
-        format!("the core panicked: {}", said.unwrap_or("?"))
-    })
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::supervisor::config::EnvFile;
 use crate::supervisor::event::{ETag, Event, FetchOutcome, SpawnError};
 use crate::supervisor::id::{FetchId, InstanceId};
+use crate::supervisor::readiness::{Readiness, Word};
 use crate::supervisor::time::Duration;
 
 use super::agenda::Happening;
@@ -22,6 +23,12 @@ impl World<'_> {
             }
             Happening::Prepared { instance, disk } => self.prepared(instance, disk),
             Happening::Spawned { instance } => self.spawned(instance),
+            Happening::Says { instance, word } => {
+                match self.process_mut(instance).filter(|it| it.can_speak()) {
+                    Some(_) => self.step(Event::Said { instance, word }, None),
+                    None => Ok(()),
+                }
+            }
             Happening::Dies { instance, how, .. } => {
                 if let Some(process) = self.process_mut(instance)
                     && process.die(how)
@@ -145,6 +152,7 @@ impl World<'_> {
             // It follows the one that a person has ended.
             self.kill_child(Duration::ZERO);
         }
+        self.plan_words(instance);
         let pid = 100 + instance.0;
         self.lose_database(self.processes.len() - 1);
         self.step(Event::Spawned { instance, pid }, None)
@@ -154,6 +162,35 @@ impl World<'_> {
         let alive = self.process_mut(instance).map(|process| process.alive());
         let alive = alive.unwrap_or_default();
         self.step(Event::TreeListed { instance, alive }, None)
+    }
+
+    /// Readiness soon, late or never; other words in between.
+    fn plan_words(&mut self, instance: InstanceId) {
+        if !matches!(self.settings.ready, Readiness::Notify { .. }) {
+            return;
+        }
+        let limit = u64::try_from(self.settings.ready_timeout.as_millis()).unwrap_or(u64::MAX);
+        let ready = match (self.season, self.dice.below(8)) {
+            (Season::Calm(_) | Season::End, _) => Some(self.dice.ms(1, 900)),
+            (Season::Storm, 0) => None,
+            (Season::Storm, 1) => Some(self.dice.ms(limit, limit + 20_000)),
+            (Season::Storm, 2..=4) => Some(self.dice.ms(0, limit)),
+            (Season::Storm, _) => Some(self.dice.ms(0, limit.min(1500))),
+        };
+        let others = match self.dice.below(3) {
+            0 => Word::Alive,
+            1 => Word::Stopping,
+            _ => Word::Status("fine".to_owned()),
+        };
+        let other = self.dice.ms(0, limit * 2);
+        for (after, word) in ready
+            .map(|after| (after, Word::Ready))
+            .into_iter()
+            .chain([(other, others)])
+        {
+            self.agenda
+                .plan(self.now + after, Happening::Says { instance, word });
+        }
     }
 
     fn reaped(&mut self, instance: InstanceId) -> Result<(), String> {

@@ -95,6 +95,11 @@ impl Process {
         matches!(self.leader, Leader::Runs | Leader::Suspended { .. })
     }
 
+    /// Whether its leader is there to say something.
+    pub(super) fn can_speak(&self) -> bool {
+        self.leader == Leader::Runs
+    }
+
     /// Whether anything of it is left.
     pub(super) fn is_there(&self) -> bool {
         self.is_unreaped() || self.left != Left::None

@@ -8,7 +8,7 @@ use crate::supervisor::readiness::Word;
 use crate::supervisor::signal::{Origin, Signal};
 use crate::supervisor::status::{ChangePhase, InstancePhase, ServicePhase, Status, WatchPhase};
 
-use super::impossible;
+use super::impossible::{self, Impossible};
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident,)*) => {
@@ -50,6 +50,8 @@ kinds! {
     SpawnFailed,
     /// The end of a preparation or a spawn that is no longer wanted.
     StaleStart,
+    /// Anything about the second instance: the table `Beside` tells what.
+    Beside,
     /// The child serves.
     Ready,
     /// It says anything else of itself.
@@ -101,6 +103,21 @@ pub struct Reach {
 }
 
 const KINDS: usize = Kind::ALL.len();
+
+/// What matters to every process, whomever it is about.
+const MATTERS_TO_ALL: [Kind; 11] = [
+    Kind::JobControl,
+    Kind::Terminate,
+    Kind::Interrupt,
+    Kind::InterruptHeard,
+    Kind::Quit,
+    Kind::HangUp,
+    Kind::Signal,
+    Kind::SignalHeard,
+    Kind::Resumed,
+    Kind::Wake,
+    Kind::StaleEnd,
+];
 
 /// Whether the core still waits for what an event answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,13 +212,17 @@ impl Reach {
         }
     }
 
-    pub(super) fn count(&mut self, status: Status, kind: Kind) {
+    /// `beside`: the event tells of the second instance.
+    pub(super) fn count(&mut self, status: Status, told: Kind, beside: bool) {
+        let kind = if beside { Kind::Beside } else { told };
         self.service[status.service as usize][kind as usize] += 1;
         if let Some(instance) = status.instance {
             self.instance[instance as usize][kind as usize] += 1;
         }
-        if let Some(beside) = status.beside {
-            self.beside[beside as usize][kind as usize] += 1;
+        if let Some(second) = status.beside
+            && (beside || MATTERS_TO_ALL.contains(&told))
+        {
+            self.beside[second as usize][told as usize] += 1;
         }
         self.change[status.change as usize][kind as usize] += 1;
         self.watch[status.watch as usize][kind as usize] += 1;
@@ -237,9 +258,9 @@ impl Reach {
     /// Pairs that can meet and never did.
     #[must_use]
     pub fn missing(&self) -> Vec<String> {
-        let pairs = self
-            .pairs()
-            .filter(|(phase, kind, count)| *count == 0 && !is_impossible(phase, *kind));
+        let pairs = self.pairs().filter(|(phase, kind, count)| {
+            *count == 0 && !is_impossible(phase, *kind) && !is_rare(phase, *kind)
+        });
         pairs
             .map(|(phase, kind, _)| format!("{phase} never met {kind:?}"))
             .collect()
@@ -250,7 +271,7 @@ impl Reach {
     pub fn rarest(&self) -> Option<(String, Kind, u64)> {
         let possible = self
             .pairs()
-            .filter(|(phase, kind, _)| !is_impossible(phase, *kind));
+            .filter(|(phase, kind, _)| !is_impossible(phase, *kind) && !is_rare(phase, *kind));
         possible.min_by_key(|(_, _, count)| *count)
     }
 
@@ -269,7 +290,15 @@ impl Reach {
 }
 
 fn is_impossible(phase: &str, kind: Kind) -> bool {
-    impossible::ALL.iter().any(|entry| {
+    is_among(impossible::ALL, phase, kind)
+}
+
+fn is_rare(phase: &str, kind: Kind) -> bool {
+    is_among(impossible::RARE, phase, kind)
+}
+
+fn is_among(entries: &[Impossible], phase: &str, kind: Kind) -> bool {
+    entries.iter().any(|entry| {
         entry.phases.contains(&phase) && entry.kinds.iter().any(|kinds| kinds.contains(&kind))
     })
 }

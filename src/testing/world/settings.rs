@@ -14,12 +14,17 @@ use crate::supervisor::signal::Signal;
 use crate::supervisor::time::Duration;
 
 use super::Machine;
-use super::bounds::{BACKOFF_MAX, GAP_MAX, JITTER, MANAGER, REQUEST, SLACK, SWEEP, UNKILLABLE};
+use super::bounds::{
+    BACKOFF_MAX, GAP_MAX, JITTER, MANAGER, REQUEST, ROLLBACK_MAX, SLACK, SWEEP, UNKILLABLE,
+};
 use super::dice::Dice;
 use super::values::Watch;
 
 /// Names this world's supervisors in their children's environments.
 pub(super) const MARK: &str = "world";
+
+/// The longest `--ready delay:` of this world.
+const DELAY_MAX: Duration = Duration::from_secs(20);
 
 /// `--all-vars`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +44,9 @@ pub(super) struct Settings {
     start_timeout: Duration,
     on_change: OnChange,
     pub(super) env_file: EnvFile,
+    order: Order,
+    pub(super) ready: Readiness,
+    pub(super) ready_timeout: Duration,
     pub(super) stop: StopSequence,
     pub(super) leftovers: LeftoverPolicy,
     logins: Logins,
@@ -69,6 +77,7 @@ impl Settings {
             _ => vec![step(Signal::TERM, seconds(dice, &[10, 35]))],
         };
         let crash = crash(dice);
+        let (order, ready) = order(dice);
         Self {
             watch,
             others: dice.pick(&[Others::Dropped, Others::Dropped, Others::Exported]),
@@ -79,17 +88,15 @@ impl Settings {
                 Machine::Sound | Machine::Stuck => seconds(dice, &[0, 0, 0, 10]),
             },
             start_timeout: seconds(dice, &[5, 60, 60, 300]),
-            on_change: dice.pick(&[
-                OnChange::Restart,
-                OnChange::Restart,
-                OnChange::Restart,
-                OnChange::Restart,
-                OnChange::Restart,
-                OnChange::Signal(Signal(10)),
-                OnChange::Signal(Signal(10)),
-                OnChange::Exit,
-            ]),
+            on_change: match dice.below(8) {
+                0 | 1 => OnChange::Signal(Signal(10)),
+                2 => OnChange::Exit,
+                _ => OnChange::Restart,
+            },
             env_file: dice.pick(&[EnvFile::None, EnvFile::Kept]),
+            order,
+            ready,
+            ready_timeout: seconds(dice, &[1, 5, 60]),
             stop: StopSequence(stop),
             leftovers: if dice.one_in(6) {
                 LeftoverPolicy::Leave
@@ -132,9 +139,9 @@ impl Settings {
             splay: self.splay,
             start_timeout: self.start_timeout,
             on_change: self.on_change,
-            order: Order::StopFirst,
-            ready: Readiness::None,
-            ready_timeout: Duration::from_secs(60),
+            order: self.order,
+            ready: self.ready.clone(),
+            ready_timeout: self.ready_timeout,
             env_file: self.env_file,
             stop: self.stop.clone(),
             scope: Scope::Process,
@@ -169,7 +176,23 @@ impl Settings {
         let proven = self.debounce + GAP_MAX + self.splay;
         let stopped = self.stop.timeout() * 2 + SWEEP + UNKILLABLE;
         let started = self.crash.backoff.max * 2 + MANAGER * 2 + self.start_timeout * 2;
-        seen + proven + stopped + started + SLACK
+        let joined = match self.order {
+            Order::StopFirst => Duration::ZERO,
+            Order::StartFirst => ROLLBACK_MAX + (self.ready_timeout + DELAY_MAX) * 2 + stopped,
+        };
+        seen + proven + stopped + started + joined + SLACK
+    }
+}
+
+/// `--order` and `--ready`: half of all lives start first.
+fn order(dice: &mut Dice) -> (Order, Readiness) {
+    let delay = Duration::from_secs(dice.pick(&[0, 2, 20]));
+    let notify = Readiness::Notify { watchdog: None };
+    match dice.below(8) {
+        0 => (Order::StopFirst, notify),
+        1 => (Order::StartFirst, Readiness::Delay(delay)),
+        2..=4 => (Order::StartFirst, notify),
+        _ => (Order::StopFirst, Readiness::None),
     }
 }
 

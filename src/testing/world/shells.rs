@@ -1,11 +1,15 @@
 //! What the world's shells do with the core's actions.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use crate::credential::Environment;
+use crate::supervisor::Supervisor;
+use crate::supervisor::action::Action;
 use crate::supervisor::config::EnvFile;
 use crate::supervisor::event::{ETag, Event, Leftovers};
 use crate::supervisor::id::{FetchId, InstanceId, LoginId};
 use crate::supervisor::signal::Signal;
-use crate::supervisor::time::Duration;
+use crate::supervisor::time::{Duration, Time};
 
 use super::agenda::Happening;
 use super::processes::Plan;
@@ -76,7 +80,7 @@ impl World<'_> {
 
     pub(super) fn spawn(&mut self, instance: InstanceId) {
         let after = if self.dice.one_in(3) {
-            self.dice.ms(1, 30)
+            self.dice.ms(1, 60)
         } else {
             Duration::ZERO
         };
@@ -174,12 +178,18 @@ impl Running {
             Event::Exited { instance, .. }
             | Event::Said { instance, .. }
             | Event::Stopped { instance }
-            | Event::Continued { instance } => self.live == Some(*instance),
-            Event::TreeEmpty { instance } => self.leaving == Some(*instance),
+            | Event::Continued { instance } => self.live.contains(instance),
+            Event::TreeEmpty { instance } => self.leaving.contains(instance),
             Event::TreeListed { instance, .. } => self.law.awaits_list(*instance),
             Event::Signal { .. } | Event::Resumed | Event::Wake => true,
         };
         if fresh { Fresh::Fresh } else { Fresh::Stale }
+    }
+
+    /// Nothing is heard of it any more.
+    pub(super) fn forget(&mut self, instance: InstanceId) {
+        self.live.retain(|live| *live != instance);
+        self.leaving.retain(|leaving| *leaving != instance);
     }
 
     /// Notes that an event came that was waited for; some may come again.
@@ -189,7 +199,7 @@ impl Running {
             Event::LoginChecked { login, .. } => self.logins.retain(|open| open != login),
             Event::Prepared { .. } | Event::SpawnFailed { .. } | Event::TreeListed { .. } => {}
             Event::Spawned { instance, .. } => {
-                (self.live, self.leaving) = (Some(*instance), None);
+                self.live.push(*instance);
             }
             Event::Exited {
                 instance,
@@ -197,9 +207,10 @@ impl Running {
                 ..
             } => {
                 let left = *leftovers == Leftovers::Some && self.sweeps;
-                (self.live, self.leaving) = (None, left.then_some(*instance));
+                self.forget(*instance);
+                self.leaving.extend(left.then_some(*instance));
             }
-            Event::TreeEmpty { .. } => self.leaving = None,
+            Event::TreeEmpty { instance } => self.forget(*instance),
             Event::Said { .. }
             | Event::Stopped { .. }
             | Event::Continued { .. }
@@ -212,4 +223,18 @@ impl Running {
         }
         self.past.push(event.clone());
     }
+}
+
+/// What the core does; a panic of its own is a breach, too.
+pub(super) fn answer_to(
+    core: &mut Supervisor,
+    now: Time,
+    event: Event,
+) -> Result<Vec<Action>, String> {
+    let step = AssertUnwindSafe(|| core.step(now, event));
+    catch_unwind(step).map_err(|panic| {
+        let said = panic.downcast_ref::<String>().map(String::as_str);
+        let said = said.or_else(|| panic.downcast_ref::<&str>().copied());
+        format!("the core panicked: {}", said.unwrap_or("?"))
+    })
 }

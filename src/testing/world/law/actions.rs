@@ -4,7 +4,7 @@ use crate::credential::Environment;
 use crate::credential::environment::INSTANCE_MARK;
 use crate::exit_code::ExitCode;
 use crate::supervisor::action::Action;
-use crate::supervisor::config::{Backoff, EnvFile, Logins, OnChange};
+use crate::supervisor::config::{EnvFile, Logins, OnChange};
 use crate::supervisor::event::{ETag, Ended};
 use crate::supervisor::id::{InstanceId, LoginId};
 use crate::supervisor::notice::Notice;
@@ -46,7 +46,13 @@ impl Law {
             Action::Spawn { instance } => self.spawns(*instance),
             Action::Signal {
                 instance, signal, ..
-            } => self.signals(now, *instance, *signal),
+            } => {
+                if self.is_beside(*instance) {
+                    self.signals_beside(now, *signal)
+                } else {
+                    self.signals(now, *instance, *signal)
+                }
+            }
             Action::Sweep { instance, signal } => self.sweeps_tree(now, *instance, *signal),
             Action::ListTree { instance } => self.asks_list(now, *instance),
             Action::RemoveEnvFile => self.removes_env_file(),
@@ -98,11 +104,12 @@ impl Law {
                 at,
                 failures,
                 revision,
+                longest,
             } => {
                 if revision == self.ledger.revision() {
-                    let Backoff { min, max } = self.config.crash.backoff;
+                    let min = self.config.crash.backoff.min;
                     let pause = min * (1 << failures.saturating_sub(1).min(20));
-                    if now < at + pause.min(max) {
+                    if now < at + pause.min(longest) {
                         return Err(format!("a start is tried again too soon after {at}"));
                     }
                     failures
@@ -120,6 +127,7 @@ impl Law {
             values,
             revision: self.ledger.revision(),
             failures,
+            beside: false,
         });
         Ok(())
     }
@@ -136,6 +144,9 @@ impl Law {
             return self.crashes.prepares(now);
         }
         self.crashes.drop_pause();
+        if self.beside.newcomes_with().is_some() {
+            return Err("a third child is prepared".to_owned());
+        }
         Ok(())
     }
 
@@ -155,9 +166,9 @@ impl Law {
         Ok(())
     }
 
-    /// One instance at a time, nothing after the stop began.
+    /// One instance at a time, or two; nothing after the stop began.
     fn spawns(&mut self, instance: InstanceId) -> Result<(), String> {
-        let Launch::Prepared(planned) = self.launch else {
+        let Launch::Prepared(mut planned) = self.launch else {
             return Err("a spawn of what is not prepared".to_owned());
         };
         if planned.instance != instance {
@@ -169,12 +180,13 @@ impl Law {
         if self.end.is_some() {
             return Err("a child is started after the stop began".to_owned());
         }
-        if self
-            .child
-            .as_ref()
-            .is_some_and(|child| child.gone.is_none())
-        {
+        let there = self.child.as_ref().filter(|child| child.gone.is_none());
+        planned.beside = there.is_some_and(|child| child.lives() && !child.is_told());
+        if there.is_some() && !(planned.beside && self.starts_first()) {
             return Err("two instances at once".to_owned());
+        }
+        if there.is_some() && self.beside.is_there() {
+            return Err("three instances at once".to_owned());
         }
         if self.ledger.proven() != Some(planned.values) {
             return Err("a spawn of an old revision".to_owned());
@@ -187,6 +199,9 @@ impl Law {
     fn signals(&mut self, now: Time, instance: InstanceId, signal: Signal) -> Result<(), String> {
         let (proven, on_change) = (self.ledger.proven(), self.config.on_change);
         let revision = self.ledger.revision();
+        if self.may_switch(now) {
+            return self.signals_beside(now, signal);
+        }
         let may_tell = self.may_tell();
         let may_stop = self.may_stop(now);
         let is_ending = self.end.is_some();
@@ -224,6 +239,9 @@ impl Law {
         if self.end.is_some() {
             return Ok(());
         }
+        if self.starts_first() {
+            return Err("a stop before another child serves".to_owned());
+        }
         let Launch::Prepared(planned) = self.launch else {
             return Err("a stop before the next child is known to be startable".to_owned());
         };
@@ -248,7 +266,8 @@ impl Law {
         if !self.sweeps() {
             return Err("a sweep that --sweep none forbids".to_owned());
         }
-        let Some(child) = self.child.as_mut().filter(|child| child.id == instance) else {
+        let all = self.child.iter_mut().chain(self.beside.child_mut());
+        let Some(child) = all.into_iter().find(|child| child.id == instance) else {
             return Err(format!("a sweep of {instance}, which is not there"));
         };
         if signal == Signal::KILL {
@@ -260,18 +279,22 @@ impl Law {
 
     fn announces(&mut self, now: Time, notice: &Notice) -> Result<(), String> {
         match notice {
-            Notice::Changed { to, .. } => self.changed(to.0),
+            Notice::Changed { to, .. } => self.changed(now, to.0),
             Notice::Started {
                 child, dead_time, ..
             } => self.started(now, child.revision.0, *dead_time),
             Notice::Ended {
-                lived, stopping, ..
-            } => self.ended(now, *lived, *stopping),
-            Notice::StillAlive { after, .. } => self.tells_list(now, *after),
-            Notice::SweepFailed { .. } => match &mut self.child {
+                child,
+                lived,
+                stopping,
+                ..
+            } => self.ended(now, child.pid, *lived, *stopping),
+            Notice::StillAlive { pid, after, .. } => self.tells_list(now, *pid, *after),
+            Notice::SweepFailed { pid } => match self.child_mut(of_pid(*pid)) {
                 Some(child) => child.given_up(now),
                 None => Err("a tree is given up, and there was none".to_owned()),
             },
+            Notice::RolledBack { retry_in, .. } => self.rolls_back(now, *retry_in),
             Notice::AwaitingCredential { .. } => {
                 self.inquiry.awaits(now)?;
                 self.requests.burst(now);
@@ -301,7 +324,7 @@ impl Law {
             #[rustfmt::skip] // What nobody can say wrongly.
             Notice::StartFailed { .. } | Notice::StartedBeside { .. } | Notice::Ready { .. }
             | Notice::NotReady { .. } | Notice::TookOver { .. } | Notice::TookOverEarly { .. }
-            | Notice::RolledBack { .. } | Notice::Superseded { .. }
+            | Notice::Superseded { .. }
             | Notice::ChildStatus { .. } | Notice::Hung { .. } | Notice::Settling { .. }
             | Notice::ChangeWithdrawn | Notice::Deferred { .. }
             | Notice::ChangeSignalled { .. } | Notice::Stopping { .. } | Notice::Killing { .. }
@@ -344,7 +367,7 @@ impl Law {
     }
 
     /// The core takes a change: only one that is proven, and each with the next number.
-    fn changed(&mut self, revision: u32) -> Result<(), String> {
+    fn changed(&mut self, now: Time, revision: u32) -> Result<(), String> {
         if self.end.is_some() {
             return Err("a change is taken after the end began".to_owned());
         }
@@ -358,7 +381,11 @@ impl Law {
             .as_ref()
             .filter(|child| child.lives() && !child.is_told());
         let same = healthy.is_some_and(|child| Some(child.values) == self.ledger.proven());
-        if same && self.config.env_file == EnvFile::None {
+        let grace = self.config.stop.timeout();
+        let interrupted = healthy.and_then(|child| child.interrupted);
+        let waits = !same && interrupted.is_some_and(|at| now < at + grace);
+        let prepares = matches!(self.launch, Launch::Preparing(_) | Launch::Prepared(_));
+        if (same && self.config.env_file == EnvFile::None) || (waits && prepares) {
             self.launch = Launch::None;
         }
         if revision == self.ledger.revision() {
@@ -390,8 +417,14 @@ impl Law {
         Ok(())
     }
 
-    fn ended(&self, now: Time, lived: Duration, stopping: Option<Duration>) -> Result<(), String> {
-        let Some(child) = &self.child else {
+    fn ended(
+        &mut self,
+        now: Time,
+        pid: u32,
+        lived: Duration,
+        stopping: Option<Duration>,
+    ) -> Result<(), String> {
+        let Some(child) = self.child_mut(of_pid(pid)) else {
             return Err("a child ended that was not there".to_owned());
         };
         let told = child.told_at().map(|at| now.since(at));
@@ -421,6 +454,9 @@ impl Law {
         {
             return Err("an exit while a child is there".to_owned());
         }
+        if self.beside.is_there() {
+            return Err("an exit while a second child is there".to_owned());
+        }
         if let Launch::Spawning(_) = self.launch {
             return Err("an exit while a spawn is out".to_owned());
         }
@@ -436,6 +472,11 @@ impl Law {
         self.over = Some(now);
         Ok(())
     }
+}
+
+/// The world's pids are its instances' numbers, and 100.
+pub(super) fn of_pid(pid: u32) -> InstanceId {
+    InstanceId(pid.saturating_sub(100))
 }
 
 fn tag_of(tag: &ETag) -> Result<u32, String> {

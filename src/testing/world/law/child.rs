@@ -64,6 +64,8 @@ enum Owed {
     Sweep,
     /// KILL, after a second INT.
     Kill,
+    /// The first stop signal: another child has taken its place, or it is not wanted.
+    Stop,
 }
 
 impl Child {
@@ -143,6 +145,13 @@ impl Child {
             if self.interrupts == 2 {
                 self.owed = Owed::Kill;
             }
+        }
+    }
+
+    /// It must be told to stop in this very step.
+    pub(super) fn must_stop(&mut self) {
+        if self.lives() && !self.is_told() {
+            self.owed = Owed::Stop;
         }
     }
 
@@ -229,9 +238,11 @@ impl Child {
             last: now,
             taken: steps.taken + 1,
         });
-        if self.motion == Motion::Suspended {
-            self.owed = Owed::Cont;
-        }
+        self.owed = match (self.motion, self.owed) {
+            (Motion::Suspended, _) => Owed::Cont,
+            (Motion::Runs, Owed::Stop) => Owed::Nothing,
+            (Motion::Runs, owed) => owed,
+        };
         Ok(())
     }
 

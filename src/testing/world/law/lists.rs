@@ -7,6 +7,7 @@ use crate::supervisor::time::{Duration, Time};
 use crate::testing::world::bounds::{LOOK_SLOW, LOOK_SOON, SLACK};
 
 use super::Law;
+use super::actions::of_pid;
 use super::child::Child;
 
 /// The questions about one stretch of an end: a stop, a sweep, a KILL.
@@ -29,8 +30,7 @@ enum State {
 impl Law {
     /// Whether the core waits for this list.
     pub(in crate::testing::world) fn awaits_list(&self, instance: InstanceId) -> bool {
-        let child = self.child.as_ref().filter(|child| child.id == instance);
-        child.is_some_and(|child| {
+        self.child(instance).is_some_and(|child| {
             child.lists(&self.config).map(|lists| lists.state) == Some(State::Out)
         })
     }
@@ -39,8 +39,9 @@ impl Law {
         if !self.awaits_list(instance) {
             return;
         }
-        if let Some(child) = &mut self.child
-            && let Some(mut lists) = child.lists(&self.config)
+        let config = self.config.clone();
+        if let Some(child) = self.child_mut(instance)
+            && let Some(mut lists) = child.lists(&config)
         {
             lists.due = now + now.since(lists.began);
             lists.state = if alive.count > 0 {
@@ -54,11 +55,11 @@ impl Law {
 
     /// The core asks.
     pub(super) fn asks_list(&mut self, now: Time, instance: InstanceId) -> Result<(), String> {
-        let child = self.child.as_mut().filter(|child| child.id == instance);
-        let Some(child) = child else {
+        let config = self.config.clone();
+        let Some(child) = self.child_mut(instance) else {
             return Err(format!("{instance} is listed, which is not there"));
         };
-        let Some(mut lists) = child.lists(&self.config) else {
+        let Some(mut lists) = child.lists(&config) else {
             return Err(format!("{instance} is listed, and nobody told it to end"));
         };
         if lists.state != State::Quiet || now < lists.due {
@@ -70,10 +71,15 @@ impl Law {
     }
 
     /// The core tells.
-    pub(super) fn tells_list(&mut self, now: Time, after: Duration) -> Result<(), String> {
-        let config = &self.config;
-        if let Some(child) = &mut self.child
-            && let Some(mut lists) = child.lists(config)
+    pub(super) fn tells_list(
+        &mut self,
+        now: Time,
+        pid: u32,
+        after: Duration,
+    ) -> Result<(), String> {
+        let config = self.config.clone();
+        if let Some(child) = self.child_mut(of_pid(pid))
+            && let Some(mut lists) = child.lists(&config)
             && lists.state == State::Owed
             && after == now.since(lists.began)
         {

@@ -5,6 +5,7 @@
 //! the seed and the story.
 
 mod actions;
+mod beside;
 mod child;
 mod crash;
 mod end;
@@ -20,10 +21,11 @@ use crate::supervisor::config::{Config, LeftoverPolicy, Logins, Watching};
 use crate::supervisor::event::{Ended, Event, FailureKind, FetchOutcome, Leftovers, SpawnError};
 use crate::supervisor::id::{FetchId, InstanceId};
 use crate::supervisor::signal::Signal;
-use crate::supervisor::time::Time;
+use crate::supervisor::time::{Duration, Time};
 
 use super::bounds::{INQUIRY, SLACK};
 use super::values::{Values, Watch};
+use beside::Beside;
 use child::Child;
 use crash::Crashes;
 use end::{End, Heard, Why, start_failed};
@@ -44,7 +46,9 @@ pub(super) struct Law {
     api: Api,
     heard: Heard,
     launch: Launch,
+    /// The one that serves, or is to be replaced.
     child: Option<Child>,
+    beside: Beside,
     /// When the child before this one ended.
     last_end: Option<Time>,
     inquiry: Inquiry,
@@ -71,6 +75,8 @@ enum Launch {
         at: Time,
         failures: u32,
         revision: u32,
+        /// The longest pause before the next try.
+        longest: Duration,
     },
 }
 
@@ -80,6 +86,8 @@ struct Planned {
     values: Values,
     revision: u32,
     failures: u32,
+    /// Another lives, and goes on living while this one is spawned.
+    beside: bool,
 }
 
 impl Law {
@@ -94,6 +102,7 @@ impl Law {
             heard: Heard::Nothing,
             launch: Launch::None,
             child: None,
+            beside: Beside::None,
             last_end: None,
             inquiry: Inquiry::None,
             owed_stop: None,
@@ -111,7 +120,8 @@ impl Law {
             .child
             .as_ref()
             .filter(|child| child.lives() && !child.is_told())?;
-        (self.end.is_none() && matches!(self.launch, Launch::None)).then_some(child.values)
+        let alone = self.beside.newcomes_with().is_none();
+        (self.end.is_none() && alone && matches!(self.launch, Launch::None)).then_some(child.values)
     }
 
     /// What the newest child is known to work with.
@@ -150,7 +160,12 @@ impl Law {
 
     /// What an event means, before the core answers it. `said`: the watched values and the tag of a
     /// good answer.
-    pub(super) fn hear(&mut self, now: Time, event: &Event, said: Option<(Values, u32)>) {
+    pub(super) fn hear(
+        &mut self,
+        now: Time,
+        event: &Event,
+        said: Option<(Values, u32)>,
+    ) -> Result<(), String> {
         match event {
             Event::Fetched { fetch, outcome } => self.fetched(now, *fetch, outcome, said),
             Event::LoginChecked { login, outcome } => self.inquiry.login(*login, outcome),
@@ -161,7 +176,7 @@ impl Law {
                     self.prepared(planned);
                 }
             }
-            Event::Spawned { instance, .. } => self.spawned(now, *instance),
+            Event::Spawned { instance, .. } => self.spawned(now, *instance)?,
             Event::SpawnFailed { instance, error } => {
                 if let Some(why) = self
                     .start_failed(now, *instance, error)
@@ -178,14 +193,13 @@ impl Law {
                 self.exited(now, *instance, *ended, *leftovers);
             }
             Event::TreeEmpty { instance } => {
-                if let Some(child) = self.child_mut(*instance)
-                    && child.ended.is_some()
-                {
+                let child = self.child_mut(*instance);
+                if let Some(child) = child.filter(|child| child.ended.is_some()) {
                     child.gone.get_or_insert(now);
                 }
             }
             Event::TreeListed { instance, alive } => self.listed(now, *instance, alive),
-            Event::Said { .. } => {}
+            Event::Said { instance, word } => self.said(*instance, word),
             Event::Stopped { instance } => self.suspended(*instance, true),
             Event::Continued { instance } => self.suspended(*instance, false),
             Event::Signal { signal, origin } => self.signal(now, *signal, *origin),
@@ -201,6 +215,7 @@ impl Law {
         if self.end.is_none() && self.ledger.confirmation_due(now) {
             self.evidence(now);
         }
+        Ok(())
     }
 
     /// What must be true once the core has answered. `stuck`: KILL does not help the child at once.
@@ -226,6 +241,7 @@ impl Law {
         if let Some(child) = &self.child {
             child.check(now, &self.config)?;
         }
+        self.check_beside(now)?;
         if let Some(end) = &self.end {
             self.requests.check_silence()?;
             return end.check(now, self.config.stop.timeout(), stuck);
@@ -253,8 +269,9 @@ impl Law {
             (Launch::Preparing(_) | Launch::Spawning(_), _) => Ok(()),
             (Launch::Prepared(_), Some(child)) if child.gone.is_none() && !child.lives() => Ok(()),
             (Launch::Prepared(_), Some(child)) if child.lives() && child.is_told() => Ok(()),
+            (Launch::Prepared(_), Some(child)) if child.lives() && self.beside.is_there() => Ok(()),
             (Launch::Prepared(_), _) => idle("a child that is prepared"),
-            (Launch::Failed { at, .. }, child) => {
+            (Launch::Failed { at, longest, .. }, child) => {
                 let from = child
                     .as_ref()
                     .and_then(|child| child.gone)
@@ -265,8 +282,7 @@ impl Law {
                 let interrupted = child
                     .as_ref()
                     .is_some_and(|child| self.is_interrupted(child, now));
-                let longest = self.config.crash.backoff.max;
-                if waits || interrupted || now <= from + longest + SLACK {
+                if waits || interrupted || now <= from + *longest + SLACK {
                     Ok(())
                 } else {
                     idle("a start that failed")
@@ -276,7 +292,9 @@ impl Law {
             (Launch::None, Some(child)) if child.lives() => {
                 let filed =
                     matches!(self.env_file, File::None) || self.env_file == File::Holds(proven);
-                let content = child.values == proven && filed || self.is_interrupted(child, now);
+                let content = child.values == proven && filed
+                    || self.beside.newcomes_with() == Some(proven)
+                    || self.is_interrupted(child, now);
                 if content && !child.is_told() {
                     Ok(())
                 } else {
@@ -332,18 +350,17 @@ impl Law {
         }
     }
 
-    fn spawned(&mut self, now: Time, instance: InstanceId) {
-        if let Launch::Spawning(planned) = self.launch
-            && planned.instance == instance
-        {
-            self.launch = Launch::None;
-            let Planned {
-                values, revision, ..
-            } = planned;
-            let before = self
-                .child
-                .replace(Child::new(instance, values, revision, now));
-            self.last_end = before.and_then(|child| child.ended).map(|end| end.at);
+    fn spawned(&mut self, now: Time, instance: InstanceId) -> Result<(), String> {
+        match self.launch {
+            Launch::Spawning(planned) if planned.instance == instance => {
+                self.launch = Launch::None;
+                self.born(now, planned)
+            }
+            Launch::Spawning(_)
+            | Launch::None
+            | Launch::Preparing(_)
+            | Launch::Prepared(_)
+            | Launch::Failed { .. } => Ok(()),
         }
     }
 
@@ -364,11 +381,15 @@ impl Law {
             at: now,
             failures: planned.failures + 1,
             revision: planned.revision,
+            longest: self.config.crash.backoff.max,
         };
-        self.child.is_none()
+        self.child.is_none() && self.last_end.is_none()
     }
 
     fn exited(&mut self, now: Time, instance: InstanceId, how: Ended, left: Leftovers) {
+        if self.exited_beside(now, instance, how, left) {
+            return;
+        }
         let (policy, grace) = (self.config.leftovers, self.config.stop.timeout());
         let Some(child) = self.child_mut(instance).filter(|child| child.lives()) else {
             return;
@@ -380,7 +401,7 @@ impl Law {
         if self.end.is_some() {
             return;
         }
-        if told {
+        if told || self.succeeded(now, interrupted) {
             return;
         }
         match (self.crashes.is_success(how), self.crashes.follows(how)) {
@@ -441,6 +462,7 @@ impl Law {
         self.inquiry = Inquiry::None;
         self.crashes.drop_pause();
         self.adopts = Adopts::No;
+        self.beside.unwanted();
         if !matches!(self.launch, Launch::Spawning(_)) {
             self.launch = Launch::None;
         }
@@ -467,16 +489,6 @@ impl Law {
     fn is_interrupted(&self, child: &Child, now: Time) -> bool {
         let grace = self.config.stop.timeout();
         child.interrupted.is_some_and(|at| now < at + grace + SLACK)
-    }
-
-    fn child_mut(&mut self, instance: InstanceId) -> Option<&mut Child> {
-        self.child.as_mut().filter(|child| child.id == instance)
-    }
-
-    /// The child that lives, and that nobody told to end.
-    fn healthy(&self) -> Option<&Child> {
-        let child = self.child.as_ref();
-        child.filter(|child| child.lives() && !child.is_told())
     }
 
     fn sweeps(&self) -> bool {

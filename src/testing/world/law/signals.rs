@@ -5,6 +5,7 @@ use crate::supervisor::id::InstanceId;
 use crate::supervisor::signal::{Origin, Signal};
 use crate::supervisor::time::Time;
 
+use super::child::Child;
 use super::end::Why;
 use super::{Launch, Law};
 
@@ -27,43 +28,66 @@ impl Law {
         };
         if let Mapped::To(new) = mapped
             && origin == Origin::Process
-            && let Some(child) = self.child.as_mut().filter(|child| child.lives())
         {
-            child.must_get(new);
+            self.must_reach(new);
         }
     }
 
+    /// Those who serve, or will: not one that is leaving.
+    fn must_reach(&mut self, signal: Signal) {
+        let all = self.child.iter_mut().chain(self.beside.newcomer_mut());
+        for child in all.filter(|child| child.lives()) {
+            child.must_get(signal);
+        }
+    }
+
+    /// What the job was before this signal.
+    fn job(&mut self, signal: Signal, passes_on: bool) -> Job {
+        if is_job_control(signal) {
+            self.owed_stop = Some(signal);
+            self.job = if passes_on { Job::Passed } else { Job::Had };
+        }
+        if signal == Signal::CONT {
+            return std::mem::replace(&mut self.job, Job::Runs);
+        }
+        self.job
+    }
+
     fn ordered(&mut self, now: Time, signal: Signal, origin: Origin) {
-        let child = self.child.as_mut().filter(|child| child.gone.is_none());
+        let child = self.child.as_ref().filter(|child| child.gone.is_none());
         let lives = child.as_ref().is_some_and(|child| child.lives());
         let untold = child
             .as_ref()
             .is_some_and(|child| child.lives() && !child.is_told());
         let hangs_up = signal == Signal::HUP && origin == Origin::Terminal;
         let interrupts = hangs_up || signal == Signal::INT || signal == Signal::QUIT;
-        let passes_on = lives && origin == Origin::Process;
-        if is_job_control(signal) {
-            self.owed_stop = Some(signal);
-            self.job = if passes_on { Job::Passed } else { Job::Had };
-        }
-        let job = self.job;
-        if signal == Signal::CONT {
-            self.job = Job::Runs;
-        }
-        if let Some(child) = child {
-            // The shell continued all of a job that the terminal had stopped; and what KILL reached
-            // needs no CONT.
-            let needs_it = child.is_suspended() && !child.is_killed();
-            let goes_on = signal == Signal::CONT && job == Job::Had && !needs_it;
-            if passes_on && signal != Signal::TERM && !goes_on {
-                child.must_get(signal);
-            }
-            if interrupts {
+        let job = self.job(signal, lives && origin == Origin::Process);
+        let passes = origin == Origin::Process && signal != Signal::TERM;
+        if interrupts {
+            let main = self.child.iter_mut().filter(|child| child.gone.is_none());
+            for child in main.chain(self.beside.leaving_mut()) {
+                if passes && child.lives() {
+                    child.must_get(signal);
+                }
                 child.interrupt(now, signal);
             }
-            if interrupts && untold && !matches!(self.launch, Launch::Failed { .. }) {
-                self.launch = Launch::None;
+            if untold {
+                self.beside.unwanted();
+                match self.launch {
+                    Launch::Preparing(_) | Launch::Prepared(_) => self.launch = Launch::None,
+                    Launch::None | Launch::Spawning(_) | Launch::Failed { .. } => {}
+                }
             }
+        } else if passes && signal == Signal::CONT && job == Job::Had {
+            // The shell continued all of a job that the terminal had stopped; and what KILL reached
+            // needs no CONT.
+            let all = self.child.iter_mut().chain(self.beside.newcomer_mut());
+            let needs_it = |child: &Child| child.is_suspended() && !child.is_killed();
+            for child in all.filter(|child| child.lives() && needs_it(child)) {
+                child.must_get(signal);
+            }
+        } else if passes {
+            self.must_reach(signal);
         }
         if signal == Signal::TERM || (interrupts && !untold) {
             let spawning = matches!(self.launch, Launch::Spawning(_));
