@@ -18,7 +18,7 @@ use std::os::fd::OwnedFd;
 
 use nix::sys::signal::{SigSet, raise};
 
-use super::spawn::signal_queue;
+use super::spawn::{is_pending, signal_queue};
 use crate::supervisor::signal::Signal;
 
 /// What the kernel writes for one signal: `struct signalfd_siginfo`.
@@ -44,8 +44,13 @@ pub fn queue(signals: &[Signal]) -> io::Result<OwnedFd> {
 }
 
 /// Stops this process as a queued signal would have, until somebody sends CONT; PID 1 and an
-/// orphaned process group do not stop. To be called on the only thread that lives for long.
+/// orphaned process group do not stop, nor anybody whom a CONT has overtaken. To be called on the
+/// only thread that lives for long.
 pub fn stop_self(signal: Signal) {
+    // The kernel would drop it for the stop.
+    if is_pending(Signal::CONT) {
+        return;
+    }
     let Ok(signal) = nix::sys::signal::Signal::try_from(signal.0) else {
         return;
     };

@@ -424,6 +424,14 @@ pub(super) fn signal_queue(signals: &[Signal]) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// Whether a blocked signal waits to be read. (nix has no form of it.)
+pub(super) fn is_pending(signal: Signal) -> bool {
+    let mut pending = 0u64;
+    // SAFETY: the pointer is to a signal set as the kernel knows it, of the size that is passed.
+    unsafe { libc::syscall(libc::SYS_rt_sigpending, &raw mut pending, MASK_BYTES) };
+    pending & bit(signal.0) != 0
+}
+
 /// Takes the next change of any child, without waiting. `None`: children, but nothing new. (nix's
 /// form loses the process when a real-time signal ended it.)
 pub(super) fn wait_any() -> Result<Option<(u32, Change)>, Errno> {

@@ -144,18 +144,14 @@ impl Life {
         }
     }
 
-    /// Waits for one thing to happen. What already happened to children comes first, but for the
-    /// signals that came before: the terminal's Ctrl-C may be why a child ended.
+    /// Waits for one thing to happen. What already happened to children comes first.
     async fn wait(&mut self) -> io::Result<()> {
         let deadline = self.core.deadline();
         tokio::select! {
             biased;
             changed = self.children.next() => {
                 changed?;
-                while let Some(received) = self.signals.heard() {
-                    self.tell_signal(received);
-                }
-                self.executor.reap(&mut self.events);
+                self.tell_changes();
             }
             received = self.signals.next() => {
                 let received = received?;
@@ -172,6 +168,22 @@ impl Life {
             self.events.push_front(Event::Resumed);
         }
         Ok(())
+    }
+
+    /// What happened to children: first that one stopped or goes on, which a stop signal must know;
+    /// then the signals that came by now, because the terminal's Ctrl-C may be why one ended; then
+    /// the rest.
+    fn tell_changes(&mut self) {
+        let mut news = VecDeque::new();
+        self.executor.reap(&mut news);
+        let is_motion =
+            |event: &Event| matches!(event, Event::Stopped { .. } | Event::Continued { .. });
+        let (motions, rest): (VecDeque<_>, VecDeque<_>) = news.into_iter().partition(is_motion);
+        self.events.extend(motions);
+        while let Some(received) = self.signals.heard() {
+            self.tell_signal(received);
+        }
+        self.events.extend(rest);
     }
 
     fn tell_signal(&mut self, received: Received) {
