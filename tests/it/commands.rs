@@ -7,8 +7,7 @@ use changeover::testing::heroku::{Fault, Options, Simulator};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::skip::skipped;
-use crate::support::world::{children_of, eventually};
+use crate::support::world::{UNSHARE, can_unshare, children_of, eventually};
 
 const URL: &str = "postgres://u:it's-CANARY@127.0.0.1:1/d";
 
@@ -158,29 +157,6 @@ fn check_reports_line_by_line() {
     let (code, out, _) = run(&heroku, &["check", "--app", "other"], &[]);
     assert_eq!(code, Some(78), "{out}");
     assert!(out.contains("✗ app"), "{out}");
-}
-
-/// Becomes PID 1 of a namespace of its own.
-const UNSHARE: [&str; 7] = [
-    "unshare",
-    "--user",
-    "--map-root-user",
-    "--pid",
-    "--fork",
-    "--kill-child",
-    "--mount-proc",
-];
-
-fn can_unshare() -> bool {
-    let tried = Command::new(UNSHARE[0])
-        .args(&UNSHARE[1..])
-        .arg("true")
-        .output();
-    let can = tried.is_ok_and(|output| output.status.success());
-    if !can {
-        skipped("this machine allows no PID namespaces");
-    }
-    can
 }
 
 /// To PID 1 no signal does by itself what it does to everybody else.

@@ -9,6 +9,7 @@ mod children;
 mod cli;
 mod client;
 mod commands;
+mod conformance;
 mod env_file;
 mod examples;
 mod faults;

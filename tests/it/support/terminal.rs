@@ -22,6 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The keys that a terminal turns into signals.
 pub(crate) const CTRL_C: &str = "\x03";
+pub(crate) const CTRL_BACKSLASH: &str = "\x1c";
 pub(crate) const CTRL_Z: &str = "\x1a";
 
 /// A terminal, and who leads the session on it.
@@ -30,6 +31,8 @@ pub(crate) struct Terminal {
     keys: File,
     /// Kept open: a terminal that everybody has closed forgets its settings.
     end: File,
+    /// How it was set before anybody ran on it.
+    pub(crate) initial: String,
     seen: Arc<(Mutex<String>, Condvar)>,
     cursor: usize,
     mark: String,
@@ -72,6 +75,7 @@ impl Terminal {
             .custom_flags(nix::libc::O_NOCTTY)
             .open(&path)
             .unwrap();
+        let initial = stty(&slave, &["-g"]);
         let end = || Stdio::from(slave.try_clone().unwrap());
         command.stdin(end()).stdout(end()).stderr(end());
         let leader = command.env("TERM", "vt100").spawn().unwrap();
@@ -82,6 +86,7 @@ impl Terminal {
             leader,
             keys,
             end: slave,
+            initial,
             seen,
             cursor: 0,
             mark: supervise.mark,
@@ -138,12 +143,12 @@ impl Terminal {
 
     /// How the terminal is set, as `stty` writes it.
     pub(crate) fn settings(&self) -> String {
-        self.stty(&["-g"])
+        stty(&self.end, &["-g"])
     }
 
     /// Another window size.
     pub(crate) fn resize(&self, rows: u32) {
-        self.stty(&["rows", &rows.to_string()]);
+        stty(&self.end, &["rows", &rows.to_string()]);
     }
 
     /// Waits for the end of the session's leader; its code.
@@ -160,15 +165,6 @@ impl Terminal {
         status
             .code()
             .unwrap_or_else(|| panic!("{status}\n{}", self.text()))
-    }
-
-    fn stty(&self, arguments: &[&str]) -> String {
-        let mut stty = Command::new("stty");
-        let output = stty
-            .args(arguments)
-            .stdin(self.end.try_clone().unwrap())
-            .output();
-        String::from_utf8(output.unwrap().stdout).unwrap()
     }
 }
 
@@ -192,4 +188,10 @@ fn watch(master: OwnedFd, seen: Arc<(Mutex<String>, Condvar)>) {
             seen.1.notify_all();
         }
     });
+}
+
+fn stty(terminal: &File, arguments: &[&str]) -> String {
+    let mut stty = Command::new("stty");
+    stty.args(arguments).stdin(terminal.try_clone().unwrap());
+    String::from_utf8(stty.output().unwrap().stdout).unwrap()
 }

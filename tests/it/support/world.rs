@@ -2,10 +2,13 @@
 //! something to be so.
 
 use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+
+use crate::skip::skipped;
 
 /// Looks this often, with a pause of `PAUSE`: a minute, on a machine that has time for us.
 const TRIES: u32 = 6_000;
@@ -20,6 +23,30 @@ pub(crate) fn eventually(what: &str, mut so: impl FnMut() -> bool) {
         std::thread::park_timeout(PAUSE);
     }
     panic!("never: {what}");
+}
+
+/// Becomes PID 1 of a namespace of its own.
+pub(crate) const UNSHARE: [&str; 7] = [
+    "unshare",
+    "--user",
+    "--map-root-user",
+    "--pid",
+    "--fork",
+    "--kill-child",
+    "--mount-proc",
+];
+
+/// Whether this machine lets us; says so if not.
+pub(crate) fn can_unshare() -> bool {
+    let tried = Command::new(UNSHARE[0])
+        .args(&UNSHARE[1..])
+        .arg("true")
+        .output();
+    let can = tried.is_ok_and(|output| output.status.success());
+    if !can {
+        skipped("this machine allows no PID namespaces");
+    }
+    can
 }
 
 /// One process, never a later one with its number.
