@@ -15,6 +15,9 @@ use super::parts;
 const ON_TERMINAL: &str = "--order (CHANGEOVER_ORDER) is start-first, and two programs at once cannot share this \
     terminal: leave --order out here, or run it without a terminal, as a service does";
 
+const BLIND: &str = "/proc is missing, or shows another PID namespace: what the program leaves behind is only found in \
+    its process group, so other processes of it may live on after a restart; mount /proc here (unshare --mount-proc)";
+
 /// Supervises until the child or a signal ends it.
 pub(super) fn run(
     mut config: Config,
@@ -23,6 +26,9 @@ pub(super) fn run(
     started_with: process::Inherited,
 ) -> Result<ExitCode, Failure> {
     process::become_subreaper()?;
+    if !process::sees_us() {
+        tracing::warn!("{BLIND}");
+    }
     let group = if process::has_controlling_terminal() {
         Group::Shared
     } else {

@@ -91,6 +91,14 @@ impl Process {
     }
 }
 
+/// Whether `/proc` is there, and numbers processes as we do: in a PID namespace that was left
+/// without a `/proc` of its own it shows strangers under our children's numbers.
+#[must_use]
+pub fn sees_us() -> bool {
+    let own = process::id().to_string();
+    fs::read_link("/proc/self").is_ok_and(|named| named.as_os_str() == own.as_str())
+}
+
 /// In the order of their numbers.
 pub(super) fn pids() -> BTreeSet<u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();

@@ -6,6 +6,8 @@
 //! carries a mark in its environment; where no environment can be read or all were cleared, by the
 //! times at which it and its ancestors started.
 //!
+//! Where `/proc` is missing, the leader's process group is all that is known (`group.rs`).
+//!
 //! A scan costs about a millisecond: only when `collect` says that children are left.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +17,8 @@ use std::process;
 use crate::supervisor::event::Member;
 use crate::supervisor::signal::Signal;
 
-use super::procfs::{Ancestry, Process, StartTime, follow, pids, read_mark};
+use super::group;
+use super::procfs::{Ancestry, Process, StartTime, follow, pids, read_mark, sees_us};
 use super::spawn::{pidfd_open, pidfd_signal};
 
 /// Looks this often for processes that were forked while others were signalled. No more: those that
@@ -37,6 +40,15 @@ pub struct Tree {
     mark: String,
     leader: u32,
     start: StartTime,
+    sight: Sight,
+}
+
+/// What can be seen of processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sight {
+    Procfs,
+    /// `/proc` is not there, or not ours.
+    None,
 }
 
 /// What `signal_all` did.
@@ -56,14 +68,31 @@ impl Tree {
             mark,
             leader,
             start,
+            sight: if sees_us() {
+                Sight::Procfs
+            } else {
+                Sight::None
+            },
         }
     }
 
-    /// The members that live. A zombie is none; but where members die too quickly for us to be sure
-    /// of the living, those that died in the last look stand for the children that they may have
-    /// left.
+    /// Whether no member lives, as far as can be seen.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        match self.sight {
+            Sight::Procfs => self.members().is_empty(),
+            Sight::None => !group::has_children(self.leader),
+        }
+    }
+
+    /// The members that live, where they can be seen. A zombie is none; but where members die too
+    /// quickly for us to be sure of the living, those that died in the last look stand for the
+    /// children that they may have left.
     #[must_use]
     pub fn members(&self) -> Vec<Member> {
+        if self.sight == Sight::None {
+            return Vec::new();
+        }
         let mut dead = BTreeSet::new();
         let mut found = BTreeMap::new();
         for _ in 0..SCANS_MAX {
@@ -85,6 +114,9 @@ impl Tree {
     /// Whether one process is a member, without a scan.
     #[must_use]
     pub fn contains(&self, pid: u32) -> bool {
+        if self.sight == Sight::None {
+            return pid == self.leader && group::has_children(pid);
+        }
         match Process::read(pid).map(|process| follow(&process, Process::read)) {
             Some(Ancestry::Ours(line)) => self.owns(&line, &mut read_mark, None),
             Some(Ancestry::Stranger | Ancestry::Broken) | None => false,
@@ -94,6 +126,12 @@ impl Tree {
     /// Sends a signal to every member, also to those that are forked meanwhile. A signal other than
     /// KILL is followed by CONT, or a stopped process would never see it.
     pub fn signal_all(&self, signal: Signal) -> Swept {
+        if self.sight == Sight::None {
+            return Swept {
+                signalled: group::signal_all(self.leader, signal),
+                settled: true,
+            };
+        }
         let (mut seen, mut dead) = (BTreeSet::new(), BTreeSet::new());
         let mut signalled = 0;
         for _ in 0..SCANS_MAX {

@@ -217,6 +217,6 @@ impl Children {
 impl Known {
     /// Without any child the tree is empty for certain; else a look into `/proc` tells.
     fn is_empty(&self, children: process::Children) -> bool {
-        children == process::Children::None || self.tree.members().is_empty()
+        children == process::Children::None || self.tree.is_empty()
     }
 }

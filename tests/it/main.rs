@@ -17,6 +17,7 @@ mod heroku_cli;
 mod listen;
 mod login;
 mod network;
+mod pid1;
 mod process;
 mod raw_http;
 mod readme;
