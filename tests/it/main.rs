@@ -10,6 +10,7 @@ mod cli;
 mod client;
 mod commands;
 mod conformance;
+mod crowds;
 mod env_file;
 mod examples;
 mod faults;
