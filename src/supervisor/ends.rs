@@ -70,6 +70,29 @@ impl Service {
         }
     }
 
+    /// A child that missed its watchdog, and that not even KILL ends, is as good as one that failed.
+    pub(super) fn give_up(&mut self, turn: &mut Turn<'_>, desired: Option<&Desired>) {
+        let is_given_up = match &self.phase {
+            Phase::Running { instance: child }
+            | Phase::Preparing { old: child, .. }
+            | Phase::Postponed { old: child, .. } => child.gone().is_some(),
+            Phase::Waiting(_)
+            | Phase::Starting { .. }
+            | Phase::Joining { .. }
+            | Phase::Overlapping { .. }
+            | Phase::Replacing { .. }
+            | Phase::Asking { .. }
+            | Phase::AwaitingCredential { .. }
+            | Phase::Pausing { .. }
+            | Phase::BackingOff { .. }
+            | Phase::ShuttingDown(_)
+            | Phase::Done => false,
+        };
+        if is_given_up {
+            self.decide_end(turn, Finish::Failed, desired);
+        }
+    }
+
     /// What follows from a leader's end.
     pub(super) fn decide_end(
         &mut self,

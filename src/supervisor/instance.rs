@@ -57,6 +57,7 @@ enum State {
     /// KILL went to the whole tree while the leader lived.
     Killed {
         course: Course,
+        interrupted: Option<Time>,
         since: Time,
         give_up: Time,
         looks: Looks,
@@ -228,6 +229,7 @@ impl Instance {
                 self.kill_tree(turn);
                 self.state = State::Killed {
                     course: self.course().unwrap_or(Course::Stop),
+                    interrupted: self.interrupted_at(),
                     since: self.stopping_since().unwrap_or(turn.now),
                     give_up: turn.now + UNKILLABLE,
                     looks: Looks::soon(turn.now),
@@ -281,23 +283,37 @@ impl Instance {
         }
     }
 
-    /// Until when an end counts as what a person's INT or QUIT wanted.
+    /// Until when an end counts as what a person's INT or QUIT wanted. One that we told to stop
+    /// ends for that.
     pub(super) fn interrupted_until(&self, turn: &Turn<'_>) -> Option<Time> {
+        match self.course() {
+            None | Some(Course::Abort) if self.lives() => self
+                .interrupted_at()
+                .map(|at| at + turn.config.stop.timeout()),
+            None | Some(Course::Abort | Course::Stop) => None,
+        }
+    }
+
+    /// When a person's INT or QUIT last reached it.
+    fn interrupted_at(&self) -> Option<Time> {
         match self.state {
             State::Live { interrupted, .. }
-            | State::Stopping {
-                course: Course::Abort,
-                interrupted,
-                ..
-            } => interrupted.map(|at| at + turn.config.stop.timeout()),
-            State::Stopping {
-                course: Course::Stop,
-                ..
-            }
+            | State::Stopping { interrupted, .. }
+            | State::Killed { interrupted, .. }
+            | State::Sweeping { interrupted, .. } => interrupted,
+            State::SweepKilled { .. } | State::Gone { .. } => None,
+        }
+    }
+
+    /// Whether its leader lives, and nobody began to end it.
+    pub(super) fn is_untouched(&self) -> bool {
+        match self.state {
+            State::Live { .. } => true,
+            State::Stopping { .. }
             | State::Killed { .. }
             | State::Sweeping { .. }
             | State::SweepKilled { .. }
-            | State::Gone { .. } => None,
+            | State::Gone { .. } => false,
         }
     }
 

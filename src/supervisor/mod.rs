@@ -174,7 +174,10 @@ impl Machines<'_> {
             Event::TreeListed { instance, alive } => service.on_tree_listed(turn, instance, alive),
             Event::Stopped { instance } => service.on_suspended(instance),
             Event::Continued { instance } => service.on_continued(turn, instance),
-            Event::Said { instance, word } => service.on_word(turn, instance, word),
+            Event::Said { instance, word } => {
+                service.on_word(turn, instance, word);
+                self.act_if_unprotected(turn);
+            }
             Event::Signal { signal, origin } => service.on_signal(turn, signal, origin),
             Event::Resumed => turn.want(Want::Fetch),
             Event::Wake => {}
@@ -237,6 +240,9 @@ impl Machines<'_> {
                 self.service.on_deadline(turn, self.change.desired());
             }
             self.hush(turn);
+            if service {
+                self.act_if_unprotected(turn);
+            }
             self.satisfy(turn);
             // Last, so that a poll that is due is the request that the others want.
             let watch = due(self.watch.deadline());

@@ -126,8 +126,17 @@ impl Phase {
             | Self::Preparing { old: child, .. }
             | Self::Postponed { old: child, .. }
             | Self::Joining { old: child, .. }
-            | Self::Overlapping { old: child, .. } => Protect::Child(child.child()),
-            Self::Waiting(_)
+            | Self::Overlapping { old: child, .. }
+                if child.is_untouched() =>
+            {
+                Protect::Child(child.child())
+            }
+            Self::Running { .. }
+            | Self::Preparing { .. }
+            | Self::Postponed { .. }
+            | Self::Joining { .. }
+            | Self::Overlapping { .. }
+            | Self::Waiting(_)
             | Self::Starting { .. }
             | Self::Replacing { .. }
             | Self::Asking { .. }

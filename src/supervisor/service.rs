@@ -287,6 +287,7 @@ impl Service {
         for instance in self.instances_mut() {
             instance.on_deadline(turn);
         }
+        self.give_up(turn, desired);
         let now = turn.now;
         self.phase = match (self.take(), desired) {
             (Phase::Postponed { old, again, until }, Some(desired)) if until <= now => {

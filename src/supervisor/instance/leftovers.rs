@@ -24,13 +24,7 @@ impl Instance {
         if !self.lives() {
             return;
         }
-        let interrupted = match self.state {
-            State::Live { interrupted, .. } | State::Stopping { interrupted, .. } => interrupted,
-            State::Killed { .. }
-            | State::Sweeping { .. }
-            | State::SweepKilled { .. }
-            | State::Gone { .. } => None,
-        };
+        let interrupted = self.interrupted_at();
         let end = End {
             ended,
             at: turn.now,
