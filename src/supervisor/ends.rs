@@ -70,7 +70,7 @@ impl Service {
         }
     }
 
-    /// A child that missed its watchdog, and that not even KILL ends, is as good as one that failed.
+    /// A child that missed its watchdog and that not even KILL ends: as good as one that failed.
     pub(super) fn give_up(&mut self, turn: &mut Turn<'_>, desired: Option<&Desired>) {
         let is_given_up = match &self.phase {
             Phase::Running { instance: child }

@@ -24,10 +24,11 @@ impl World<'_> {
             Happening::Prepared { instance, disk } => self.prepared(instance, disk),
             Happening::Spawned { instance } => self.spawned(instance),
             Happening::Says { instance, word } => {
-                match self.process_mut(instance).filter(|it| it.can_speak()) {
-                    Some(_) => self.step(Event::Said { instance, word }, None),
-                    None => Ok(()),
+                if self.process_mut(instance).is_some_and(|it| it.can_speak()) {
+                    self.plan_heartbeat(instance, &word);
+                    self.step(Event::Said { instance, word }, None)?;
                 }
+                Ok(())
             }
             Happening::Dies { instance, how, .. } => {
                 if let Some(process) = self.process_mut(instance)
@@ -164,6 +165,27 @@ impl World<'_> {
         self.step(Event::TreeListed { instance, alive }, None)
     }
 
+    /// One that promised to be heard of is, until it hangs.
+    fn plan_heartbeat(&mut self, instance: InstanceId, word: &Word) {
+        let Readiness::Notify {
+            watchdog: Some(watchdog),
+        } = self.settings.ready
+        else {
+            return;
+        };
+        let hangs = self.season == Season::Storm && self.dice.one_in(12);
+        if hangs || !matches!(word, Word::Ready | Word::Alive) {
+            return;
+        }
+        let word = if self.season == Season::Storm && self.dice.one_in(40) {
+            Word::Trip
+        } else {
+            Word::Alive
+        };
+        self.agenda
+            .plan(self.now + watchdog / 2, Happening::Says { instance, word });
+    }
+
     /// Readiness soon, late or never; other words in between.
     fn plan_words(&mut self, instance: InstanceId) {
         if !matches!(self.settings.ready, Readiness::Notify { .. }) {
@@ -178,7 +200,7 @@ impl World<'_> {
             (Season::Storm, _) => Some(self.dice.ms(0, limit.min(1500))),
         };
         let others = match self.dice.below(3) {
-            0 => Word::Alive,
+            0 => Word::Status("loading".to_owned()),
             1 => Word::Stopping,
             _ => Word::Status("fine".to_owned()),
         };

@@ -153,6 +153,10 @@ impl Process {
                 Manners::Polite(after, how) => self.die_in(after, how),
                 Manners::Deaf => None,
             },
+            (Signal::ABRT, Leader::Runs) if !dice.one_in(4) => {
+                let how = dice.pick(&[Ended::Signal(signal), Ended::Code(0)]);
+                self.die_in(dice.ms(0, 3000), how)
+            }
             (Signal::INT | Signal::QUIT | Signal::HUP, Leader::Runs) if dice.one_in(2) => {
                 let how = dice.pick(&[Ended::Code(0), Ended::Code(130), Ended::Signal(signal)]);
                 self.die_in(dice.ms(0, 3000), how)

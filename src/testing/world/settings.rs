@@ -188,7 +188,12 @@ impl Settings {
 fn order(dice: &mut Dice) -> (Order, Readiness) {
     let delay = Duration::from_secs(dice.pick(&[0, 2, 20]));
     let notify = Readiness::Notify { watchdog: None };
-    match dice.below(8) {
+    let watchdog = Some(Duration::from_secs(dice.pick(&[2, 20])));
+    match dice.below(9) {
+        8 => (
+            dice.pick(&[Order::StopFirst, Order::StartFirst]),
+            Readiness::Notify { watchdog },
+        ),
         0 => (Order::StopFirst, notify),
         1 => (Order::StartFirst, Readiness::Delay(delay)),
         2..=4 => (Order::StartFirst, notify),

@@ -181,7 +181,7 @@ impl Law {
             return Err("a child is started after the stop began".to_owned());
         }
         let there = self.child.as_ref().filter(|child| child.gone.is_none());
-        planned.beside = there.is_some_and(|child| child.lives() && !child.is_told());
+        planned.beside = there.is_some_and(|child| child.lives() && !child.is_dismissed());
         if there.is_some() && !(planned.beside && self.starts_first()) {
             return Err("two instances at once".to_owned());
         }
@@ -214,6 +214,12 @@ impl Law {
         }
         if signal == Signal::KILL {
             return child.kill(now, &self.config);
+        }
+        if signal == Signal::ABRT {
+            if !is_ending {
+                self.adopts = self.ledger.drop_guard();
+            }
+            return child.aborts(now, &self.config);
         }
         if on_change == OnChange::Signal(signal)
             && proven.is_some_and(|proven| proven != child.values)
@@ -291,7 +297,9 @@ impl Law {
             } => self.ended(now, child.pid, *lived, *stopping),
             Notice::StillAlive { pid, after, .. } => self.tells_list(now, *pid, *after),
             Notice::SweepFailed { pid } => match self.child_mut(of_pid(*pid)) {
-                Some(child) => child.given_up(now),
+                Some(child) => child
+                    .given_up(now)
+                    .map(|()| self.given_up(now, of_pid(*pid))),
                 None => Err("a tree is given up, and there was none".to_owned()),
             },
             Notice::RolledBack { retry_in, .. } => self.rolls_back(now, *retry_in),
@@ -303,7 +311,7 @@ impl Law {
             }
             Notice::NothingFound { ended } => {
                 self.inquiry.finds_nothing(now)?;
-                if self.crashes.follows(*ended) {
+                if self.is_followed(*ended) {
                     return Err("an end is called final that --restart does not".to_owned());
                 }
                 self.begin_end(now, Why::ChildsOwn);
@@ -313,7 +321,7 @@ impl Law {
             Notice::Restarting { pause } => self.pauses(now, *pause),
             Notice::RestartLimit { ended, .. } => {
                 self.conclude(now, *ended)?;
-                self.crashes.gives_up(now, *ended)?;
+                self.crashes.gives_up(now, self.is_followed(*ended))?;
                 self.begin_end(now, Why::TooMany);
                 Ok(())
             }

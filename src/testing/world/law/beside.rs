@@ -123,7 +123,8 @@ impl Law {
     }
 
     /// Once the newcomer is ready it serves, if it still may.
-    pub(super) fn said(&mut self, instance: InstanceId, word: &Word) {
+    pub(super) fn said(&mut self, now: Time, instance: InstanceId, word: &Word) {
+        self.said_to_watchdog(now, instance, word);
         if *word != Word::Ready {
             return;
         }

@@ -9,6 +9,7 @@ use crate::testing::world::bounds::{SLACK, SWEEP, UNKILLABLE};
 use crate::testing::world::values::Values;
 
 use super::lists::Lists;
+use super::watchdog::Watchdog;
 
 /// The newest instance, as the supervisor's events and actions tell of it.
 #[derive(Debug)]
@@ -23,14 +24,15 @@ pub(super) struct Child {
     pub(super) ended: Option<End>,
     /// Nothing of it is left, or nothing that could be ended.
     pub(super) gone: Option<Time>,
-    motion: Motion,
+    pub(super) motion: Motion,
     /// INTs that came while it was stopping, or what it left.
-    interrupts: u32,
-    killed: Option<Time>,
+    pub(super) interrupts: u32,
+    pub(super) killed: Option<Time>,
     swept: Option<Time>,
-    owed: Owed,
+    pub(super) owed: Owed,
     /// A stranger's signal that it must get in this very step.
     forward: Option<Signal>,
+    pub(super) watchdog: Watchdog,
     pub(super) lists: Option<Lists>,
 }
 
@@ -49,14 +51,14 @@ pub(super) struct End {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Motion {
+pub(super) enum Motion {
     Runs,
     Suspended,
 }
 
 /// What the supervisor must do in this very step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Owed {
+pub(super) enum Owed {
     Nothing,
     /// CONT, after a stop signal to a suspended leader.
     Cont,
@@ -66,6 +68,8 @@ enum Owed {
     Kill,
     /// The first stop signal: another child has taken its place, or it is not wanted.
     Stop,
+    /// ABRT: it asks to be treated as hung.
+    Abort,
 }
 
 impl Child {
@@ -85,6 +89,7 @@ impl Child {
             swept: None,
             owed: Owed::Nothing,
             forward: None,
+            watchdog: Watchdog::Asleep,
             lists: None,
         }
     }
@@ -96,7 +101,7 @@ impl Child {
 
     /// Whether the supervisor began to end it.
     pub(super) fn is_told(&self) -> bool {
-        self.stop.is_some() || self.killed.is_some()
+        self.stop.is_some() || self.killed.is_some() || self.aborted().is_some()
     }
 
     pub(super) fn is_killed(&self) -> bool {
@@ -118,7 +123,8 @@ impl Child {
 
     /// When the supervisor began to end it.
     pub(super) fn told_at(&self) -> Option<Time> {
-        self.stop.map(|stop| stop.since).or(self.killed)
+        let stopped = self.stop.map(|stop| stop.since);
+        stopped.or(self.aborted()).or(self.killed)
     }
 
     pub(super) fn is_suspended(&self) -> bool {
@@ -142,6 +148,9 @@ impl Child {
             self.interrupted = Some(now);
         } else if signal == Signal::INT && self.killed.is_none() {
             self.interrupts += 1;
+            if self.aborted().is_some() {
+                self.interrupted.get_or_insert(now);
+            }
             if self.interrupts == 2 {
                 self.owed = Owed::Kill;
             }
@@ -230,7 +239,7 @@ impl Child {
             Some(before) => now >= steps.last + before.wait,
             None => true,
         };
-        if !waited || self.killed.is_some() {
+        if !waited || self.killed.is_some() || self.aborted().is_some() {
             return Err(format!("{signal} comes too early, or too late"));
         }
         self.stop = Some(Steps {
@@ -290,6 +299,7 @@ impl Child {
             ));
         }
         self.check_lists(now, config)?;
+        self.check_watchdog(now, config)?;
         let (what, due) = match (self.killed, self.ended) {
             (Some(killed), _) => ("giving it up", Some(killed + UNKILLABLE)),
             (None, Some(_)) => (
@@ -298,7 +308,9 @@ impl Child {
             ),
             (None, None) => (
                 "the next stop signal",
-                self.stop.and_then(|stop| stop.due(config)),
+                self.stop
+                    .and_then(|stop| stop.due(config))
+                    .or(self.abort_due(config)),
             ),
         };
         match due {
@@ -308,6 +320,9 @@ impl Child {
     }
 
     fn kill_due(&self, config: &Config) -> Option<Time> {
+        if let Some(due) = self.abort_due(config) {
+            return Some(due);
+        }
         let steps = self.stop?;
         (steps.taken == config.stop.0.len()).then(|| steps.due(config))?
     }

@@ -84,7 +84,8 @@ impl Crashes {
         child: &Child,
         pause: Duration,
     ) -> Result<(), String> {
-        let Some(end) = child.ended.filter(|end| self.follows(end.how)) else {
+        let hung = child.aborted().is_some();
+        let Some(end) = child.ended.filter(|end| hung || self.follows(end.how)) else {
             return Err("a restart that --restart forbids".to_owned());
         };
         if self.pause != Pause::Due {
@@ -110,8 +111,8 @@ impl Crashes {
     }
 
     /// `--max-restarts` was met.
-    pub(super) fn gives_up(&self, now: Time, how: Ended) -> Result<(), String> {
-        if self.pause == Pause::Due && self.follows(how) && self.is_full(now) {
+    pub(super) fn gives_up(&self, now: Time, followed: bool) -> Result<(), String> {
+        if self.pause == Pause::Due && followed && self.is_full(now) {
             Ok(())
         } else {
             Err("--max-restarts was not met".to_owned())

@@ -34,6 +34,7 @@ impl Law {
     /// needs no successor.
     pub(super) fn prepared(&mut self, planned: Planned) {
         self.env_file = self.env_file.written(planned.values);
+        self.dooms();
         let has_them = |child: &Child| child.values == planned.values;
         self.launch = if self.healthy().is_some_and(has_them) {
             Launch::None

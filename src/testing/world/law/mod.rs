@@ -16,6 +16,7 @@ mod lists;
 mod notices;
 mod requests;
 mod signals;
+mod watchdog;
 
 use crate::supervisor::config::{Config, LeftoverPolicy, Logins, Watching};
 use crate::supervisor::event::{Ended, Event, FailureKind, FetchOutcome, Leftovers, SpawnError};
@@ -199,9 +200,14 @@ impl Law {
                 }
             }
             Event::TreeListed { instance, alive } => self.listed(now, *instance, alive),
-            Event::Said { instance, word } => self.said(*instance, word),
+            Event::Said { instance, word } => self.said(now, *instance, word),
             Event::Stopped { instance } => self.suspended(*instance, true),
-            Event::Continued { instance } => self.suspended(*instance, false),
+            Event::Continued { instance } => {
+                self.suspended(*instance, false);
+                if let Some(child) = self.child_mut(*instance) {
+                    child.heard(now);
+                }
+            }
             Event::Signal { signal, origin } => self.signal(now, *signal, *origin),
             Event::Resumed => self.evidence(now),
             Event::Wake => {}
@@ -295,7 +301,7 @@ impl Law {
                 let content = child.values == proven && filed
                     || self.beside.newcomes_with() == Some(proven)
                     || self.is_interrupted(child, now);
-                if content && !child.is_told() {
+                if (content && !child.is_told()) || child.aborted().is_some() {
                     Ok(())
                 } else {
                     idle("a change")
@@ -395,9 +401,9 @@ impl Law {
             return;
         };
         let interrupted = child.interrupted.is_some_and(|at| now <= at + grace);
-        let told = child.is_told();
+        let told = child.is_dismissed();
         child.exited(now, how, left, policy);
-        let values = child.values;
+        let (values, hung) = (child.values, child.aborted().is_some());
         if self.end.is_some() {
             return;
         }
@@ -406,6 +412,7 @@ impl Law {
         }
         match (self.crashes.is_success(how), self.crashes.follows(how)) {
             _ if interrupted => self.begin_end(now, Why::ChildsOwn),
+            _ if hung => self.failed(now, values, how),
             (true, false) => self.begin_end(now, Why::ChildsOwn),
             (true, true) => self.ended_well(values),
             (false, _) => self.failed(now, values, how),
@@ -424,7 +431,7 @@ impl Law {
     /// Nothing explains the child's end but itself: `--restart` decides.
     fn unexplained(&mut self, now: Time, how: Ended) {
         self.inquiry = Inquiry::None;
-        if self.crashes.follows(how) {
+        if self.is_followed(how) {
             self.crashes.is_due();
         } else {
             self.begin_end(now, Why::ChildsOwn);

@@ -58,7 +58,7 @@ impl Law {
         let lives = child.as_ref().is_some_and(|child| child.lives());
         let untold = child
             .as_ref()
-            .is_some_and(|child| child.lives() && !child.is_told());
+            .is_some_and(|child| child.lives() && !child.is_dismissed());
         let hangs_up = signal == Signal::HUP && origin == Origin::Terminal;
         let interrupts = hangs_up || signal == Signal::INT || signal == Signal::QUIT;
         let job = self.job(signal, lives && origin == Origin::Process);

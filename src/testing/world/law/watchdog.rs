@@ -1,0 +1,158 @@
+//! `--watchdog`: a child that is not heard of in time is aborted, and started again.
+
+use crate::supervisor::config::Config;
+use crate::supervisor::event::Ended;
+use crate::supervisor::id::InstanceId;
+use crate::supervisor::readiness::{Readiness, Word};
+use crate::supervisor::time::{Duration, Time};
+use crate::testing::world::bounds::SLACK;
+
+use super::Law;
+use super::child::{Child, Motion, Owed};
+
+/// What is known of a child that promised to be heard of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Watchdog {
+    /// It is not ready, or made no promise.
+    Asleep,
+    /// It was heard of then.
+    Heard(Time),
+    /// ABRT went out then.
+    Aborted(Time),
+    /// The same, and its successor can be started: its end is a part of a restart.
+    Doomed(Time),
+}
+
+impl Child {
+    /// When ABRT went out.
+    pub(super) fn aborted(&self) -> Option<Time> {
+        match self.watchdog {
+            Watchdog::Aborted(at) | Watchdog::Doomed(at) => Some(at),
+            Watchdog::Asleep | Watchdog::Heard(_) => None,
+        }
+    }
+
+    /// Whether its end, when it comes, was asked for by a stop. One that hung has failed.
+    pub(super) fn is_dismissed(&self) -> bool {
+        match self.watchdog {
+            Watchdog::Aborted(_) => false,
+            Watchdog::Asleep | Watchdog::Heard(_) | Watchdog::Doomed(_) => self.is_told(),
+        }
+    }
+
+    /// "then KILL": it has the stop timeout after ABRT.
+    pub(super) fn abort_due(&self, config: &Config) -> Option<Time> {
+        self.aborted().map(|at| at + config.stop.timeout())
+    }
+
+    /// ABRT: only to one that was not heard of for so long, or asked for it.
+    pub(super) fn aborts(&mut self, now: Time, config: &Config) -> Result<(), String> {
+        let (Watchdog::Heard(at), Some(promise)) = (self.watchdog, promise(config)) else {
+            return Err("ABRT to a child that promised nothing".to_owned());
+        };
+        if self.is_told() || self.motion == Motion::Suspended {
+            return Err("ABRT to a child that cannot be heard of".to_owned());
+        }
+        if self.owed != Owed::Abort && now < at + promise {
+            return Err("ABRT to a child that was heard of".to_owned());
+        }
+        self.owed = Owed::Nothing;
+        self.interrupts = u32::from(self.interrupted.is_some());
+        self.watchdog = Watchdog::Aborted(now);
+        Ok(())
+    }
+
+    pub(super) fn check_watchdog(&self, now: Time, config: &Config) -> Result<(), String> {
+        match (self.watchdog, promise(config)) {
+            (Watchdog::Heard(at), Some(promise))
+                if self.lives() && !self.is_told() && self.motion == Motion::Runs =>
+            {
+                if now > at + promise + SLACK {
+                    return Err(format!("{} hangs, and nothing is done", self.id));
+                }
+            }
+            (Watchdog::Asleep | Watchdog::Aborted(_) | Watchdog::Doomed(_), _)
+            | (Watchdog::Heard(_), _) => {}
+        }
+        Ok(())
+    }
+
+    /// While it was stopped it could not be heard of.
+    pub(super) fn heard(&mut self, now: Time) {
+        if let Watchdog::Heard(at) = &mut self.watchdog {
+            *at = now;
+        }
+    }
+}
+
+impl Law {
+    /// What a child says matters to its watchdog.
+    pub(super) fn said_to_watchdog(&mut self, now: Time, instance: InstanceId, word: &Word) {
+        let promised = promise(&self.config).is_some();
+        let Some(child) = self.child_mut(instance) else {
+            return;
+        };
+        let promised = promised && child.lives() && !child.is_told();
+        match (word, child.watchdog) {
+            (Word::Ready, Watchdog::Asleep) if promised => child.watchdog = Watchdog::Heard(now),
+            (Word::Alive, _) => child.heard(now),
+            (Word::Trip, Watchdog::Heard(_)) if promised => child.owed = Owed::Abort,
+            (
+                Word::Ready
+                | Word::Trip
+                | Word::Stopping
+                | Word::Status(_)
+                | Word::ExtendTimeout(_),
+                _,
+            ) => {}
+        }
+    }
+
+    /// Not even KILL ended it: one that hung and served has failed.
+    pub(super) fn given_up(&mut self, now: Time, instance: InstanceId) {
+        let child = self.child.as_ref().filter(|child| child.id == instance);
+        if let Some(child) = child
+            && let Some(end) = child.ended
+            && end.at == now
+            && !child.is_dismissed()
+            && self.end.is_none()
+        {
+            let values = child.values;
+            if !self.succeeded(now, false) {
+                self.failed(now, values, end.how);
+            }
+        }
+    }
+
+    /// "Readiness lost never restarts by itself, except a missed watchdog": whatever `--restart`
+    /// says.
+    pub(super) fn is_followed(&self, how: Ended) -> bool {
+        let hung = self
+            .child
+            .as_ref()
+            .is_some_and(|child| child.aborted().is_some());
+        hung || self.crashes.follows(how)
+    }
+
+    /// A successor can be started: under stop-first, the end of one that hangs is a part of that.
+    pub(super) fn dooms(&mut self) {
+        let starts_first = self.starts_first();
+        if let Some(child) = self.child.as_mut().filter(|child| child.lives())
+            && let Watchdog::Aborted(at) = child.watchdog
+            && !starts_first
+        {
+            child.watchdog = Watchdog::Doomed(at);
+        }
+    }
+}
+
+fn promise(config: &Config) -> Option<Duration> {
+    match config.ready {
+        Readiness::Notify { watchdog } => watchdog,
+        Readiness::None
+        | Readiness::Descriptor(_)
+        | Readiness::Tcp(_)
+        | Readiness::Http(_)
+        | Readiness::Delay(_) => None,
+    }
+}
