@@ -20,7 +20,8 @@ use super::time::{Duration, Time};
 use super::turn::{Turn, Want};
 
 /// A new revision, while a child lives and nobody told it to stop. One that a person interrupted
-/// may be ending: it is left alone until the interrupt is history.
+/// may be ending: it is left alone until the interrupt is history. One that missed its watchdog
+/// ends anyway, and the next starts on the new revision.
 pub(super) fn apply(
     turn: &mut Turn<'_>,
     mut old: Instance,
@@ -36,6 +37,9 @@ pub(super) fn apply(
         .filter(|until| *until > turn.now)
     {
         return Phase::Postponed { old, again, until };
+    }
+    if !old.is_untouched() {
+        return succeed(turn, old, desired);
     }
     match (turn.config.on_change, turn.config.env_file) {
         (OnChange::Restart, _) | (OnChange::Signal(_), EnvFile::Kept) => {
@@ -75,6 +79,10 @@ pub(super) fn proceed(turn: &mut Turn<'_>, mut old: Instance, mut next: Launch) 
     if *old.values == *next.values {
         return Phase::Running { instance: old };
     }
+    if !old.is_untouched() {
+        next.stage = Stage::Prepared;
+        return Phase::Replacing { old, next };
+    }
     match turn.config.on_change {
         OnChange::Restart => {
             next.stage = Stage::Prepared;
@@ -100,7 +108,8 @@ pub(super) fn not_prepared(
     error: SpawnError,
 ) -> Phase {
     let is_written = !matches!(error, SpawnError::Unwritable { .. });
-    let stays = turn.config.on_change != OnChange::Restart || *old.values == *next.values;
+    let is_told = turn.config.on_change != OnChange::Restart && old.is_untouched();
+    let stays = is_told || *old.values == *next.values;
     if is_written && stays {
         return proceed(turn, old, next);
     }

@@ -211,6 +211,7 @@ pub(super) const RARE: &[Impossible] = &[
                 Kind::StaleEnd,
                 Kind::InterruptHeard,
                 Kind::HangUp,
+                Kind::Quit,
                 Kind::SignalHeard,
             ],
         ],
@@ -232,7 +233,7 @@ pub(super) const RARE: &[Impossible] = &[
     },
     Impossible {
         phases: &["Change::Deferred"],
-        kinds: &[STARTS],
+        kinds: &[STARTS, &[Kind::Beside]],
         why: "a splay that runs while another revision is being started",
     },
     Impossible {
@@ -277,7 +278,12 @@ pub(super) const RARE: &[Impossible] = &[
         ],
         kinds: &[
             &[Kind::Suspended, Kind::Continued],
-            &[Kind::HangUp, Kind::InterruptHeard, Kind::StaleEnd],
+            &[
+                Kind::HangUp,
+                Kind::InterruptHeard,
+                Kind::Quit,
+                Kind::StaleEnd,
+            ],
         ],
         why: "they do not last",
     },

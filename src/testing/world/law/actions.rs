@@ -14,9 +14,8 @@ use crate::testing::world::settings::MARK;
 use crate::testing::world::values::{OTHER, Values, version};
 
 use super::end::Why;
-use super::inquiry::Inquiry;
 use super::ledger::Adopts;
-use super::{File, Launch, Law, Planned};
+use super::{Launch, Law, Planned};
 
 impl Law {
     /// One action, in its order.
@@ -118,10 +117,7 @@ impl Law {
                 }
             }
         };
-        self.inquiry = Inquiry::None;
-        if self.config.env_file == EnvFile::Kept {
-            self.env_file = File::Doubtful;
-        }
+        self.begin_to_prepare(values);
         self.launch = Launch::Preparing(Planned {
             instance,
             values,
@@ -296,12 +292,7 @@ impl Law {
                 ..
             } => self.ended(now, child.pid, *lived, *stopping),
             Notice::StillAlive { pid, after, .. } => self.tells_list(now, *pid, *after),
-            Notice::SweepFailed { pid } => match self.child_mut(of_pid(*pid)) {
-                Some(child) => child
-                    .given_up(now)
-                    .map(|()| self.given_up(now, of_pid(*pid))),
-                None => Err("a tree is given up, and there was none".to_owned()),
-            },
+            Notice::SweepFailed { pid } => self.gives_up(now, of_pid(*pid)),
             Notice::RolledBack { retry_in, .. } => self.rolls_back(now, *retry_in),
             Notice::AwaitingCredential { .. } => {
                 self.inquiry.awaits(now)?;

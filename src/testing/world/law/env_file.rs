@@ -7,6 +7,7 @@ use crate::supervisor::time::Time;
 use crate::testing::world::values::Values;
 
 use super::child::Child;
+use super::inquiry::Inquiry;
 use super::{Launch, Law, Planned};
 
 /// What the env file holds.
@@ -34,13 +35,22 @@ impl Law {
     /// needs no successor.
     pub(super) fn prepared(&mut self, planned: Planned) {
         self.env_file = self.env_file.written(planned.values);
-        self.dooms();
+        self.dooms(planned.values);
         let has_them = |child: &Child| child.values == planned.values;
         self.launch = if self.healthy().is_some_and(has_them) {
             Launch::None
         } else {
             Launch::Prepared(planned)
         };
+    }
+
+    /// A preparation begins.
+    pub(super) fn begin_to_prepare(&mut self, values: Values) {
+        self.inquiry = Inquiry::None;
+        self.dooms(values);
+        if self.config.env_file == EnvFile::Kept {
+            self.env_file = File::Doubtful;
+        }
     }
 
     /// Whether a failed preparation is as good as one that ended well: the file is written, and the
@@ -52,7 +62,9 @@ impl Law {
         }
         self.env_file = self.env_file.written(planned.values);
         let restarts = self.config.on_change == OnChange::Restart;
-        let needs_it = |child: &Child| restarts && child.values != planned.values;
+        let needs_it = |child: &Child| {
+            (restarts || child.aborted().is_some()) && child.values != planned.values
+        };
         self.healthy().is_some_and(|child| !needs_it(child))
     }
 

@@ -202,12 +202,7 @@ impl Law {
             Event::TreeListed { instance, alive } => self.listed(now, *instance, alive),
             Event::Said { instance, word } => self.said(now, *instance, word),
             Event::Stopped { instance } => self.suspended(*instance, true),
-            Event::Continued { instance } => {
-                self.suspended(*instance, false);
-                if let Some(child) = self.child_mut(*instance) {
-                    child.heard(now);
-                }
-            }
+            Event::Continued { instance } => self.continued(now, *instance),
             Event::Signal { signal, origin } => self.signal(now, *signal, *origin),
             Event::Resumed => self.evidence(now),
             Event::Wake => {}

@@ -58,7 +58,8 @@ impl Law {
         let lives = child.as_ref().is_some_and(|child| child.lives());
         let untold = child
             .as_ref()
-            .is_some_and(|child| child.lives() && !child.is_dismissed());
+            .is_some_and(|child| child.lives() && !child.is_dismissed())
+            && self.end.is_none();
         let hangs_up = signal == Signal::HUP && origin == Origin::Terminal;
         let interrupts = hangs_up || signal == Signal::INT || signal == Signal::QUIT;
         let job = self.job(signal, lives && origin == Origin::Process);

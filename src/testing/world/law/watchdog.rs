@@ -4,8 +4,10 @@ use crate::supervisor::config::Config;
 use crate::supervisor::event::Ended;
 use crate::supervisor::id::InstanceId;
 use crate::supervisor::readiness::{Readiness, Word};
+use crate::supervisor::signal::Signal;
 use crate::supervisor::time::{Duration, Time};
 use crate::testing::world::bounds::SLACK;
+use crate::testing::world::values::Values;
 
 use super::Law;
 use super::child::{Child, Motion, Owed};
@@ -108,20 +110,28 @@ impl Law {
         }
     }
 
-    /// Not even KILL ended it: one that hung and served has failed.
-    pub(super) fn given_up(&mut self, now: Time, instance: InstanceId) {
-        let child = self.child.as_ref().filter(|child| child.id == instance);
-        if let Some(child) = child
-            && let Some(end) = child.ended
-            && end.at == now
-            && !child.is_dismissed()
-            && self.end.is_none()
-        {
-            let values = child.values;
-            if !self.succeeded(now, false) {
-                self.failed(now, values, end.how);
-            }
+    /// The leader goes on.
+    pub(super) fn continued(&mut self, now: Time, instance: InstanceId) {
+        self.suspended(instance, false);
+        if let Some(child) = self.child_mut(instance) {
+            child.heard(now);
         }
+    }
+
+    /// Not even KILL ended it. One that hung and served has failed.
+    pub(super) fn gives_up(&mut self, now: Time, instance: InstanceId) -> Result<(), String> {
+        let serves = self.child.as_ref().is_some_and(|main| main.id == instance);
+        let goes_on = self.end.is_none();
+        let Some(child) = self.child_mut(instance) else {
+            return Err("a tree is given up, and there was none".to_owned());
+        };
+        let fails = serves && goes_on && child.lives() && !child.is_dismissed();
+        child.given_up(now)?;
+        let values = child.values;
+        if fails && !self.succeeded(now, false) {
+            self.failed(now, values, Ended::Signal(Signal::KILL));
+        }
+        Ok(())
     }
 
     /// "Readiness lost never restarts by itself, except a missed watchdog": whatever `--restart`
@@ -134,12 +144,11 @@ impl Law {
         hung || self.crashes.follows(how)
     }
 
-    /// A successor can be started: under stop-first, the end of one that hangs is a part of that.
-    pub(super) fn dooms(&mut self) {
-        let starts_first = self.starts_first();
+    /// A successor is prepared with these: the end of one that hangs is a part of that.
+    pub(super) fn dooms(&mut self, successor: Values) {
         if let Some(child) = self.child.as_mut().filter(|child| child.lives())
             && let Watchdog::Aborted(at) = child.watchdog
-            && !starts_first
+            && child.values != successor
         {
             child.watchdog = Watchdog::Doomed(at);
         }
