@@ -12,8 +12,8 @@
 //!
 //! Tried and lost: a cgroup of its own for each instance, with `cgroup.kill`. Writing a process
 //! into `cgroup.procs` waits for the kernel's grace period: 17 µs in a busy loop, but 10 ms (18 ms
-//! at the worst tenth) after 100 ms of quiet, which is ten times a whole start; and while it lasts
-//! no other process forks. Starting the process inside (`clone3`, `CLONE_INTO_CGROUP`) costs 12 to
+//! at the worst tenth) after 100 ms of quiet, which is ten times a whole start.
+//! Starting the process inside (`clone3`, `CLONE_INTO_CGROUP`) costs 12 to
 //! 36 µs of a start's 450 to 700, 2 to 5 %, where 3 % is too much; and libc has no `clone3` that
 //! takes a stack, so `spawn.rs` would hold assembly for each architecture, and the present way
 //! beside it for kernels and seccomp filters that refuse the new one. All that for what marks,
@@ -321,6 +321,13 @@ mod tests {
         };
         let processes: Vec<Process> = line.iter().map(|entry| process(entry.0, entry.1)).collect();
         tree().owns(&processes, &mut mark_of, next.map(StartTime::from_ticks))
+    }
+
+    #[test]
+    fn a_number_that_belongs_to_somebody_else_by_now_is_not_signalled() {
+        let successor = process(std::process::id(), 1);
+        let refused = deliver(&successor, Signal::KILL).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::NotFound);
     }
 
     #[test]

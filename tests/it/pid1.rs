@@ -1,7 +1,7 @@
 //! The real program as PID 1 of a namespace, as a container starts it; and where `/proc` is missing
 //! or is not its own.
 
-use std::process::Command;
+use std::process::{Command, id};
 
 use changeover::process::signal_process;
 use changeover::supervisor::signal::Signal as Number;
@@ -60,6 +60,7 @@ fn send(pid: u32, number: i32) {
 }
 
 const HUP: i32 = 1;
+const KILL: i32 = 9;
 const TERM: i32 = 15;
 
 /// Leaves orphans that end, and one in another session that is deaf to TERM: it speaks when the
@@ -151,6 +152,48 @@ fn a_supervisor_below_pid_1_looks_after_its_own() {
         assert_eq!(logs.matches("left processes behind").count(), 1, "{logs}");
         assert_eq!(run.processes(), [run.pid()], "{}", run.told());
     }
+}
+
+#[test]
+fn killed_as_pid_1_it_takes_everything_along() {
+    for means in MEANS.into_iter().filter(|means| can(means)) {
+        let simulator = simulator();
+        let mut run = Supervise::on(&simulator).under(means).script(FAMILY);
+        eventually("all have spoken", || run.lines().len() == 2);
+        send(supervisor(&run), KILL);
+        run.status();
+        eventually("nothing is left", || run.processes() == [run.pid()]);
+    }
+}
+
+/// As `docker exec` does it.
+#[test]
+fn what_comes_in_from_outside_is_nobodys_leftover() {
+    let means = MEANS[0];
+    if !can(means) || !can(&["nsenter", "--target", &id().to_string(), "--pid"]) {
+        return;
+    }
+    let simulator = simulator();
+    let run = Supervise::on(&simulator).options(QUICK).under(means);
+    let mut run = run.script("echo url=$DATABASE_URL; sleep 1001 & wait");
+    run.line(&url(1));
+    let target = supervisor(&run).to_string();
+    let mut visitor = Command::new("nsenter")
+        .args(["--target", &target, "--pid", "--mount", "sleep", "1000"])
+        .spawn()
+        .unwrap();
+    // It waits for the one that is in there.
+    eventually("the visitor is in", || {
+        !children_of(visitor.id()).is_empty()
+    });
+    let inside = Process::of(children_of(visitor.id())[0]);
+    simulator.set_config("DATABASE_URL", Some(&url(2)));
+    run.line(&url(2));
+    assert!(inside.lives(), "{}", run.told());
+    send(supervisor(&run), TERM);
+    run.exit_code();
+    // The namespace ends with its PID 1.
+    assert!(!visitor.wait().unwrap().success());
 }
 
 /// A deaf orphan in the leader's group; the leader is deaf as well.
