@@ -284,6 +284,7 @@ impl Config {
                     crash: lookup.crash(run.crash)?,
                 };
                 check_order(&run_only)?;
+                ready::check_address(&run_only)?;
                 let task = Task::Run(Box::new(run_only));
                 (run.source, run.database, run.child, run.start, task)
             }
@@ -320,7 +321,7 @@ fn check_order(run: &Run) -> Result<(), UsageError> {
     }
     Err(UsageError(format!(
         "{} is start-first, and nothing says when the new program serves and the old one may end: add --ready, such as \
-         --ready tcp:localhost:8080, or leave --order out",
+         --ready notify, or leave --order out",
         given::name("order")
     )))
 }

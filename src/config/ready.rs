@@ -1,12 +1,14 @@
 //! The little language of `--ready`: when a new program counts as serving.
 
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
+use crate::supervisor::config::Order;
 use crate::supervisor::readiness::{Endpoint, Page, Readiness};
 
-use super::given::{Given, UsageError};
+use super::given::{self, Given, UsageError};
 use super::words::read_duration;
+use super::{Address, Run};
 
 const KINDS: &str = "none, notify, fd:N, tcp:HOST:PORT, http://HOST:PORT/PATH or delay:TIME";
 /// The first descriptor that is not standard input, output or error, and the last that the start
@@ -43,6 +45,61 @@ pub(super) fn readiness(given: &Text, watchdog: Option<Duration>) -> Result<Read
             &format!("write {KINDS}"),
         )),
     }
+}
+
+/// Whoever answers at an address is believed, so `--ready` may not ask where `--listen` answers for
+/// somebody else.
+pub(super) fn check_address(run: &Run) -> Result<(), UsageError> {
+    let (asked, why) = match (&run.ready.how, run.change.order) {
+        (Readiness::Tcp(asked), _) => {
+            let why = "a socket of --listen accepts connections even while no program runs, so every program would count as serving at once";
+            (asked, why)
+        }
+        (Readiness::Http(page), Order::StartFirst) => {
+            let why = "the old program still answers on a socket of --listen, so its answer would be taken for the new one's";
+            (&page.endpoint, why)
+        }
+        // The old program has ended: only the new one can answer.
+        (Readiness::Http(_), Order::StopFirst)
+        | (Readiness::None | Readiness::Notify { .. } | Readiness::Descriptor(_), _)
+        | (Readiness::Delay(_), _) => return Ok(()),
+    };
+    if !run
+        .listen
+        .iter()
+        .any(|listen| meets(&listen.address, asked))
+    {
+        return Ok(());
+    }
+    Err(UsageError(format!(
+        "{} asks {asked}, and there {why}: use --ready notify, fd:N or delay:TIME, or ask at an address that is the \
+         program's own",
+        given::name("ready")
+    )))
+}
+
+/// Whether what is asked may reach that socket, as far as can be told without looking up names.
+fn meets(bound: &Address, asked: &Endpoint) -> bool {
+    let Address::Tcp { host, port } = bound else {
+        return false;
+    };
+    let any = |host: &str| {
+        let address = host
+            .parse()
+            .is_ok_and(|address: IpAddr| address.is_unspecified());
+        host.is_empty() || address
+    };
+    let loopback = |host: &str| {
+        host.parse()
+            .is_ok_and(|address: IpAddr| address.is_loopback())
+    };
+    let local = |host: &str| host.eq_ignore_ascii_case("localhost");
+    let same = host.eq_ignore_ascii_case(&asked.host)
+        || any(host)
+        || any(&asked.host)
+        || local(host) && loopback(&asked.host)
+        || loopback(host) && local(&asked.host);
+    *port == asked.port && same
 }
 
 fn encrypted(given: &Text) -> UsageError {

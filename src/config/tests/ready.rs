@@ -102,8 +102,45 @@ fn start_first_needs_to_know_when_the_new_program_serves() {
     assert_eq!(
         refused("--order|start-first"),
         "--order (CHANGEOVER_ORDER) is start-first, and nothing says when the new program serves and the old one may \
-         end: add --ready, such as --ready tcp:localhost:8080, or leave --order out"
+         end: add --ready, such as --ready notify, or leave --order out"
     );
     let change = run("--order|start-first|--ready|delay:5s").change;
     assert_eq!(change.order, Order::StartFirst);
+}
+
+#[test]
+fn an_address_that_listen_keeps_open_says_nothing_of_a_program() {
+    assert_eq!(
+        refused("--listen|127.0.0.1:80|--ready|tcp:127.0.0.1:80"),
+        "--ready (CHANGEOVER_READY) asks 127.0.0.1:80, and there a socket of --listen accepts \
+         connections even while no program runs, so every program would count as serving at \
+         once: use --ready notify, fd:N or delay:TIME, or ask at an address that is the \
+         program's own"
+    );
+    let start_first = "--order|start-first|--listen|127.0.0.1:80|--ready|http://127.0.0.1/up";
+    assert!(refused(start_first).contains("taken for the new one's"));
+    // Here only the new one can answer.
+    run("--listen|127.0.0.1:80|--ready|http://127.0.0.1/up");
+    for (bound, asked) in [
+        (":80", "h:80"),
+        ("0.0.0.0:80", "h:80"),
+        ("[::]:80", "h:80"),
+        ("[::1]:80", "localhost:80"),
+        ("LocalHost:80", "127.0.0.2:80"),
+        ("127.0.0.1:80", "0.0.0.0:80"),
+        ("h.example:80", "H.example:80"),
+        ("/run/a.sock,web=:80", "localhost:80"),
+    ] {
+        let told = refused(&format!("--listen|{bound}|--ready|tcp:{asked}"));
+        assert!(told.contains("asks"), "{bound} {asked}: {told}");
+    }
+    for (bound, asked) in [
+        (":80", "localhost:81"),
+        ("127.0.0.1:80", "127.0.0.2:80"),
+        ("10.0.0.1:80", "localhost:80"),
+        ("h:80", "localhost:80"),
+        ("/run/a.sock", "localhost:80"),
+    ] {
+        run(&format!("--listen|{bound}|--ready|tcp:{asked}"));
+    }
 }
