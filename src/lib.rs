@@ -40,7 +40,7 @@
 //! | [`store`] | WRITES files: the env file. What is written is whole, and where nobody else can replace it |
 //! | [`runtime`] | CONNECTS: the loop that calls `step`; `executor.rs` has one arm per action |
 //! | [`commands`] | `exec`, `env`, `check`: what is not supervising |
-//! | `testing` | the two simulators: a Heroku to talk to, and the world around the core (feature `testing`, never in the installed binary) |
+//! | `testing` | the two simulators: a Heroku to talk to, and the world around the core; a web server that drains, and load for it (feature `testing`, never in the installed binary) |
 //!
 //! Who may import whom is a test: `tests/tidy.rs` holds the table, and its failures say where a
 //! thing belongs instead. Shells never import each other: an arrow between two of them becomes an

@@ -5,6 +5,7 @@ use std::env;
 use std::io;
 use std::process::exit;
 
+use changeover::testing::web;
 use listenfd::ListenFd;
 use signal_hook::iterator::Signals;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
@@ -41,6 +42,28 @@ pub(crate) fn client() -> [String; 6] {
 /// `tcp|unix DATABASE_URL`. On TERM it ends with 0, between two connections.
 pub(crate) fn server() -> [String; 6] {
     command("sockets")
+}
+
+/// A web server on the TCP socket that it was started with: it says when it is ready, and drains on
+/// TERM. Its answer is `DATABASE_URL`.
+pub(crate) fn web_server() -> [String; 6] {
+    command("web")
+}
+
+#[test]
+fn web() {
+    if env::var(ROLE).as_deref() != Ok("web") {
+        return;
+    }
+    let listener = ListenFd::from_env().take_tcp_listener(0).unwrap().unwrap();
+    let notify = env::var("NOTIFY_SOCKET").ok();
+    web::serve(
+        listener,
+        &env::var("DATABASE_URL").unwrap(),
+        notify.as_deref(),
+    )
+    .unwrap();
+    exit(0);
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod examples;
 mod faults;
 mod heroku_cli;
 mod listen;
+mod load;
 mod login;
 mod network;
 mod pid1;

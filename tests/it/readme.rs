@@ -41,7 +41,8 @@ const STAND_INS: [(&str, &str); 6] = [
     ("bundle", r#"[ "$*" = "exec puma" ] && [ -n "$CACHE_URL" ]"#),
     (
         "gunicorn",
-        r#"[ "$*" = app:app ] && [ "$LISTEN_FDS $LISTEN_PID" = "1 $$" ] && [ -S /dev/fd/3 ]"#,
+        r#"case "$*" in app:app | "--preload app:app") ;; *) exit 64 ;; esac
+            [ "$LISTEN_FDS $LISTEN_PID" = "1 $$" ] && [ -S /dev/fd/3 ]"#,
     ),
     (
         "psql",
