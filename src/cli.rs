@@ -109,12 +109,12 @@ pub struct Run {
     /// What a change does.
     #[command(flatten)]
     pub change: Change,
-    /// When the program serves, and on what.
-    #[command(flatten)]
-    pub ready: Ready,
     /// What the program's own end does.
     #[command(flatten)]
     pub crash: Crash,
+    /// When the program serves, and on what.
+    #[command(flatten)]
+    pub ready: Ready,
     /// What is done for a database client.
     #[command(flatten)]
     pub database: Database,
