@@ -49,6 +49,8 @@ pub struct Tree {
     mark: String,
     leader: u32,
     start: StartTime,
+    /// The leaders of other instances that lived beside this one.
+    others: Vec<(u32, StartTime)>,
     sight: Sight,
 }
 
@@ -77,12 +79,21 @@ impl Tree {
             mark,
             leader,
             start,
+            others: Vec::new(),
             sight: if sees_us() {
                 Sight::Procfs
             } else {
                 Sight::None
             },
         }
+    }
+
+    /// Another instance of the same supervisor lives beside this one. What descends from either
+    /// leader is not the other's, though nothing in its environment may say so: a program may have
+    /// written its title over that, or may not let us read it.
+    pub fn beside(&mut self, other: &mut Self) {
+        self.others.push((other.leader, other.start));
+        other.others.push((self.leader, self.start));
     }
 
     /// Whether no member lives, as far as can be seen.
@@ -127,7 +138,7 @@ impl Tree {
             return pid == self.leader && group::has_children(pid);
         }
         match Process::read(pid).map(|process| follow(&process, Process::read)) {
-            Some(Ancestry::Ours(line)) => self.owns(&line, &mut read_mark, None),
+            Some(Ancestry::Ours(line)) => self.owns(&line, &mut read_mark, self.next()),
             Some(Ancestry::Stranger | Ancestry::Broken) | None => false,
         }
     }
@@ -178,7 +189,7 @@ impl Tree {
         let mut marks = BTreeMap::new();
         let mut mark_of = |pid| marks.entry(pid).or_insert_with(|| read_mark(pid)).clone();
         let (mut died, mut unmarked) = (Vec::new(), Vec::new());
-        let mut next: Option<StartTime> = None;
+        let mut next = self.next();
         for pid in pids().into_iter().rev() {
             // Nobody but us reaps an orphan, and not now: the number still is the same dead
             // process's.
@@ -231,8 +242,12 @@ impl Tree {
             return Attribution::Foreign;
         }
         for ancestor in line {
-            if (ancestor.pid, ancestor.start) == (self.leader, self.start) {
+            let named = (ancestor.pid, ancestor.start);
+            if named == (self.leader, self.start) {
                 return Attribution::Ours;
+            }
+            if self.others.contains(&named) {
+                return Attribution::Foreign;
             }
             match mark_of(ancestor.pid) {
                 Some(mark) if mark == self.mark => return Attribution::Ours,
@@ -243,6 +258,12 @@ impl Tree {
             }
         }
         Attribution::ByTime
+    }
+
+    /// When the next instance started, as far as we were told.
+    fn next(&self) -> Option<StartTime> {
+        let starts = self.others.iter().map(|(_, start)| *start);
+        starts.filter(|start| *start >= self.start).min()
     }
 
     /// `line`: a process and its ancestors up to our child. `next`: when the next instance started.
@@ -328,6 +349,26 @@ mod tests {
         let successor = process(std::process::id(), 1);
         let refused = deliver(&successor, Signal::KILL).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn another_leader_is_foreign_even_when_its_mark_cannot_be_read() {
+        let mut tree = tree();
+        for (leader, start) in [(30, 800), (10, 600)] {
+            let start = StartTime::from_ticks(start);
+            tree.beside(&mut Tree::new("10.500.i9".into(), leader, start));
+        }
+        let mut unmarked = |_: u32| None;
+        let mut owns = |line: &[Process]| tree.owns(line, &mut unmarked, tree.next());
+        assert!(!owns(&[process(30, 800)]), "the leader itself");
+        assert!(!owns(&[process(31, 810), process(30, 800)]), "its child");
+        assert!(!owns(&[process(32, 820)]), "may be its orphan");
+        assert!(owns(&[process(21, 790)]), "older than the next instance");
+        assert!(
+            owns(&[process(30, 750)]),
+            "the same number, another process"
+        );
+        assert!(owns(&[process(33, 900), process(20, 700)]), "below ours");
     }
 
     #[test]

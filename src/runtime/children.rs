@@ -66,7 +66,10 @@ impl Children {
     pub(super) fn add(&mut self, instance: InstanceId, child: Child) {
         let mark = instance.mark(&self.mark);
         let start = StartTime::of(child.pid).unwrap_or_default();
-        let tree = Tree::new(mark, child.pid, start);
+        let mut tree = Tree::new(mark, child.pid, start);
+        for old in &mut self.known {
+            old.tree.beside(&mut tree);
+        }
         // The core has given up on what was killed before: nothing of it is killed again.
         for old in &mut self.known {
             old.sweep = Sweep::Told;

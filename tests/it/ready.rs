@@ -212,6 +212,38 @@ fn the_new_program_serves_before_the_old_one_ends() {
     assert_eq!(stops.count(), 2, "{}", run.told());
 }
 
+/// A title written over the environment takes the mark away by which instances are told apart.
+#[test]
+fn a_new_program_that_hides_its_environment_is_not_swept_with_the_old_one() {
+    if !Command::new("perl")
+        .arg("-v")
+        .output()
+        .is_ok_and(|it| it.status.success())
+    {
+        return skipped("a program that writes a title over its environment: no perl");
+    }
+    let simulator = simulator();
+    let script = r#"exec perl -e '
+        $| = 1; my $url = $ENV{DATABASE_URL};
+        $SIG{TERM} = sub { print "stopping $url\n"; exit 0 };
+        $0 = "title" x 4000;
+        open(my $ready, ">&=", 3); print "up $url\n"; syswrite($ready, "\n");
+        sleep 1 while 1;'"#;
+    let mut run = start(&simulator, "--order start-first --ready fd:3", script);
+    run.line(&format!("up {}", url(1)));
+    run.log("is ready after");
+    simulator.set_config("DATABASE_URL", Some(&url(2)));
+    run.line(&format!("up {}", url(2)));
+    run.line(&format!("stopping {}", url(1)));
+    run.log("exited 0 after");
+    assert_eq!(run.terminate(), 0, "{}", run.told());
+    let swept = run
+        .logs()
+        .iter()
+        .any(|line| line.contains("left processes behind"));
+    assert!(!swept, "{}", run.told());
+}
+
 #[test]
 fn a_descriptor_beside_the_sockets_of_listen() {
     let simulator = simulator();
