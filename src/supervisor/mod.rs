@@ -242,6 +242,7 @@ impl Machines<'_> {
             self.hush(turn);
             if service {
                 self.act_if_unprotected(turn);
+                self.hush(turn);
             }
             self.satisfy(turn);
             // Last, so that a poll that is due is the request that the others want.

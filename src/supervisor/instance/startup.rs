@@ -126,9 +126,15 @@ impl Instance {
             timeout,
         });
         self.forward(turn, Signal::ABRT);
+        let motion = if self.is_suspended() {
+            self.forward(turn, Signal::CONT);
+            Motion::Suspended
+        } else {
+            Motion::Running
+        };
         self.state = State::Stopping {
             course: Course::Abort,
-            motion: Motion::Running,
+            motion,
             step: 0,
             since: turn.now,
             until: turn.now + timeout,

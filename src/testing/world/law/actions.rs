@@ -375,16 +375,15 @@ impl Law {
             Adopts::No => self.ledger.splay_ends()?,
         }
         self.requests.found_change();
-        let healthy = self
-            .child
-            .as_ref()
-            .filter(|child| child.lives() && !child.is_told());
+        let healthy = self.serving();
         let same = healthy.is_some_and(|child| Some(child.values) == self.ledger.proven());
         let grace = self.config.stop.timeout();
         let interrupted = healthy.and_then(|child| child.interrupted);
         let waits = !same && interrupted.is_some_and(|at| now < at + grace);
         let prepares = matches!(self.launch, Launch::Preparing(_) | Launch::Prepared(_));
-        if (same && self.config.env_file == EnvFile::None) || (waits && prepares) {
+        let spawning = matches!(self.launch, Launch::Spawning(_));
+        let dropped = same && self.config.env_file == EnvFile::None;
+        if (dropped && !spawning) || (waits && prepares) {
             self.launch = Launch::None;
         }
         if revision == self.ledger.revision() {

@@ -352,6 +352,12 @@ impl Law {
         }
     }
 
+    /// The child that lives, and that nobody told to make room: it may be hanging.
+    pub(super) fn serving(&self) -> Option<&Child> {
+        let child = self.child.as_ref();
+        child.filter(|child| child.lives() && !child.is_dismissed())
+    }
+
     /// The child that lives, and that nobody told to end.
     pub(super) fn healthy(&self) -> Option<&Child> {
         let child = self.child.as_ref();

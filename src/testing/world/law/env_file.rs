@@ -37,7 +37,7 @@ impl Law {
         self.env_file = self.env_file.written(planned.values);
         self.dooms(planned.values);
         let has_them = |child: &Child| child.values == planned.values;
-        self.launch = if self.healthy().is_some_and(has_them) {
+        self.launch = if self.serving().is_some_and(has_them) {
             Launch::None
         } else {
             Launch::Prepared(planned)
@@ -65,7 +65,7 @@ impl Law {
         let needs_it = |child: &Child| {
             (restarts || child.aborted().is_some()) && child.values != planned.values
         };
-        self.healthy().is_some_and(|child| !needs_it(child))
+        self.serving().is_some_and(|child| !needs_it(child))
     }
 
     /// Whether something may be prepared while this child lives: for a change, or because its env

@@ -52,13 +52,17 @@ impl Child {
         let (Watchdog::Heard(at), Some(promise)) = (self.watchdog, promise(config)) else {
             return Err("ABRT to a child that promised nothing".to_owned());
         };
-        if self.is_told() || self.motion == Motion::Suspended {
+        let asked = self.owed == Owed::Abort;
+        if self.is_told() || (self.motion == Motion::Suspended && !asked) {
             return Err("ABRT to a child that cannot be heard of".to_owned());
         }
-        if self.owed != Owed::Abort && now < at + promise {
+        if !asked && now < at + promise {
             return Err("ABRT to a child that was heard of".to_owned());
         }
-        self.owed = Owed::Nothing;
+        self.owed = match self.motion {
+            Motion::Runs => Owed::Nothing,
+            Motion::Suspended => Owed::Cont,
+        };
         self.interrupts = u32::from(self.interrupted.is_some());
         self.watchdog = Watchdog::Aborted(now);
         Ok(())
