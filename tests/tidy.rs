@@ -1,7 +1,8 @@
 //! The architecture as tests: who may import whom, who may read a clock, how long a file and a
-//! function may be. Each failure says where the thing belongs instead.
+//! function may be, which number a scenario has. Each failure says where the thing belongs instead.
 #![expect(clippy::unwrap_used, reason = "a test that fails says where it did")]
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -320,6 +321,25 @@ fn files_and_functions_fit_the_reader() {
         }
     }
     assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+#[test]
+fn every_scenario_has_its_own_number() {
+    let mut by_number = BTreeMap::<String, Vec<String>>::new();
+    for entry in fs::read_dir(root().join("tests/scenarios")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let number: String = name.chars().take_while(char::is_ascii_digit).collect();
+        assert!(
+            !number.is_empty(),
+            "{name}: a scenario's name begins with its number"
+        );
+        by_number.entry(number).or_default().push(name);
+    }
+    let twice: Vec<_> = by_number.values().filter(|names| names.len() > 1).collect();
+    assert!(
+        twice.is_empty(),
+        "a number is used once; take the next that is free: {twice:?}"
+    );
 }
 
 #[test]
