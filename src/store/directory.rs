@@ -1,12 +1,17 @@
-//! Whether a secret can be laid into a directory: nobody but root, us, and whom the secret is for
-//! may be able to put another file in its place.
+//! A directory that a secret can be laid into: nobody but root, us, and whom the secret is for may
+//! be able to put another file in its place.
 
-use std::fs;
+use std::ffi::OsStr;
+use std::fs::{self, File};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use nix::unistd::Uid;
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, open, openat, renameat};
+use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
+use nix::unistd::{Uid, UnlinkatFlags, unlinkat};
 
 const ROOT: u32 = 0;
 const STICKY: u32 = 0o1000;
@@ -23,23 +28,72 @@ pub(super) enum Untrusted {
     WritableByOthers { at: PathBuf, mode: u32 },
 }
 
-/// The directory's real path. It belongs to us, to root, or to `reader`, who will get what is
-/// written there anyway. All that leads there belongs to us or root: whoever owns a directory above
-/// can put another directory, or a link to one, in its place. None of them can be written by its
-/// group or by others, unless it is sticky, as `/tmp` is: there only a file's owner can rename or
-/// remove it.
-///
-/// # Errors
-/// When it is not so, or nobody knows.
-pub(super) fn trusted(directory: &Path, reader: Option<u32>) -> Result<PathBuf, Untrusted> {
-    let real = directory.canonicalize().map_err(Untrusted::Unreachable)?;
-    check(&real, reader)?;
-    // As it was named and as it is: a link on the way is as good as what it leads to.
-    let above = directory.ancestors().chain(real.ancestors().skip(1));
-    for at in above.filter(|at| **at != *real) {
-        check(at, None)?;
+/// A directory, wherever it is moved to and whatever else comes to be where it was.
+#[derive(Debug)]
+pub(super) struct Directory(OwnedFd);
+
+impl Directory {
+    /// The one at a path. It belongs to us, to root, or to `reader`, who will get what is written
+    /// there anyway. All that leads there belongs to us or root: whoever owns a directory above can
+    /// put another directory, or a link to one, in its place. None of them can be written by its
+    /// group or by others, unless it is sticky, as `/tmp` is: there only a file's owner can rename
+    /// or remove it.
+    ///
+    /// # Errors
+    /// When it is not so, or nobody knows.
+    pub(super) fn trusted(path: &Path, reader: Option<u32>) -> Result<Self, Untrusted> {
+        let real = path.canonicalize().map_err(Untrusted::Unreachable)?;
+        check(&real, reader)?;
+        // As it was named and as it is: a link on the way is as good as what it leads to.
+        let above = path.ancestors().chain(real.ancestors().skip(1));
+        for at in above.filter(|at| **at != *real) {
+            check(at, None)?;
+        }
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let opened = open(&real, flags, Mode::empty()).map_err(io::Error::from);
+        opened.map(Self).map_err(Untrusted::Unreachable)
     }
-    Ok(real)
+
+    /// Whether both are one.
+    pub(super) fn is(&self, other: &Self) -> io::Result<bool> {
+        let (this, other) = (fstat(&self.0)?, fstat(&other.0)?);
+        Ok((this.st_dev, this.st_ino) == (other.st_dev, other.st_ino))
+    }
+
+    /// What is there under a name; links are not followed.
+    pub(super) fn look(&self, name: &OsStr) -> io::Result<Option<FileStat>> {
+        match fstatat(&self.0, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(found) => Ok(Some(found)),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A file that is there. Should a link or a pipe have taken its place, neither is followed or
+    /// waited for.
+    pub(super) fn read(&self, name: &OsStr) -> io::Result<File> {
+        let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        Ok(openat(&self.0, name, flags, Mode::empty())?.into())
+    }
+
+    /// A file that was not there, for us alone to read and write.
+    pub(super) fn create(&self, name: &OsStr) -> io::Result<File> {
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
+        Ok(openat(&self.0, name, flags, Mode::S_IRUSR | Mode::S_IWUSR)?.into())
+    }
+
+    /// Puts a file into the place of whatever has the other name, in one moment.
+    pub(super) fn rename(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
+        Ok(renameat(&self.0, from, &self.0, to)?)
+    }
+
+    /// Removes a file; without one there is nothing to do.
+    pub(super) fn remove(&self, name: &OsStr) -> io::Result<()> {
+        match unlinkat(&self.0, name, UnlinkatFlags::NoRemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
 }
 
 fn check(at: &Path, reader: Option<u32>) -> Result<(), Untrusted> {

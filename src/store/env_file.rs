@@ -1,18 +1,19 @@
 //! `--env-file`: the fetched variables for programs that read them anew, in one file that is always
 //! whole.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::OFlag;
+use nix::sys::stat::{FileStat, SFlag};
 use thiserror::Error;
 
 use crate::credential::dotenv::{self, Obstacle};
 use crate::credential::{Environment, phrase};
 
-use super::directory::{self, Untrusted};
+use super::directory::{Directory, Untrusted};
 
 /// The first line: by it a file that may be replaced is told from one that is somebody's own.
 const HEAD: &str =
@@ -23,7 +24,21 @@ const HEAD: &str =
 pub struct EnvFile {
     path: PathBuf,
     owner: Option<Owner>,
-    written: Option<Inode>,
+    written: Option<Written>,
+}
+
+/// What was written, whatever the path leads to by now.
+#[derive(Debug)]
+struct Written {
+    place: Place,
+    inode: Inode,
+}
+
+/// Where a file is, or is to be.
+#[derive(Debug)]
+struct Place {
+    directory: Directory,
+    name: OsString,
 }
 
 /// Whom the file is for.
@@ -75,6 +90,11 @@ enum Why {
     Name { name: String },
     #[error("{name} cannot be in it, because {why}; change it at Heroku, or do without --env-file")]
     Value { name: String, why: &'static str },
+    #[error(
+        "its path leads to another directory than before, and the file in the old one cannot be removed ({0}); \
+         remove it there"
+    )]
+    Elsewhere(io::Error),
     #[error("{0}")]
     System(#[from] io::Error),
 }
@@ -99,14 +119,17 @@ impl EnvFile {
         self.place().map(drop).map_err(|why| self.unwritable(why))
     }
 
-    /// Puts what was fetched into the place of what was there before, in one moment. It survives a
-    /// power cut whole, or not at all.
+    /// Puts what was fetched into the place of what was there before, in one moment. When the path
+    /// leads elsewhere by now, what was written before is removed from where it is.
+    ///
+    /// The disk is not waited for: a file that a power cut loses or spoils is written anew before
+    /// the next start, and until then nobody runs who would read it.
     ///
     /// # Errors
     /// When that cannot be done safely, or the system refuses; then nothing has changed.
     pub fn replace(&mut self, environment: &Environment) -> Result<(), Unwritable> {
-        let inode = self.write(environment);
-        self.written = Some(inode.map_err(|why| self.unwritable(why))?);
+        let written = self.write(environment);
+        self.written = Some(written.map_err(|why| self.unwritable(why))?);
         Ok(())
     }
 
@@ -115,15 +138,8 @@ impl EnvFile {
     /// # Errors
     /// When the system refuses.
     pub fn remove(&mut self) -> io::Result<()> {
-        let Some(written) = self.written.take() else {
-            return Ok(());
-        };
-        match fs::symlink_metadata(&self.path) {
-            Ok(metadata) if Inode::of(&metadata) == written => fs::remove_file(&self.path),
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
-        }
+        let written = self.written.take();
+        written.map_or(Ok(()), |written| written.remove())
     }
 
     /// Where it is.
@@ -132,7 +148,7 @@ impl EnvFile {
         &self.path
     }
 
-    fn write(&self, environment: &Environment) -> Result<Inode, Why> {
+    fn write(&self, environment: &Environment) -> Result<Written, Why> {
         let text = dotenv::render(HEAD, environment.fetched()).map_err(|(name, obstacle)| {
             let name = phrase(name);
             match obstacle {
@@ -141,29 +157,36 @@ impl EnvFile {
             }
         })?;
         let place = self.place()?;
+        let Place { directory, name } = &place;
         // One name, so that a crash leaves one file at most, and the next write takes it away.
-        let mut name = place.file_name().unwrap_or_default().to_owned();
-        name.push(".changeover-new");
-        let new = place.with_file_name(name);
-        match fs::remove_file(&new) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-            Ok(()) | Err(_) => {}
-        }
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true).mode(0o600);
-        let file = options.custom_flags(OFlag::O_NOFOLLOW.bits()).open(&new)?;
+        let mut new = name.clone();
+        new.push(".changeover-new");
+        directory.remove(&new)?;
+        let file = directory.create(&new)?;
         let finished = self
             .fill(file, text.expose().as_bytes())
-            .and_then(|inode| fs::rename(&new, &place).map(|()| inode));
+            .map_err(Why::from)
+            .and_then(|inode| self.move_away(directory).map(|()| inode))
+            .and_then(|inode| Ok(directory.rename(&new, name).map(|()| inode)?));
         if finished.is_err() {
             // It holds secrets. What keeps it is told as the reason for all.
-            let _ = fs::remove_file(&new);
+            let _ = directory.remove(&new);
         }
-        Ok(finished?)
+        let inode = finished?;
+        Ok(Written { place, inode })
     }
 
-    /// The directory is not synced: a rename that a power cut undoes is done again by the next
-    /// start.
+    /// Nothing stays elsewhere once the file is in this directory.
+    fn move_away(&self, directory: &Directory) -> Result<(), Why> {
+        let Some(before) = &self.written else {
+            return Ok(());
+        };
+        if before.place.directory.is(directory)? {
+            return Ok(());
+        }
+        before.remove().map_err(Why::Elsewhere)
+    }
+
     fn fill(&self, mut file: File, text: &[u8]) -> io::Result<Inode> {
         file.write_all(text)?;
         let metadata = file.metadata()?;
@@ -172,22 +195,18 @@ impl EnvFile {
         {
             fchown(&file, Some(uid), Some(gid))?;
         }
-        file.sync_all()?;
-        Ok(Inode::of(&metadata))
+        Ok(Inode(metadata.dev(), metadata.ino()))
     }
 
-    /// Where the file is without links on the way, if it may be there.
-    fn place(&self) -> Result<PathBuf, Why> {
-        let name = self.path.file_name().ok_or(Why::NoFile)?;
+    /// Where the path leads, if the file may be there.
+    fn place(&self) -> Result<Place, Why> {
+        let name = self.path.file_name().ok_or(Why::NoFile)?.to_owned();
         let directory = self.path.parent().ok_or(Why::NoFile)?;
-        let directory = directory::trusted(directory, self.owner.map(|owner| owner.uid))?;
-        let place = directory.join(name);
-        match fs::symlink_metadata(&place) {
-            Ok(metadata) if !metadata.is_file() => Err(Why::NoFile),
-            Ok(metadata) if metadata.len() > 0 && !is_ours(&place)? => Err(Why::NotOurs),
-            Ok(_) => Ok(place),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(place),
-            Err(error) => Err(error.into()),
+        let directory = Directory::trusted(directory, self.owner.map(|owner| owner.uid))?;
+        match directory.look(&name)? {
+            Some(found) if !is_regular(&found) => Err(Why::NoFile),
+            Some(found) if found.st_size > 0 && !is_ours(&directory, &name)? => Err(Why::NotOurs),
+            Some(_) | None => Ok(Place { directory, name }),
         }
     }
 
@@ -205,9 +224,15 @@ impl Drop for EnvFile {
     }
 }
 
-impl Inode {
-    fn of(metadata: &Metadata) -> Self {
-        Self(metadata.dev(), metadata.ino())
+impl Written {
+    /// What another has put in its place stays.
+    fn remove(&self) -> io::Result<()> {
+        let Place { directory, name } = &self.place;
+        let found = directory.look(name)?;
+        if found.is_some_and(|found| Inode(found.st_dev, found.st_ino) == self.inode) {
+            directory.remove(name)?;
+        }
+        Ok(())
     }
 }
 
@@ -225,14 +250,14 @@ impl From<Untrusted> for Why {
     }
 }
 
-/// Whether a file begins as ours do. Should a pipe have taken its place, that is not waited for.
-fn is_ours(path: &Path) -> io::Result<bool> {
-    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits())
-        .open(path)?;
+fn is_regular(found: &FileStat) -> bool {
+    SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG
+}
+
+/// Whether a file begins as ours do.
+fn is_ours(directory: &Directory, name: &OsStr) -> io::Result<bool> {
     let mut head = Vec::with_capacity(HEAD.len());
+    let file = directory.read(name)?;
     file.take(HEAD.len() as u64).read_to_end(&mut head)?;
     Ok(head == HEAD.as_bytes())
 }

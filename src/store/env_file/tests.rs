@@ -1,6 +1,7 @@
 //! What is written, where, and what is refused, on a real file system.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use nix::unistd::{Gid, Uid, mkfifo};
@@ -120,6 +121,43 @@ fn what_another_has_put_in_its_place_is_not_removed() {
     let path = file.path().to_owned();
     drop(file);
     assert!(fs::read_to_string(path).unwrap().contains("'w'"));
+}
+
+#[test]
+fn nothing_stays_behind_when_the_path_leads_elsewhere() {
+    let room = room();
+    let [old, new] = ["old", "new"].map(|name| room.path().join(name));
+    for directory in [&old, &new] {
+        fs::create_dir(directory).unwrap();
+    }
+    let link = room.path().join("link");
+    let lead_to = |directory: &Path| {
+        let _ = fs::remove_file(&link);
+        symlink(directory, &link).unwrap();
+    };
+    let count = |directory: &Path| fs::read_dir(directory).unwrap().count();
+    lead_to(&old);
+    let mut file = EnvFile::new(link.join("env"), None);
+    file.replace(&environment("v")).unwrap();
+    // At the end,
+    lead_to(&new);
+    file.remove().unwrap();
+    assert_eq!((count(&old), count(&new)), (0, 0));
+    // at the next write, and not before that one can be made,
+    file.replace(&environment("v")).unwrap();
+    lead_to(&old);
+    mode(&old, 0o777);
+    file.replace(&environment("w")).unwrap_err();
+    assert_eq!((count(&old), count(&new)), (0, 1));
+    mode(&old, 0o700);
+    file.replace(&environment("w")).unwrap();
+    assert_eq!((count(&old), count(&new)), (1, 0));
+    // when the directory itself was moved.
+    let moved = room.path().join("moved");
+    fs::rename(&old, &moved).unwrap();
+    assert_eq!(count(&moved), 1);
+    drop(file);
+    assert_eq!(count(&moved), 0);
 }
 
 #[test]
