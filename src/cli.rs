@@ -279,11 +279,12 @@ pub struct Ready {
     /// delay:TIME [default: none]
     #[arg(long, value_name = "HOW")]
     pub ready: Option<OsString>,
-    /// Time that it has until then [default: 60s]
+    /// Time that it has until then; with --ready notify it can ask for more, up to an hour in all
+    /// [default: 60s]
     #[arg(long, value_name = "TIME")]
     pub ready_timeout: Option<OsString>,
-    /// With --ready notify: start the program again when it says nothing for this long
-    /// [default: never]
+    /// With --ready notify, once the program is ready: start it again when it says nothing for this
+    /// long [default: never]
     #[arg(long, value_name = "TIME")]
     pub watchdog: Option<OsString>,
     /// Socket that every instance gets and that never closes in between, so that no connection is

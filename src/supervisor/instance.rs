@@ -367,10 +367,9 @@ impl Instance {
                 if course == Course::Stop && step + 1 < turn.config.stop.0.len() {
                     self.stop_step(turn, step + 1, since, motion, interrupted, looks);
                 } else {
-                    let after = turn.config.stop.timeout();
                     turn.announce(Notice::Killing {
                         pid: self.pid,
-                        after,
+                        after: turn.now.since(since),
                     });
                     self.kill(turn);
                 }

@@ -52,7 +52,8 @@ pub enum Word {
     Stopping,
     /// `STATUS=`: one phrase for people, cleaned, at most 256 bytes.
     Status(String),
-    /// `EXTEND_TIMEOUT_USEC=`: whatever it is at, it needs this long from now on.
+    /// `EXTEND_TIMEOUT_USEC=`: whatever it is at, it needs this long from now on. (It is given
+    /// 10 min at once, and no more than 1 h since it was started, or told to stop.)
     ExtendTimeout(Duration),
     /// `WATCHDOG=1`: it is alive.
     Alive,

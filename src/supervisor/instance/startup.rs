@@ -12,6 +12,9 @@ use super::{Course, Instance, Motion, State};
 
 /// A child that asks for more time gets no more than this at once; it may ask again.
 const EXTENSION_MAX: Duration = Duration::from_secs(600);
+/// However often it asks, no stretch (from its start to readiness; its stop) is drawn out for
+/// longer than this in all. One that was given more to begin with keeps that.
+const STRETCH_MAX: Duration = Duration::from_secs(3600);
 
 /// How far a live leader is on its way to serving.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,16 +109,28 @@ impl Instance {
         }
     }
 
-    /// Whatever it is at may take until then; never less than it had.
+    /// Whatever it is at may take until then, within limits; never less than it had. One that is
+    /// aborted had its time.
     fn extend(&mut self, later: Time) {
-        if let State::Live {
-            startup: Startup::Awaited { until },
-            ..
-        }
-        | State::Stopping { until, .. } = &mut self.state
-        {
-            *until = later.max(*until);
-        }
+        let (began, until) = match &mut self.state {
+            State::Live {
+                startup: Startup::Awaited { until },
+                ..
+            } => (self.started, until),
+            State::Stopping {
+                course: Course::Stop,
+                since,
+                until,
+                ..
+            } => (*since, until),
+            State::Live { .. }
+            | State::Stopping { .. }
+            | State::Killed { .. }
+            | State::Sweeping { .. }
+            | State::SweepKilled { .. }
+            | State::Gone { .. } => return,
+        };
+        *until = later.min(began + STRETCH_MAX).max(*until);
     }
 
     /// Nothing was heard of it for too long: nobody can tell it from one that hangs.
