@@ -4,6 +4,7 @@
     reason = "a helper that panics is a test that fails"
 )]
 
+mod changes;
 mod child;
 mod children;
 mod cli;
@@ -31,6 +32,7 @@ mod secrets;
 mod simulator;
 mod simulator_postgres;
 mod skip;
+mod stop;
 mod support;
 mod terminal;
 mod terminate;
