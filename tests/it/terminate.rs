@@ -198,6 +198,69 @@ fn a_credential_that_never_comes_ends_with_the_childs_code() {
 }
 
 #[test]
+fn while_it_pauses_before_a_restart() {
+    let simulator = simulator();
+    let options = "--restart always --backoff 1h..1h --check-login never";
+    for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGINT, 130)] {
+        let run = supervise(&simulator).options(options);
+        let mut run = run.script("echo start; exit 3");
+        run.log("starting it again in");
+        run.signal(signal);
+        assert_eq!(run.exit_code(), code, "{}", run.told());
+        assert_eq!(run.lines(), ["start"], "{}", run.told());
+    }
+}
+
+/// What is told to stop is not started again, however it ends.
+#[test]
+fn whatever_the_restart_policy_says() {
+    let simulator = simulator();
+    let options = "--restart always --backoff 100ms..100ms --check-login never";
+    let mut run = supervise(&simulator).options(options).script(POLITE);
+    let child = child(&mut run);
+    assert_eq!(run.terminate(), 7, "{}", run.told());
+    only(&run, &child);
+}
+
+#[test]
+fn while_a_change_waits_for_its_splay() {
+    let simulator = simulator();
+    let script = format!("trap 'echo heard' USR1\n{POLITE}");
+    let run = supervise(&simulator).options("--splay 8000h");
+    let mut run = run.script(&script);
+    let child = child(&mut run);
+    change(&simulator);
+    run.log("acting in");
+    // Nothing waits with the change.
+    run.signal(Signal::SIGUSR1);
+    run.line("heard");
+    assert_eq!(run.terminate(), 7, "{}", run.told());
+    only(&run, &child);
+}
+
+#[test]
+fn while_the_new_program_is_not_ready_yet() {
+    let simulator = simulator();
+    // Only the first one is ever ready.
+    let script = r#"
+trap 'exit 7' TERM
+sleep 1000 &
+case $DATABASE_URL in *password-1@*) echo >&3 ;; esac
+echo "pid=$$ url=$DATABASE_URL"
+while :; do wait; done"#;
+    let run = supervise(&simulator).options("--order start-first --ready fd:3");
+    let mut run = run.script(script);
+    let old = child(&mut run);
+    run.log("is ready after");
+    change(&simulator);
+    let new = child(&mut run);
+    assert!(old.lives(), "{}", run.told());
+    assert_eq!(run.terminate(), 7, "{}", run.told());
+    assert!(!old.lives() && !new.lives(), "{}", run.told());
+    assert_eq!(run.lines().len(), 2, "{}", run.told());
+}
+
+#[test]
 fn a_second_interrupt_while_stopping_kills() {
     let simulator = simulator();
     let mut run = supervise(&simulator).script(
