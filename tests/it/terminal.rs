@@ -146,6 +146,66 @@ fn a_child_that_stops_its_group_stops_the_job() {
     shell.sees("code=0");
 }
 
+/// The shell's job is the supervisor, and that one goes on: of its program's stop a shell learns
+/// nothing. The keys work, and what continues the job continues its program.
+#[test]
+fn a_child_that_stops_itself_alone_is_stopped_alone() {
+    let simulator = simulator();
+    let mut shell = shell(&simulator);
+    let script = "echo child pid=$$ of=$PPID .; kill -STOP $$; echo back-$((1 + 1))";
+    shell.enter(&format!("$RUN sh -c '{script}'"));
+    shell.sees("pid=$$");
+    let (child, supervisor) = family(&mut shell);
+    are("T", &[&child]);
+    are("S", &[&supervisor]);
+    assert_eq!(shell.foreground(), supervisor.pid);
+    shell.press(CTRL_Z);
+    shell.sees("Stopped");
+    are("T", &[&child, &supervisor]);
+    shell.enter("fg; echo code=$?");
+    shell.sees("back-2");
+    shell.sees("code=0");
+    assert_eq!(shell.count("Stopped"), 1, "{}", shell.text());
+}
+
+/// It keeps the foreground while it is stopped, so that no key helps: CONT from elsewhere does.
+#[test]
+fn a_shell_that_suspends_itself_goes_on_at_cont() {
+    let simulator = simulator();
+    let mut shell = shell(&simulator);
+    shell.enter("$RUN bash --norc --noprofile --noediting -i");
+    shell.enter("echo child pid=$$ of=$PPID .");
+    shell.sees("pid=$$");
+    let (child, supervisor) = family(&mut shell);
+    shell.enter("suspend");
+    are("T", &[&child]);
+    are("S", &[&supervisor]);
+    send(&supervisor, Signal::SIGCONT);
+    shell.enter("echo again-$((1 + 1)); exit 5");
+    shell.sees("again-2");
+    shell.enter("echo code=$?");
+    shell.sees("code=5");
+}
+
+/// Ctrl-C alone is the program's; while it is being stopped, the second one is KILL.
+#[test]
+fn a_second_ctrl_c_while_stopping_kills() {
+    let simulator = simulator();
+    let deaf = format!("trap 'echo heard-TERM' TERM\n{LISTENER}");
+    let mut terminal = Supervise::on(&simulator).on_terminal(&["sh", "-c", &deaf]);
+    let (_, supervisor) = family(&mut terminal);
+    for _ in 0..2 {
+        terminal.press(CTRL_C);
+        terminal.sees("heard-INT");
+    }
+    send(&supervisor, Signal::SIGTERM);
+    terminal.sees("heard-TERM");
+    terminal.press(CTRL_C);
+    terminal.sees("heard-INT");
+    terminal.press(CTRL_C);
+    assert_eq!(terminal.exit_code(), 137, "{}", terminal.text());
+}
+
 /// The program of a stopped job has no time to end.
 #[test]
 fn a_stop_timeout_stands_still_while_the_job_is_stopped() {
