@@ -159,6 +159,45 @@ fn check_reports_line_by_line() {
     assert!(out.contains("✗ app"), "{out}");
 }
 
+/// In a container without another init they are PID 1.
+#[test]
+fn as_pid_1_they_do_the_same() {
+    if !can_unshare() {
+        return;
+    }
+    let heroku = simulator(&[("A", "1"), ("DATABASE_URL", URL)]);
+    let as_pid_1 = |arguments: &[&str]| {
+        let output = Command::new(UNSHARE[0])
+            .args(&UNSHARE[1..])
+            .arg(env!("CARGO_BIN_EXE_changeover"))
+            .args(arguments)
+            .env("HEROKU_APP", "myapp")
+            .env("HEROKU_API_KEY", "HRKU-simulator")
+            .env("CHANGEOVER_API_URL", heroku.url())
+            .output()
+            .unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let (out, errors) = (text(output.stdout), text(output.stderr));
+        (output.status.code(), out, errors)
+    };
+    let (code, out, errors) = as_pid_1(&["env", "--var", "A"]);
+    assert_eq!(
+        (code, out.as_str(), errors.as_str()),
+        (Some(0), "export A='1'\n", "")
+    );
+    let (code, out, errors) = as_pid_1(&["check"]);
+    assert_eq!((code, errors.as_str()), (Some(0), ""), "{out}");
+    assert!(out.contains("✓ DATABASE_URL"), "{out}");
+    let (code, out, _) = as_pid_1(&["check", "--app", "other"]);
+    assert_eq!(code, Some(78), "{out}");
+    let script = "echo pid=$$; exit 7";
+    let (code, out, errors) = as_pid_1(&["exec", "--var", "A", "--", "sh", "-c", script]);
+    assert_eq!(
+        (code, out.as_str(), errors.as_str()),
+        (Some(7), "pid=1\n", "")
+    );
+}
+
 /// To PID 1 no signal does by itself what it does to everybody else.
 #[test]
 fn before_the_first_answer_a_signal_ends_it_as_pid_1_too() {

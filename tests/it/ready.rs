@@ -155,6 +155,29 @@ fn a_page_that_answers_503_and_then_200() {
 }
 
 #[test]
+fn a_time_that_has_passed() {
+    let simulator = simulator();
+    let script = r#"trap 'echo "stopping $DATABASE_URL"; exit 0' TERM
+        echo "up $DATABASE_URL"; while :; do sleep 1000 & wait $!; done"#;
+    let options = "--order start-first --ready delay:1s";
+    let mut run = start(&simulator, options, script);
+    run.line(&format!("up {}", url(1)));
+    run.log("is ready after 1");
+    simulator.set_config("DATABASE_URL", Some(&url(2)));
+    run.line(&format!("up {}", url(2)));
+    let stopping = format!("stopping {}", url(1));
+    run.log("is ready after 1");
+    run.line(&stopping);
+    assert_eq!(run.terminate(), 0, "{}", run.told());
+    // One that ends before is never ready.
+    let script = "case $DATABASE_URL in *password-2@*) exit 3 ;; esac; sleep 1000";
+    let options = format!("{options} --check-login never");
+    let mut run = start(&simulator, &options, script);
+    assert_eq!(run.exit_code(), 3, "{}", run.told());
+    assert!(!run.told().contains("is ready"), "{}", run.told());
+}
+
+#[test]
 fn a_program_that_is_not_ready_in_time_is_told_about_and_goes_on() {
     let simulator = simulator();
     let mut run = notify(&simulator, "--ready-timeout 1s", "echo up; stay");
