@@ -135,6 +135,12 @@ impl Executor {
         self.probes.keep(|instance| self.children.lives(instance));
     }
 
+    /// Drops what was prepared for any other start than this, with the credentials in it and the
+    /// socket to hear it on.
+    pub fn keep_prepared(&mut self, wanted: Option<InstanceId>) {
+        self.prepared.take_if(|(id, ..)| Some(*id) != wanted);
+    }
+
     /// Whether a process belongs to a child's tree.
     #[must_use]
     pub fn in_tree(&self, pid: u32) -> bool {

@@ -138,6 +138,7 @@ impl Life {
                         }
                     }
                 }
+                self.executor.keep_prepared(self.core.preparation());
             }
             self.executor.tell();
             self.wait().await?;

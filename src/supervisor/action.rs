@@ -41,7 +41,8 @@ pub enum Action {
     },
     /// Write what was fetched to the env file, if there is one; then find the program and lay out
     /// its start in memory. Answered by `Prepared` or `SpawnFailed`: unless that is `Unwritable`,
-    /// the file is written. Only the newest preparation counts.
+    /// the file is written. Only the newest preparation counts, and only as long as
+    /// `Supervisor::preparation` names it.
     Prepare {
         /// Names the instance.
         instance: InstanceId,

@@ -41,7 +41,9 @@ use change::{Change, Protect, Verdict};
 use config::{Config, EnvFile, Watching};
 use ends::Finish;
 use event::Event;
+use id::InstanceId;
 use instance::Instance;
+use launch::Stage;
 use rng::Rng;
 use service::Service;
 use status::Status;
@@ -115,6 +117,17 @@ impl Supervisor {
             self.service.deadline(),
         ];
         all.into_iter().flatten().min()
+    }
+
+    /// The start whose preparation is still of use, if one is: every other can be dropped, and the
+    /// credentials in it. Computed like `deadline`.
+    #[must_use]
+    pub fn preparation(&self) -> Option<InstanceId> {
+        let next = self.service.phase.launching()?;
+        match next.stage {
+            Stage::Preparing | Stage::Prepared | Stage::Spawning => Some(next.id),
+            Stage::Failed => None,
+        }
     }
 
     /// What it is doing right now.

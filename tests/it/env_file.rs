@@ -71,6 +71,32 @@ fn a_program_that_reloads_finds_the_new_value_and_is_not_restarted() {
     assert!(names(&directory).is_empty());
 }
 
+/// How many sockets there are whose abstract name begins so.
+fn sockets(name: &str) -> usize {
+    let all = fs::read_to_string("/proc/net/unix").unwrap();
+    let named = all.lines().filter_map(|line| line.split(' ').next_back());
+    named.filter(|found| found.starts_with(name)).count()
+}
+
+#[test]
+fn what_was_prepared_and_is_not_started_is_not_kept() {
+    let simulator = simulator();
+    let run = Supervise::on(&simulator).options("--on-change signal:HUP --ready notify");
+    let file = run_directory(&run).join("env");
+    let script = r#"trap 'exit 0' TERM; trap '' HUP; echo "socket=$NOTIFY_SOCKET"
+        while :; do sleep 1000 & wait $!; done"#;
+    let mut run = with_file(run, &file).script(script);
+    let line = run.line("socket=@changeover/");
+    let (ours, _) = line["socket=".len()..].rsplit_once('.').unwrap();
+    for number in 2..4 {
+        assert_eq!(sockets(ours), 1, "{}", run.told());
+        simulator.set_config("DATABASE_URL", Some(&url(number)));
+        run.log(&format!("with revision {number}, and HUP sent"));
+    }
+    assert_eq!(sockets(ours), 1, "{}", run.told());
+    assert_eq!(run.terminate(), 0, "{}", run.told());
+}
+
 #[test]
 fn without_a_file_the_log_says_that_the_environment_stays_old() {
     let simulator = simulator();

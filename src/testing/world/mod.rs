@@ -396,6 +396,11 @@ impl<'a> World<'a> {
                 self.obey(&action)?;
             }
         }
+        if let Some(running) = &mut self.supervisor {
+            // The shells keep no other: a spawn of it would fail.
+            let wanted = running.core.preparation();
+            running.prepared.take_if(|(id, _)| Some(*id) != wanted);
+        }
         self.hold_against_law(now)?;
         if self.steps > STEPS_MAX {
             return Err(format!("{STEPS_MAX} steps, and no end"));
