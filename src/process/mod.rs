@@ -33,7 +33,7 @@ pub mod tree;
 pub use identity::{Account, Identity, lookup_account};
 pub use listeners::{ListenError, Listeners};
 pub use notify::NotifySocket;
-pub use procfs::{StartTime, sees_us};
+pub use procfs::{StartTime, name_of, sees_us};
 pub use program::{DESCRIPTOR_MAX, Group, Prepared, Program, prepare};
 pub use queue::{Queued, queue, queued, stop_self};
 pub use ready_pipe::{ReadyPipe, Said};

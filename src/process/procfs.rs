@@ -40,6 +40,12 @@ impl StartTime {
     }
 }
 
+/// What the kernel calls a process, escaped, at most 32 bytes; `None` when it is gone.
+#[must_use]
+pub fn name_of(pid: u32) -> Option<String> {
+    Process::read(pid).map(|process| process.name)
+}
+
 /// Where a process comes from.
 pub(super) enum Ancestry {
     /// From us: it, its parent and so on, up to our child.

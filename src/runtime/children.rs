@@ -82,10 +82,11 @@ impl Children {
         });
     }
 
-    /// Sends a signal to a live leader, or to its group.
-    pub(super) fn signal(&self, instance: InstanceId, signal: Signal, scope: Scope) {
+    /// Sends a signal to a live leader, or to its group. The answer is the leader's process id, if
+    /// it was sent.
+    pub(super) fn signal(&self, instance: InstanceId, signal: Signal, scope: Scope) -> Option<u32> {
         let Some(Leader::Lives(child)) = self.find(instance).map(|known| &known.leader) else {
-            return;
+            return None;
         };
         let sent = match (scope, self.group) {
             (Scope::Group, Group::Own) => process::signal_group(child.pid, signal),
@@ -94,8 +95,12 @@ impl Children {
                 process::signal_process(child.pid, signal)
             }
         };
-        if let Err(error) = sent {
-            tracing::debug!("{signal} to pid {}: {error}", child.pid);
+        match sent {
+            Ok(()) => Some(child.pid),
+            Err(error) => {
+                tracing::debug!("{signal} to pid {}: {error}", child.pid);
+                None
+            }
         }
     }
 

@@ -40,8 +40,16 @@ pub struct Executor {
     fetches: Vec<(FetchId, AbortHandle)>,
     logins: Vec<(LoginId, AbortHandle)>,
     answers: mpsc::Sender<Event>,
-    notices: Vec<Notice>,
+    news: Vec<News>,
     context: Context,
+}
+
+/// What waits for its line in the log.
+enum News {
+    /// A fact.
+    Fact(Notice),
+    /// What only `-v` tells.
+    Detail(String),
 }
 
 /// Whether the life goes on.
@@ -78,7 +86,7 @@ impl Executor {
             fetches: Vec::new(),
             logins: Vec::new(),
             answers,
-            notices: Vec::new(),
+            news: Vec::new(),
             context,
         }
     }
@@ -115,7 +123,11 @@ impl Executor {
                 instance,
                 signal,
                 scope,
-            } => self.children.signal(instance, signal, scope),
+            } => {
+                if let Some(pid) = self.children.signal(instance, signal, scope) {
+                    self.note(|| telemetry::sent(signal, pid));
+                }
+            }
             Action::Sweep { instance, signal } => {
                 self.children.sweep(instance, signal);
                 self.reap(events);
@@ -123,7 +135,7 @@ impl Executor {
             Action::ListTree { instance } => events.push_back(self.children.list(instance)),
             Action::RemoveEnvFile => self.remove_env_file(),
             Action::StopSelf { signal } => return Told::Stop(signal),
-            Action::Announce(notice) => self.notices.push(notice),
+            Action::Announce(notice) => self.news.push(News::Fact(notice)),
             Action::Exit(code) => return Told::Exit(code),
         }
         Told::GoOn
@@ -147,10 +159,20 @@ impl Executor {
         self.children.contains(pid)
     }
 
+    /// Keeps a line that only `-v` tells, in its place among the facts.
+    pub fn note(&mut self, line: impl FnOnce() -> String) {
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            self.news.push(News::Detail(line()));
+        }
+    }
+
     /// Writes the log lines that have gathered.
     pub fn tell(&mut self) {
-        for notice in self.notices.drain(..) {
-            telemetry::announce(&self.context, &notice);
+        for news in self.news.drain(..) {
+            match news {
+                News::Fact(notice) => telemetry::announce(&self.context, &notice),
+                News::Detail(line) => tracing::debug!("{line}"),
+            }
         }
         if let Some(warning) = self.client.take_warning() {
             tracing::warn!("{warning}");

@@ -189,8 +189,11 @@ impl Life {
 
     fn tell_signal(&mut self, received: Received) {
         let origin = received.origin(|pid| self.executor.in_tree(pid));
+        let Received { signal, sender } = received;
+        self.executor
+            .note(|| telemetry::received(signal, &sender.described()));
         self.events.push_back(Event::Signal {
-            signal: received.signal,
+            signal,
             origin,
         });
     }

@@ -174,6 +174,22 @@ impl Received {
     }
 }
 
+impl Sender {
+    /// How a log names it, while it is there to be looked at.
+    #[must_use]
+    pub fn described(self) -> String {
+        match self {
+            Self::Kernel => "the terminal or the kernel".to_owned(),
+            Self::Process(0) => "a process of another PID namespace".to_owned(),
+            Self::Process(pid) => match process::name_of(pid) {
+                Some(name) => format!("pid {pid} ({name})"),
+                None => format!("pid {pid}"),
+            },
+            Self::Unknown => "an unknown sender".to_owned(),
+        }
+    }
+}
+
 impl From<Queued> for Received {
     fn from(queued: Queued) -> Self {
         Self {

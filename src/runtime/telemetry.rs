@@ -19,7 +19,7 @@ use crate::config::{Inherited, Log, LogFormat, Verbosity};
 use crate::process::Stderr;
 use crate::supervisor::notice::Notice;
 
-pub use wording::{Context, human, render};
+pub use wording::{Context, human, received, render, sent};
 
 use lines::{Lines, Style};
 

@@ -247,6 +247,38 @@ fn a_mapped_signal_is_passed_on_as_another_and_is_no_stop() {
 }
 
 #[test]
+fn each_signal_is_told_and_who_sent_it() {
+    let simulator = simulator();
+    let run = Supervise::on(&simulator).options("-v --check-login never --map-signal USR1:USR2");
+    let mut run =
+        run.script("trap 'echo two' USR2; echo up; while :; do sleep 1000 & wait $!; done");
+    run.line("up");
+    run.signal(Signal::SIGUSR1);
+    run.line("two");
+    assert_eq!(run.terminate(), 143, "{}", run.told());
+    let us = format!("from pid {} (", std::process::id());
+    let logs = run.logs();
+    let at = |part: &str| {
+        let found = logs.iter().position(|line| line.contains(part));
+        found.unwrap_or_else(|| panic!("{part}: {}", run.told()))
+    };
+    assert!(logs[at("USR1 received")].contains(&us), "{logs:?}");
+    // In the order in which it happened, among the other lines.
+    let order = [
+        "USR1 received",
+        "USR2 sent to pid",
+        "TERM received from pid",
+    ];
+    let more = [
+        "TERM received: stopping",
+        "TERM sent to pid",
+        "was ended by TERM",
+    ];
+    let places: Vec<usize> = order.into_iter().chain(more).map(at).collect();
+    assert!(places.is_sorted(), "{places:?} {logs:?}");
+}
+
+#[test]
 fn what_nohup_ignores_stays_ignored() {
     let simulator = simulator();
     let supervise = Supervise::on(&simulator).options("--check-login never");

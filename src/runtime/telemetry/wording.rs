@@ -94,6 +94,18 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
     }
 }
 
+/// A signal came, and from whom.
+#[must_use]
+pub fn received(signal: Signal, sender: &str) -> String {
+    format!("{signal} received from {sender}")
+}
+
+/// A signal was sent to a child, or to the group that it leads.
+#[must_use]
+pub fn sent(signal: Signal, pid: u32) -> String {
+    format!("{signal} sent to pid {pid}")
+}
+
 /// A duration as people say it: `1.3 ms`, `38 ms`, `3.4 s`, `2 min 5 s`, `3 h 20 min`, `2 d 4 h`.
 /// Rounded down.
 #[must_use]
