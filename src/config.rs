@@ -275,13 +275,15 @@ impl Config {
         let (source, database, child, start, task) = match command {
             cli::Command::Run(run) => {
                 let child = lookup.child(run.program, &run.child)?;
+                let listen = lookup.listen(run.ready.listen.clone())?;
+                let ready = lookup.ready(run.ready)?;
                 let run_only = Run {
                     child,
                     watch: lookup.watch(run.watch)?,
                     change: lookup.change(run.change)?,
-                    listen: lookup.listen(run.ready.listen.clone())?,
-                    ready: lookup.ready(run.ready)?,
-                    crash: lookup.crash(run.crash)?,
+                    crash: lookup.crash(run.crash, &ready.how)?,
+                    listen,
+                    ready,
                 };
                 check_order(&run_only)?;
                 ready::check_address(&run_only)?;
@@ -312,6 +314,21 @@ impl Config {
             source: lookup.source(source)?,
             start_timeout: lookup.start_timeout(start)?,
         })
+    }
+}
+
+impl Run {
+    /// What is allowed and may surprise all the same, for people.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        match (self.change.on_change, &self.change.env_file) {
+            (OnChange::Restart | OnChange::Exit, _) | (OnChange::Signal(_), Some(_)) => None,
+            (OnChange::Signal(signal), None) => Some(format!(
+                "{} is signal:{signal} without --env-file, and a running program's environment never changes, so on \
+                 {signal} it must fetch the new values by itself: if it does not, add --env-file for it to read them",
+                given::name("on-change")
+            )),
+        }
     }
 }
 

@@ -29,6 +29,9 @@ pub(super) fn run(
     if !process::sees_us() {
         tracing::warn!("{BLIND}");
     }
+    if let Some(warning) = run.warning() {
+        tracing::warn!("{warning}");
+    }
     let group = if process::has_controlling_terminal() {
         Group::Shared
     } else {

@@ -175,6 +175,17 @@ impl<T: AsRef<OsStr>> Given<T> {
     }
 }
 
+impl Given<String> {
+    /// Beside the other options it can have no effect: an error for who types it. In the
+    /// environment, which a whole fleet may share, it is for those whom it fits.
+    pub(super) fn idle(&self, why: &str, mend: &str) -> Result<(), UsageError> {
+        match self.origin {
+            Origin::Typed => Err(self.wrong(why, mend)),
+            Origin::Environment(_) | Origin::Default => Ok(()),
+        }
+    }
+}
+
 impl Given<OsString> {
     pub(super) fn utf8(self) -> Result<Given<String>, UsageError> {
         match self.value.to_str() {

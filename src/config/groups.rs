@@ -15,7 +15,7 @@ use crate::supervisor::signal::Signal;
 
 use super::given::{self, Given, Inherited, Lookup, UsageError};
 use super::{
-    Change, CheckLogin, Child, CrashPolicy, Format, LeftoverPolicy, Listen, Log, LogFormat, Order,
+    Change, CheckLogin, Child, CrashPolicy, Format, LeftoverPolicy, Listen, Log, LogFormat, OnChange, Order,
     Ready, Restart, SignalMap, Source, StopSequence, StopStep, Token, Verbosity, Watch, listen,
     ready, words,
 };
@@ -168,11 +168,19 @@ impl Lookup<'_> {
     }
 
     pub(super) fn watch(&self, typed: cli::Watch) -> Result<Watch, UsageError> {
-        let interval = self.duration("interval", typed.interval, INTERVAL_MIN)?;
+        let interval = self.text_or_default("interval", typed.interval)?;
+        let debounce = self.text_or_default("debounce", typed.debounce)?;
         let once = self.switch("no-watch", typed.no_watch)?;
+        if once {
+            for given in [&interval, &debounce] {
+                let why = "and with --no-watch Heroku is asked only once";
+                given.idle(why, "leave one of the two out")?;
+            }
+        }
+        let interval = words::duration(&interval, INTERVAL_MIN)?;
         Ok(Watch {
             interval: (!once).then_some(interval),
-            debounce: self.duration("debounce", typed.debounce, Duration::ZERO)?,
+            debounce: words::duration(&debounce, Duration::ZERO)?,
         })
     }
 
@@ -191,9 +199,10 @@ impl Lookup<'_> {
             ("tree", LeftoverPolicy::Sweep),
             ("none", LeftoverPolicy::Leave),
         ];
+        let on_change = words::on_change(&on_change)?;
         Ok(Change {
-            order: words::choice(&order, &orders)?,
-            on_change: words::on_change(&on_change)?,
+            order: effective(&order, words::choice(&order, &orders)?, on_change)?,
+            on_change,
             env_file: env_file.as_ref().map(words::file).transpose()?,
             scope: words::choice(&scope, &scopes)?,
             signals: self.signal_map(typed.map_signal.clone())?,
@@ -240,13 +249,18 @@ impl Lookup<'_> {
     }
 
     pub(super) fn ready(&self, typed: cli::Ready) -> Result<Ready, UsageError> {
-        let timeout = self.duration("ready-timeout", typed.ready_timeout, TIMEOUT_MIN)?;
+        let given = self.text_or_default("ready-timeout", typed.ready_timeout)?;
+        let timeout = words::duration(&given, TIMEOUT_MIN)?;
         let watchdog = self.text("watchdog", typed.watchdog)?;
         let every = watchdog
             .as_ref()
             .map(|given| words::duration(given, WATCHDOG_MIN))
             .transpose()?;
         let how = ready::readiness(&self.text_or_default("ready", typed.ready)?, every)?;
+        if how == Readiness::None {
+            let why = "and without --ready a program counts as serving at once";
+            given.idle(why, "add --ready, such as --ready notify, or leave it out")?;
+        }
         match (&how, watchdog) {
             (Readiness::Notify { .. }, _) | (_, None) => Ok(Ready { how, timeout }),
             (_, Some(watchdog)) => Err(watchdog.wrong(
@@ -256,7 +270,12 @@ impl Lookup<'_> {
         }
     }
 
-    pub(super) fn crash(&self, typed: cli::Crash) -> Result<CrashPolicy, UsageError> {
+    /// `ready`: a program that misses its watchdog is started again whatever `--restart` says.
+    pub(super) fn crash(
+        &self,
+        typed: cli::Crash,
+        ready: &Readiness,
+    ) -> Result<CrashPolicy, UsageError> {
         let restart = self.text_or_default("restart", typed.restart)?;
         let policies = [
             ("never", Restart::Never),
@@ -264,15 +283,21 @@ impl Lookup<'_> {
             ("always", Restart::Always),
         ];
         let success = self.list("success-exit", typed.success_exit)?;
-        let limit = self.text("max-restarts", typed.max_restarts)?;
+        let restart = words::choice(&restart, &policies)?;
+        let given = self.text("max-restarts", typed.max_restarts)?;
+        let limit = given.as_ref().map(words::max_restarts).transpose()?;
+        if let (Some(given), Restart::Never, false) = (&given, restart, has_watchdog(ready)) {
+            let why = "and with --restart never no program that ended is started again";
+            given.idle(why, "add --restart on-failure or always, or leave it out")?;
+        }
         Ok(CrashPolicy {
-            restart: words::choice(&restart, &policies)?,
+            restart,
             success: success
                 .iter()
                 .map(words::success_exit)
                 .collect::<Result<_, _>>()?,
             backoff: words::backoff(&self.text_or_default("backoff", typed.backoff)?)?,
-            limit: limit.as_ref().map(words::max_restarts).transpose()?,
+            limit,
         })
     }
 
@@ -325,6 +350,22 @@ impl Lookup<'_> {
     ) -> Result<Duration, UsageError> {
         words::duration(&self.text_or_default(option, typed)?, minimum)
     }
+}
+
+/// Only a restart can start a program beside another.
+fn effective(given: &Given<String>, order: Order, on_change: OnChange) -> Result<Order, UsageError> {
+    match (order, on_change) {
+        (Order::StopFirst, _) | (Order::StartFirst, OnChange::Restart) => Ok(order),
+        (Order::StartFirst, OnChange::Signal(_) | OnChange::Exit) => {
+            let why = "and only --on-change restart starts a program beside the old one";
+            given.idle(why, "leave one of the two out")?;
+            Ok(Order::StopFirst)
+        }
+    }
+}
+
+fn has_watchdog(ready: &Readiness) -> bool {
+    matches!(ready, Readiness::Notify { watchdog: Some(_) })
 }
 
 fn contradiction<T, U>(one: &Given<T>, other: &Given<U>) -> UsageError {

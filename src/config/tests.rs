@@ -14,6 +14,7 @@ use crate::credential::{Secret, SslMode, Values};
 use super::*;
 
 mod crash;
+mod idle;
 mod map_signal;
 mod on_change;
 mod ready;

@@ -173,8 +173,7 @@ fn signalled(child: Child, signal: Signal, env_file: EnvFile) -> String {
             format!("env file written with revision {revision}, and {signal} sent to pid {pid}")
         }
         EnvFile::None => format!(
-            "{signal} sent to pid {pid} for revision {revision}, but its environment keeps the old values: it must \
-             fetch the new ones by itself, or read them from a file (--env-file)"
+            "{signal} sent to pid {pid} for revision {revision}; its environment keeps the old values (no --env-file)"
         ),
     }
 }

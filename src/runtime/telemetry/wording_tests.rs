@@ -174,8 +174,7 @@ fn changes_that_are_told() {
                 signal: Signal::HUP,
                 env_file: EnvFile::None,
             },
-            "I HUP sent to pid 42 for revision 3, but its environment keeps the old values: it must fetch the new ones \
-             by itself, or read them from a file (--env-file)",
+            "I HUP sent to pid 42 for revision 3; its environment keeps the old values (no --env-file)",
         ),
         (
             Notice::ChangeSignalled {
