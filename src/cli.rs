@@ -54,7 +54,7 @@ Example:
     name = "changeover",
     version,
     about = ABOUT,
-    max_term_width = 120,
+    max_term_width = 100,
     arg_required_else_help = true,
     disable_help_subcommand = true,
     after_help = format!("{RUN_EXAMPLE}\n\n{ENVIRONMENT}\n\n{EXIT_CODES}")

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::config::{CheckLogin, Config, Inherited};
 use crate::credential::{DatabaseUrl, Fault, Secret, Snapshot, phrase};
 use crate::exit_code::ExitCode;
-use crate::heroku::{Answer, ApiUrl, Diagnosis, FetchError, NoToken, Token, TokenSource};
+use crate::heroku::{Answer, ApiUrl, Diagnosis, FetchError, NoToken, Refused, Token, TokenSource};
 use crate::postgres::{self, Login};
 use crate::runtime;
 
@@ -149,6 +149,14 @@ impl Report {
                 // It was found, and that is all the good there is to say of it.
                 self.0.retain(|finding| finding.subject != "token");
                 self.add("token", bad(error, NEW_TOKEN, ExitCode::Config));
+            }
+            Err(
+                error @ FetchError::TokenRefused {
+                    fault: Refused::Account,
+                    ..
+                },
+            ) => {
+                self.add("app", bad(error, "settle it with Heroku", ExitCode::Config));
             }
             Err(error @ FetchError::TokenRefused { diagnosis, .. }) => {
                 self.add(
@@ -353,7 +361,8 @@ mod tests {
     fn each_failure_has_its_code() {
         let refused = FetchError::TokenRefused {
             status: 403,
-            origin: "HEROKU_API_KEY".to_owned(),
+            origin: Origin::ApiKey,
+            fault: Refused::Token,
             message: "403 forbidden".to_owned(),
             diagnosis: Diagnosis {
                 oauth_scope: Some("identity".to_owned()),

@@ -15,9 +15,9 @@ use crate::supervisor::signal::Signal;
 
 use super::given::{self, Given, Inherited, Lookup, UsageError};
 use super::{
-    Change, CheckLogin, Child, CrashPolicy, Format, LeftoverPolicy, Listen, Log, LogFormat, OnChange, Order,
-    Ready, Restart, SignalMap, Source, StopSequence, StopStep, Token, Verbosity, Watch, listen,
-    ready, words,
+    Change, CheckLogin, Child, CrashPolicy, Format, LeftoverPolicy, Listen, Log, LogFormat,
+    OnChange, Order, Ready, Restart, SignalMap, Source, StopSequence, StopStep, Token, Verbosity,
+    Watch, listen, ready, words,
 };
 
 /// Below this, every interval would be a burst.
@@ -353,7 +353,11 @@ impl Lookup<'_> {
 }
 
 /// Only a restart can start a program beside another.
-fn effective(given: &Given<String>, order: Order, on_change: OnChange) -> Result<Order, UsageError> {
+fn effective(
+    given: &Given<String>,
+    order: Order,
+    on_change: OnChange,
+) -> Result<Order, UsageError> {
     match (order, on_change) {
         (Order::StopFirst, _) | (Order::StartFirst, OnChange::Restart) => Ok(order),
         (Order::StartFirst, OnChange::Signal(_) | OnChange::Exit) => {
@@ -413,11 +417,15 @@ fn is_foreign(name: &str) -> bool {
 
 fn nearest<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
     const EDITS_MAX: usize = 3;
+    // Of a short name so many edits make anything.
+    let edits_max = (name.len() - "CHANGEOVER_".len())
+        .div_ceil(3)
+        .min(EDITS_MAX);
     let distance = |known: &String| strsim::damerau_levenshtein(name, known);
     known
         .iter()
         .map(|known| (distance(known), known.as_str()))
-        .filter(|(edits, _)| *edits <= EDITS_MAX)
+        .filter(|(edits, _)| *edits <= edits_max)
         .min()
         .map(|(_, known)| known)
 }

@@ -442,6 +442,8 @@ fn a_variable_that_means_nothing_is_told() {
         ("CHANGEOVER_APP", "app"),
         ("CHANGEOVER_INTERVALL", "5s"),
         ("CHANGEOVER_COLOUR", "red"),
+        ("CHANGEOVER_FOO", "bar"),
+        ("CHANGEOVER_TOKENFILE", "/run/t"),
         ("CHANGEOVER_SERVICE_HOST", "10.0.0.1"),
         ("CHANGEOVER_PORT_80_TCP", "tcp://10.0.0.1:80"),
         ("CHANGEOVER_INSTANCE", "x"),
@@ -452,7 +454,9 @@ fn a_variable_that_means_nothing_is_told() {
         warnings,
         [
             "CHANGEOVER_COLOUR is no option's variable and is ignored: see `changeover run --help` for the options",
+            "CHANGEOVER_FOO is no option's variable and is ignored: see `changeover run --help` for the options",
             "CHANGEOVER_INTERVALL is no option's variable and is ignored: did you mean CHANGEOVER_INTERVAL?",
+            "CHANGEOVER_TOKENFILE is no option's variable and is ignored: did you mean CHANGEOVER_TOKEN_FILE?",
         ]
     );
 }

@@ -13,7 +13,7 @@ use url::Url;
 use crate::credential::{Selection, Snapshot, phrase};
 
 use super::command::HelperEnds;
-use super::error::{Diagnosis, FetchError, SetupError};
+use super::error::{Diagnosis, FetchError, Refused, SetupError};
 use super::model::{self, Body, Complaint};
 use super::token::{NoToken, Token, TokenOptions, TokenSource};
 use super::transport::{self, Timeouts};
@@ -270,8 +270,12 @@ impl Client {
         match (status, complaint.id.as_deref()) {
             (401 | 403, id) => FetchError::TokenRefused {
                 status,
-                origin: token.origin.to_string(),
-                message: explained(message, id, &diagnosis),
+                origin: token.origin.clone(),
+                fault: match id {
+                    Some("suspended") => Refused::Account,
+                    Some(_) | None => Refused::Token,
+                },
+                message: explained(status, message, id, &diagnosis),
                 diagnosis,
             },
             (404, _) => FetchError::AppNotFound {
@@ -292,8 +296,10 @@ impl Client {
 }
 
 /// The same token may be fine, and the account not; or the token may be fine for something else.
-fn explained(message: String, id: Option<&str>, diagnosis: &Diagnosis) -> String {
+fn explained(status: u16, message: String, id: Option<&str>, diagnosis: &Diagnosis) -> String {
     let explanation = match (id, &diagnosis.oauth_scope, &diagnosis.oauth_scope_accepted) {
+        // All that it says is what the status means.
+        (Some("unauthorized"), _, _) if status == 401 => return status.to_string(),
         (Some("suspended"), _, _) => "the account or the app is suspended".to_owned(),
         (Some("two_factor"), _, _) => {
             "the account asks for a second factor, which a token of `heroku authorizations:create` needs not".to_owned()

@@ -7,6 +7,8 @@ use thiserror::Error;
 
 use crate::credential::phrase;
 
+use super::token::Origin;
+
 /// A configuration that no waiting mends; found before the first request.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SetupError {
@@ -106,8 +108,10 @@ pub enum FetchError {
         /// 401 or 403.
         status: u16,
         /// Where the token came from.
-        origin: String,
-        /// Status, error id and what the API said.
+        origin: Origin,
+        /// What is not good enough.
+        fault: Refused,
+        /// The status, and what it does not say by itself.
         message: String,
         /// The scopes, when the API named them.
         diagnosis: Diagnosis,
@@ -130,6 +134,15 @@ pub enum FetchError {
         /// How long the server asked us to stay away; not yet limited.
         retry_after: Option<Duration>,
     },
+}
+
+/// What the API does not accept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The token.
+    Token,
+    /// The account or the app is suspended, whatever the token.
+    Account,
 }
 
 /// What an answer's headers tell about the token and the account.

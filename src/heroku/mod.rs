@@ -27,7 +27,7 @@ use std::ffi::{OsStr, OsString};
 pub use api_url::ApiUrl;
 pub use client::{Answer, Client, ClientOptions};
 pub use command::HelperEnds;
-pub use error::{Diagnosis, FetchError, SetupError};
+pub use error::{Diagnosis, FetchError, Refused, SetupError};
 pub use token::{NoToken, Origin, Token, TokenOptions, TokenSource};
 pub use transport::Timeouts;
 

@@ -144,18 +144,20 @@ impl Prepared {
             return match missing_interpreter(&seen, directory) {
                 Some(detail) => not_executable(detail),
                 None if seen.exists() => {
-                    not_executable("its loader (ELF interpreter) is missing".into())
+                    let seen = seen.display();
+                    not_executable(format!("the loader (ELF interpreter) of {seen} is missing"))
                 }
                 None => SpawnError::NotFound,
             };
         }
         if errno == Errno::ENOEXEC {
-            let detail =
-                "not a program of this machine; a script needs a first line like #!/bin/sh";
-            return not_executable(detail.into());
+            let seen = seen.display();
+            return not_executable(format!(
+                "{seen} is no program for this machine; if it is a script, begin it with a line such as #!/bin/sh"
+            ));
         }
         if errno == Errno::EACCES {
-            return not_executable(errno.desc().to_owned());
+            return not_executable(format!("{}: {}", seen.display(), errno.desc()));
         }
         SpawnError::Failed {
             detail: format!("execve: {}", errno.desc()),

@@ -9,13 +9,13 @@ use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::credential::{Environment, Secret, SslMode, phrase};
 use crate::exit_code::ExitCode;
-use crate::heroku::{Answer, Client, FetchError, HelperEnds};
+use crate::heroku::{Answer, Client, FetchError, HelperEnds, Origin, Refused};
 use crate::postgres::{self, Login};
 use crate::process::{self, Prepared, Program};
 use crate::store::EnvFile;
 use crate::supervisor::action::Action;
 use crate::supervisor::event::{
-    ETag, Event, FailureKind, FetchFailure, FetchOutcome, LoginOutcome, SpawnError,
+    ETag, Event, FailureKind, FetchFailure, FetchOutcome, LoginOutcome, Remedy, SpawnError,
 };
 use crate::supervisor::id::{FetchId, InstanceId, LoginId};
 use crate::supervisor::notice::Notice;
@@ -274,6 +274,7 @@ pub async fn fetch(client: &Client, unless: Option<ETag>) -> FetchOutcome {
 }
 
 fn fetched(answer: Result<Answer, FetchError>) -> FetchOutcome {
+    let mut remedy = None;
     let (kind, detail, retry_after) = match answer {
         Ok(Answer::Snapshot { snapshot, etag, .. }) => {
             let etag = etag.map(|tag| ETag(tag.into()));
@@ -292,12 +293,15 @@ fn fetched(answer: Result<Answer, FetchError>) -> FetchOutcome {
             (FailureKind::TokenCommandFailed, detail, None)
         }
         Err(FetchError::TokenRefused {
-            origin, message, ..
-        }) => (
-            FailureKind::TokenRefused,
-            format!("the token from {origin} ({message})"),
-            None,
-        ),
+            origin,
+            fault,
+            message,
+            ..
+        }) => {
+            remedy = Some(remedy_for(&origin, fault));
+            let detail = format!("the token from {origin} ({message})");
+            (FailureKind::TokenRefused, detail, None)
+        }
         Err(error @ FetchError::AppNotFound { .. }) => {
             (FailureKind::AppNotFound, error.to_string(), None)
         }
@@ -306,7 +310,19 @@ fn fetched(answer: Result<Answer, FetchError>) -> FetchOutcome {
         kind,
         detail,
         retry_after,
+        remedy,
     })
+}
+
+fn remedy_for(origin: &Origin, fault: Refused) -> Remedy {
+    match (fault, origin) {
+        (Refused::Account, _) => Remedy::Account,
+        (Refused::Token, Origin::File(_)) => Remedy::File,
+        (Refused::Token, Origin::Command(_)) => Remedy::Command,
+        (Refused::Token, Origin::ApiKey) => Remedy::Environment,
+        (Refused::Token, Origin::Credential(_)) => Remedy::Credential,
+        (Refused::Token, Origin::Keychain | Origin::Netrc(_)) => Remedy::CliLogin,
+    }
 }
 
 fn remember<Id>(tasks: &mut Vec<(Id, AbortHandle)>, id: Id, task: &JoinHandle<()>) {

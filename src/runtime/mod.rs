@@ -192,9 +192,6 @@ impl Life {
         let Received { signal, sender } = received;
         self.executor
             .note(|| telemetry::received(signal, &sender.described()));
-        self.events.push_back(Event::Signal {
-            signal,
-            origin,
-        });
+        self.events.push_back(Event::Signal { signal, origin });
     }
 }

@@ -127,6 +127,25 @@ pub struct FetchFailure {
     pub detail: String,
     /// How long the server asked us to stay away.
     pub retry_after: Option<Duration>,
+    /// What mends a token that was refused.
+    pub remedy: Option<Remedy>,
+}
+
+/// What a person does about a token that was refused: that depends on where it came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// Writes a new one to the same file, which is read again.
+    File,
+    /// Makes the command print a new one; it is run again.
+    Command,
+    /// Starts us again with a new one in the environment.
+    Environment,
+    /// Writes a new one to where systemd takes the credential from, and starts the unit again.
+    Credential,
+    /// Logs in with the Heroku CLI; what that keeps is read again.
+    CliLogin,
+    /// Settles it with Heroku: the account or the app is suspended.
+    Account,
 }
 
 /// What a failed request means for the next step.
@@ -232,6 +251,7 @@ impl FetchFailure {
             kind: FailureKind::Unavailable,
             detail: detail.to_owned(),
             retry_after: None,
+            remedy: None,
         }
     }
 }

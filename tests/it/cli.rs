@@ -99,8 +99,13 @@ fn help_is_about_the_command_and_fits_a_screens_width() {
     ] {
         let (_, help, _) = run(&[command, "--help"], &[]);
         assert_eq!(help.lines().next(), Some(about));
-        let longest = help.lines().map(|line| line.chars().count()).max();
-        assert!(longest <= Some(100), "{longest:?}");
+        for (columns, most) in [("60", 60), ("80", 80), ("200", 100)] {
+            let mut command = changeover(&[command, "--help"]);
+            let command = command.env("COLUMNS", columns).stdin(Stdio::null());
+            let help = String::from_utf8(command.output().unwrap().stdout).unwrap();
+            let longest = help.lines().map(|line| line.chars().count()).max();
+            assert!(longest <= Some(most), "{columns}: {longest:?}");
+        }
     }
     let (code, version, _) = run(&["--version"], &[]);
     assert_eq!(code, Some(0));

@@ -21,7 +21,7 @@ use changeover::supervisor::config::{
 };
 use changeover::supervisor::event::{
     Alive, ETag, Ended, Event, FailureKind, FetchFailure, FetchOutcome, Leftovers, LoginOutcome,
-    Member, SpawnError,
+    Member, Remedy, SpawnError,
 };
 use changeover::supervisor::id::{FetchId, InstanceId, LoginId};
 use changeover::supervisor::readiness::{Readiness, Word};
@@ -405,6 +405,7 @@ fn failure(text: &str) -> FetchFailure {
         kind,
         detail: detail.to_owned(),
         retry_after,
+        remedy: (kind == FailureKind::TokenRefused).then_some(Remedy::File),
     }
 }
 

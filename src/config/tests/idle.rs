@@ -56,7 +56,11 @@ fn a_signal_alone_brings_no_new_value() {
     let warning = |options| run(options).warning();
     let told = warning("--on-change|signal:HUP").unwrap();
     assert!(told.contains("is signal:HUP without --env-file"), "{told}");
-    for options in ["", "--on-change|exit", "--on-change|signal:HUP|--env-file|env"] {
+    for options in [
+        "",
+        "--on-change|exit",
+        "--on-change|signal:HUP|--env-file|env",
+    ] {
         assert_eq!(warning(options), None, "{options}");
     }
 }

@@ -32,7 +32,10 @@ fn every_way_to_be_ready() {
     assert_eq!(watchdog, Readiness::Notify { watchdog: every });
     assert_eq!(ready("fd:3"), Readiness::Descriptor(3));
     assert_eq!(ready("delay:2s"), Readiness::Delay(seconds(2)));
-    assert_eq!(run("--ready|delay:5s|--ready-timeout|5m").ready.timeout, seconds(300));
+    assert_eq!(
+        run("--ready|delay:5s|--ready-timeout|5m").ready.timeout,
+        seconds(300)
+    );
 }
 
 #[test]

@@ -7,9 +7,7 @@ use tracing::Level;
 
 use crate::credential::{Fault, Kind, phrase};
 use crate::supervisor::config::EnvFile;
-use crate::supervisor::event::{
-    Alive, Ended, FailureKind, FetchFailure, LoginOutcome, Member, SpawnError,
-};
+use crate::supervisor::event::{Alive, Ended, FailureKind, LoginOutcome, Member, SpawnError};
 use crate::supervisor::notice::{Child, GaveUp, Notice};
 use crate::supervisor::signal::Signal;
 
@@ -20,12 +18,12 @@ pub struct Context {
     pub app: String,
 }
 
+mod api;
 mod readiness;
 
+use api::{failing, mend, recovered};
 use readiness::{hung, rolled_back, started_beside, superseded, took_over, took_over_early};
 
-const NEW_TOKEN: &str = "heroku authorizations:create -s read-protected, put it where the old one \
-                         is; a token file needs no restart";
 const CHECK_APP: &str = "check --app, and that the token's owner has access to it";
 const ASKING: &str =
     "the program failed: asking Heroku for a new credential, and Postgres about the old one";
@@ -217,14 +215,6 @@ fn awaiting(timeout: Duration) -> String {
     )
 }
 
-fn recovered(lasted: Duration, attempts: u32) -> String {
-    let failed = requests(attempts);
-    format!(
-        "Heroku API answers again after {}, {failed} failed",
-        human(lasted)
-    )
-}
-
 fn started(child: Child, dead_time: Option<Duration>, change: Option<Duration>) -> String {
     let mut text = format!("pid {} started on revision {}", child.pid, child.revision);
     // Writing to a String cannot fail.
@@ -325,55 +315,8 @@ fn nothing_runs() -> String {
     "Nothing runs yet".to_owned()
 }
 
-fn misses_changes(child: Child) -> String {
-    let pid = child.pid;
-    format!("pid {pid} keeps running, but changes are being missed")
-}
-
 fn untouched(child: Child) -> String {
     format!("pid {} untouched on revision {}", child.pid, child.revision)
-}
-
-fn requests(count: u32) -> String {
-    if count == 1 {
-        "1 request".to_owned()
-    } else {
-        format!("{count} requests")
-    }
-}
-
-/// Both the first line about a failing API and its heartbeat.
-fn failing(
-    failure: &FetchFailure,
-    running: Option<Child>,
-    since: Option<(Duration, u32)>,
-) -> (Level, String) {
-    let detail = phrase(&failure.detail);
-    let since = since.map_or(String::new(), |(lasted, attempts)| {
-        format!(" for {} ({})", human(lasted), requests(attempts))
-    });
-    let (what, mend) = match failure.kind {
-        FailureKind::Unavailable => {
-            let child = running.map_or_else(nothing_runs, untouched);
-            let wait = failure.retry_after.map_or(String::new(), |wait| {
-                format!(" (it asks for {} of rest)", human(wait))
-            });
-            let what = format!("Heroku API not answering{since}: {detail}");
-            return warn(format!("{what}. {child}; retrying{wait}"));
-        }
-        // Its text is ours: it lists the places and says what to do.
-        FailureKind::NoToken | FailureKind::TokenCommandFailed => {
-            let child = running.map_or_else(nothing_runs, misses_changes);
-            return error(format!("{}{since}. {child}; retrying", failure.detail));
-        }
-        FailureKind::TokenRefused => (format!("Heroku refused {detail}{since}"), NEW_TOKEN),
-        FailureKind::AppNotFound => (format!("Heroku shows {detail}{since}"), CHECK_APP),
-    };
-    match running {
-        // What to do is told when it is final.
-        None => warn(format!("{what}. {}; trying once more", nothing_runs())),
-        Some(child) => error(format!("{what}. {}. Mend: {mend}", misses_changes(child))),
-    }
 }
 
 fn bad_value(context: &Context, name: &str, fault: Fault, running: Option<Child>) -> String {
@@ -409,17 +352,15 @@ fn gave_up(context: &Context, reason: &GaveUp) -> String {
                 FailureKind::NoToken | FailureKind::TokenCommandFailed => {
                     return format!("nothing started on app {app}: {}", failure.detail);
                 }
-                FailureKind::TokenRefused => (
-                    format!("Heroku refused {detail}"),
-                    "heroku authorizations:create -s read-protected, and use the new one",
-                ),
-                FailureKind::AppNotFound => (
-                    format!("Heroku shows {detail}"),
-                    "check --app, and that the token's owner has access to it",
-                ),
+                FailureKind::TokenRefused => {
+                    (format!("Heroku refused {detail}"), mend(failure.remedy))
+                }
+                FailureKind::AppNotFound => {
+                    (format!("Heroku shows {detail}"), CHECK_APP.to_owned())
+                }
                 FailureKind::Unavailable => (
                     format!("Heroku API not answering: {detail}"),
-                    "start again later",
+                    "start again later".to_owned(),
                 ),
             };
             format!("nothing started on app {app}: {what}. Mend: {mend}")

@@ -2,29 +2,31 @@
 
 use super::*;
 
+use crate::supervisor::event::FetchFailure;
 use crate::supervisor::id::Revision;
 
-const fn seconds(seconds: u64) -> Duration {
+pub(super) const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-const fn child(pid: u32, revision: u32) -> Child {
+pub(super) const fn child(pid: u32, revision: u32) -> Child {
     Child {
         pid,
         revision: Revision(revision),
     }
 }
 
-fn failure(kind: FailureKind, detail: &str) -> FetchFailure {
+pub(super) fn failure(kind: FailureKind, detail: &str) -> FetchFailure {
     FetchFailure {
         kind,
         detail: detail.to_owned(),
         retry_after: None,
+        remedy: None,
     }
 }
 
 /// The level's letter and the line.
-fn told(notice: &Notice) -> String {
+pub(super) fn told(notice: &Notice) -> String {
     let context = Context {
         app: "acme".to_owned(),
     };
@@ -45,7 +47,7 @@ fn still_alive(names: &[&str], count: usize) -> Notice {
     }
 }
 
-fn all_tell(facts: Vec<(Notice, &str)>) {
+pub(super) fn all_tell(facts: Vec<(Notice, &str)>) {
     for (notice, expected) in facts {
         assert_eq!(told(&notice), expected, "{notice:?}");
     }
@@ -307,73 +309,6 @@ fn a_failed_child_and_its_credential() {
                 timeout: seconds(60),
             },
             "E no new credential came within 1 min",
-        ),
-    ]);
-}
-
-#[test]
-fn an_api_that_asks_for_rest() {
-    let mut throttled = failure(FailureKind::Unavailable, "429");
-    throttled.retry_after = Some(seconds(30));
-    all_tell(vec![(
-        Notice::FetchFailing {
-            failure: throttled,
-            running: None,
-        },
-        "W Heroku API not answering: 429. Nothing runs yet; retrying (it asks for 30 s of rest)",
-    )]);
-}
-
-#[test]
-fn an_api_that_does_not_answer() {
-    let failing = |kind, detail, running| Notice::FetchFailing {
-        failure: failure(kind, detail),
-        running,
-    };
-    let running = Some(child(4242, 3));
-    all_tell(vec![
-        (
-            failing(FailureKind::Unavailable, "503 (HTML)", running),
-            "W Heroku API not answering: 503 (HTML). pid 4242 untouched on revision 3; retrying",
-        ),
-        (
-            failing(
-                FailureKind::TokenRefused,
-                "the token from /run/t (401)",
-                running,
-            ),
-            "E Heroku refused the token from /run/t (401). pid 4242 keeps running, but changes are being missed. \
-             Mend: heroku authorizations:create -s read-protected, put it where the old one is; a token file needs no restart",
-        ),
-        (
-            failing(FailureKind::AppNotFound, "no app acme (404)", running),
-            "E Heroku shows no app acme (404). pid 4242 keeps running, but changes are being missed. Mend: \
-             check --app, and that the token's owner has access to it",
-        ),
-        (
-            failing(
-                FailureKind::NoToken,
-                "/run/t is empty: write it there",
-                None,
-            ),
-            "E /run/t is empty: write it there. Nothing runs yet; retrying",
-        ),
-        (
-            Notice::FetchStillFailing {
-                failure: failure(FailureKind::Unavailable, "connection refused"),
-                lasted: seconds(900),
-                attempts: 12,
-                running,
-            },
-            "W Heroku API not answering for 15 min (12 requests): connection refused. pid 4242 untouched on revision 3; \
-             retrying",
-        ),
-        (
-            Notice::FetchRecovered {
-                lasted: seconds(125),
-                attempts: 1,
-            },
-            "I Heroku API answers again after 2 min 5 s, 1 request failed",
         ),
     ]);
 }
