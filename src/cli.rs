@@ -42,7 +42,7 @@ Example:
 
 const ENV_EXAMPLE: &str = "\
 Example:
-  eval \"$(changeover env -a my-app)\"";
+  vars=$(changeover env -a my-app) || exit; eval \"$vars\"";
 
 const CHECK_EXAMPLE: &str = "\
 Example:

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use changeover::cli::{self, Cli};
 use changeover::config::DEFAULTS;
@@ -13,7 +14,9 @@ use changeover::exit_code::ExitCode;
 use changeover::testing::heroku::{Options, Simulator};
 use tempfile::TempDir;
 
+use crate::raw_http;
 use crate::support;
+use crate::support::supervised::Supervise;
 
 const README: &str = include_str!("../../README.md");
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -174,6 +177,70 @@ fn try_it_is_two_commands() {
     let section = README.split("## Try it").nth(1).unwrap();
     let block = section.split("```").nth(1).unwrap();
     assert_eq!(block, "sh\ncargo run --example quickstart\ntests/run\n");
+}
+
+/// One of the README's `curl` command lines, on a simulator that listens elsewhere.
+fn curl(line: &str, heroku: &Simulator) {
+    let words = shell_words::split(line).unwrap();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let ["curl", "-sX", method, url, rest @ ..] = &words[..] else {
+        panic!("{line}");
+    };
+    let path = url.strip_prefix("$HEROKU_HOST").unwrap();
+    let body = match rest {
+        [] => "",
+        ["-d", body] => body,
+        _ => panic!("{line}"),
+    };
+    let headers = [("content-type", "application/x-www-form-urlencoded")];
+    let address = heroku.address();
+    let answer = raw_http::send(
+        address,
+        (method, path),
+        &headers,
+        body,
+        Duration::from_secs(10),
+    );
+    assert_eq!(answer.unwrap().json()["ok"], true, "{line}");
+}
+
+#[test]
+fn a_heroku_to_try_ones_own_program_with() {
+    let mut scripts = blocks("bash").into_iter();
+    let script = scripts.find(|script| script.contains("heroku_simulator"));
+    let lines: Vec<&str> = script.unwrap().lines().collect();
+    let [start, exports, run, requests @ ..] = &lines[..] else {
+        panic!("{lines:?}");
+    };
+    // What these two say is what the simulator below does by itself.
+    assert_eq!(
+        [*start, *exports],
+        [
+            "cargo run --example heroku_simulator -- --listen 127.0.0.1:8080 &",
+            "export HEROKU_HOST=http://127.0.0.1:8080 HEROKU_API_KEY=HRKU-simulator"
+        ]
+    );
+    let heroku = Simulator::start(Options::default()).unwrap();
+    let words = shell_words::split(run.strip_suffix(" &").unwrap()).unwrap();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let (options, program) = words.split_at(words.iter().position(|word| *word == "--").unwrap());
+    assert_eq!(options[..2], ["changeover", "run"]);
+    let mut run = Supervise::nowhere()
+        .only_options(&options[2..])
+        .env("HEROKU_HOST", &heroku.url())
+        .program(&program[1..]);
+    let first = run.line("postgres://");
+    let expected = ["", "Heroku API not answering: 503 (HTML)", "answers again"];
+    assert_eq!(requests.len(), expected.len());
+    for (request, expected) in requests.iter().zip(expected) {
+        curl(request, &heroku);
+        if expected.is_empty() {
+            assert_ne!(run.line("postgres://"), first);
+        } else {
+            run.log(expected);
+        }
+    }
+    assert_eq!(run.terminate(), 143, "{}", run.told());
 }
 
 #[test]
