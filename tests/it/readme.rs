@@ -209,24 +209,25 @@ fn a_heroku_to_try_ones_own_program_with() {
     let mut scripts = blocks("bash").into_iter();
     let script = scripts.find(|script| script.contains("heroku_simulator"));
     let lines: Vec<&str> = script.unwrap().lines().collect();
-    let [start, exports, run, requests @ ..] = &lines[..] else {
+    let [start, exports, run, requests @ .., end] = &lines[..] else {
         panic!("{lines:?}");
     };
-    // What these two say is what the simulator below does by itself.
+    // What these say is what the simulator below does by itself.
     assert_eq!(
-        [*start, *exports],
+        [*start, *exports, *end],
         [
             "cargo run --example heroku_simulator -- --listen 127.0.0.1:8080 &",
-            "export HEROKU_HOST=http://127.0.0.1:8080 HEROKU_API_KEY=HRKU-simulator"
+            "export HEROKU_HOST=http://127.0.0.1:8080 HEROKU_API_KEY=HRKU-simulator",
+            "kill %2 %1; unset HEROKU_HOST HEROKU_API_KEY"
         ]
     );
     let heroku = Simulator::start(Options::default()).unwrap();
     let words = shell_words::split(run.strip_suffix(" &").unwrap()).unwrap();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let (options, program) = words.split_at(words.iter().position(|word| *word == "--").unwrap());
-    assert_eq!(options[..2], ["changeover", "run"]);
+    let (options, program) = words.split_at(words.iter().rposition(|word| *word == "--").unwrap());
+    assert_eq!(options[..4], ["cargo", "run", "--", "run"]);
     let mut run = Supervise::nowhere()
-        .only_options(&options[2..])
+        .only_options(&options[4..])
         .env("HEROKU_HOST", &heroku.url())
         .program(&program[1..]);
     let first = run.line("postgres://");
