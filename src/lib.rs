@@ -21,8 +21,8 @@
 //! turns one into the other, given `now`. The [`runtime`] loop waits for one event, steps, does
 //! what it is told, and sleeps until [`deadline`](supervisor::Supervisor::deadline). Two machines
 //! live side by side in the core: `change` decides *what the child should run with* (debounce,
-//! confirmation, splay), `service` decides *what runs* (one instance at a time, stop-first);
-//! `watch` decides when to fetch.
+//! confirmation, splay), `service` decides *what runs* (one instance at a time; two, while a
+//! start-first change is under way); `watch` decides when to fetch.
 //!
 //! # Code map
 //!

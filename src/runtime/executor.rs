@@ -113,7 +113,6 @@ impl Executor {
                 events.push_back(event);
             }
             Action::Spawn { instance } => events.push_back(self.spawn(instance)),
-            // No means but `none` and `delay` can be asked for yet.
             Action::ProbeReadiness { instance } => {
                 if let Some(tree) = self.children.tree(instance) {
                     self.probes.begin(instance, tree.clone());
