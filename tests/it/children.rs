@@ -119,6 +119,7 @@ fn an_end_that_takes_long_names_who_is_still_alive() {
     run.signal(Signal::SIGINT);
     run.line("heard");
     run.signal(Signal::SIGINT);
+    run.log("second INT: killing now");
     assert_eq!(run.exit_code(), 137, "{}", run.told());
 }
 

@@ -192,7 +192,8 @@ fn a_shell_that_suspends_itself_goes_on_at_cont() {
 fn a_second_ctrl_c_while_stopping_kills() {
     let simulator = simulator();
     let deaf = format!("trap 'echo heard-TERM' TERM\n{LISTENER}");
-    let mut terminal = Supervise::on(&simulator).on_terminal(&["sh", "-c", &deaf]);
+    let run = Supervise::on(&simulator).options("--stop-timeout 1h");
+    let mut terminal = run.on_terminal(&["sh", "-c", &deaf]);
     let (_, supervisor) = family(&mut terminal);
     for _ in 0..2 {
         terminal.press(CTRL_C);
@@ -202,6 +203,11 @@ fn a_second_ctrl_c_while_stopping_kills() {
     terminal.sees("heard-TERM");
     terminal.press(CTRL_C);
     terminal.sees("heard-INT");
+    // By the second answer the supervisor, too, has heard the INT: two at once would be one.
+    for _ in 0..2 {
+        send(&supervisor, Signal::SIGUSR1);
+        terminal.sees("heard-USR1");
+    }
     terminal.press(CTRL_C);
     assert_eq!(terminal.exit_code(), 137, "{}", terminal.text());
 }

@@ -263,7 +263,8 @@ while :; do wait; done"#;
 #[test]
 fn a_second_interrupt_while_stopping_kills() {
     let simulator = simulator();
-    let mut run = supervise(&simulator).script(
+    let run = supervise(&simulator).options("--stop-timeout 1h");
+    let mut run = run.script(
         r#"
 trap 'echo interrupted' INT
 trap 'echo stopping; while :; do sleep 0.05; done' TERM
