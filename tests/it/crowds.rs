@@ -97,7 +97,7 @@ const TURN: &str = r#"
 turn=$(($(cat "$HOME/turns" 2>/dev/null) + 1))
 echo $turn >"$HOME/turns"
 sleep 1000 &
-if [ $((turn % 100)) -eq 10 ]; then
+if [ $((turn % 50)) -eq 10 ]; then
   trap 'exit 0' USR1
   echo "rest turn=$turn pid=$$"
   while :; do wait; done
@@ -107,13 +107,13 @@ fi"#;
 const GROWTH_KIB: u64 = 1024;
 
 #[test]
-fn two_hundred_restarts_leave_no_trace() {
+fn a_hundred_restarts_leave_no_trace() {
     let simulator = simulator();
     let run = Supervise::on(&simulator).options("--restart always --backoff 100ms..100ms");
     let mut run = run.script(TURN);
     let pid = run.pid();
     let mut footprints = Vec::new();
-    for turn in [10, 110, 210] {
+    for turn in [10, 60, 110] {
         let child = Process::named(&run.line(&format!("rest turn={turn} ")), "pid");
         eventually("all else is swept", || children_of(pid) == [child.pid]);
         footprints.push(Footprint::of(pid));

@@ -59,28 +59,30 @@ fn example(name: &str) -> PathBuf {
 #[test]
 fn each_kind_of_child_is_replaced_and_stopped() {
     let child = example("child").display().to_string();
-    for (kind, options) in [
-        ("polite", ""),
-        ("slow", ""),
-        ("deaf", "--stop-timeout 200ms"),
-        ("forking", ""),
-    ] {
-        let (_heroku, url) = Heroku::start();
-        let supervise = Supervise::at(&url).options(QUICK);
-        let supervise = if options.is_empty() {
-            supervise
-        } else {
-            supervise.options(options)
-        };
-        let mut run = supervise.program(&[&child, kind, "100"]);
-        let first = Process::named(&run.line(&format!("ready {kind} ")), "pid");
-        rotate(&url);
-        run.log("started on revision 2");
-        assert!(!first.lives(), "{kind}: {}", run.told());
-        run.terminate();
-        let left = run.processes();
-        assert_eq!(left, [run.pid()], "{kind}: {}", run.told());
-    }
+    let child = child.as_str();
+    std::thread::scope(|scope| {
+        for (kind, options) in [
+            ("polite", QUICK.to_owned()),
+            ("slow", QUICK.to_owned()),
+            ("deaf", format!("{QUICK} --stop-timeout 200ms")),
+            ("forking", QUICK.to_owned()),
+        ] {
+            scope.spawn(move || is_replaced_and_stopped(child, kind, &options));
+        }
+    });
+}
+
+fn is_replaced_and_stopped(child: &str, kind: &str, options: &str) {
+    let (_heroku, url) = Heroku::start();
+    let supervise = Supervise::at(&url).options(options);
+    let mut run = supervise.program(&[child, kind, "100"]);
+    let first = Process::named(&run.line(&format!("ready {kind} ")), "pid");
+    rotate(&url);
+    run.log("started on revision 2");
+    assert!(!first.lives(), "{kind}: {}", run.told());
+    run.terminate();
+    let left = run.processes();
+    assert_eq!(left, [run.pid()], "{kind}: {}", run.told());
 }
 
 fn rotate(url: &str) {

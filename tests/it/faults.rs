@@ -55,6 +55,13 @@ fn answers(fault: Fault) -> Answers {
     }
 }
 
+/// So many faulted answers are enough to see what comes of them.
+fn rounds(fault: Fault) -> usize {
+    // Ten seconds each.
+    let slow = matches!(fault, Fault::Hang | Fault::SlowBody);
+    if slow { 2 } else { 3 }
+}
+
 /// Runs a test's body for these faults at once; a failure says which.
 fn each(faults: impl IntoIterator<Item = Fault>, body: impl Fn(Fault) + Sync) {
     std::thread::scope(|scope| {
@@ -105,7 +112,7 @@ fn no_fault_touches_a_running_child_and_none_hides_a_change_for_ever() {
         let child = started(&mut run);
         simulator.fault(fault);
         simulator.set_config("DATABASE_URL", Some(&url(2)));
-        wait_for_faults(&simulator, 3);
+        wait_for_faults(&simulator, rounds(fault));
         assert!(child.lives(), "{fault}: {}", run.told());
         assert_eq!(run.lines().len(), 1, "{fault}: {}", run.told());
         simulator.set_config("DATABASE_URL", Some(&url(3)));

@@ -72,13 +72,13 @@ fn port(run: &mut Supervised) -> u16 {
 #[test]
 fn a_server_that_drains_loses_no_request_stop_first() {
     let server = child::web_server();
-    change_under_load(10, STOP_FIRST, &server.each_ref().map(String::as_str));
+    change_under_load(5, STOP_FIRST, &server.each_ref().map(String::as_str));
 }
 
 #[test]
 fn a_server_that_drains_loses_no_request_start_first() {
     let server = child::web_server();
-    change_under_load(10, START_FIRST, &server.each_ref().map(String::as_str));
+    change_under_load(5, START_FIRST, &server.each_ref().map(String::as_str));
 }
 
 /// A real gunicorn with these options of its own, when `CHANGEOVER_TEST_GUNICORN` names its binary.
