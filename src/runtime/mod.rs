@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 use std::io;
 
 use tokio::sync::mpsc;
+use tokio::task;
 
 use crate::exit_code::ExitCode;
 use crate::heroku::Client;
@@ -34,6 +35,10 @@ use telemetry::Context;
 /// Answers on their way to the core: at most one fetch and one login per watched variable are out
 /// at a time.
 const ANSWERS_MAX: usize = 64;
+
+/// From what has come on a descriptor to the core's event it is two turns of the event loop, and a
+/// few more through TLS.
+const TURNS: usize = 4;
 
 /// Everything that supervising needs, already validated.
 pub struct Setup {
@@ -123,7 +128,10 @@ impl Life {
         loop {
             while let Some(event) = self.events.pop_front() {
                 tracing::trace!(?event);
-                for action in self.core.step(self.clock.now(), event) {
+                let now = self.clock.now();
+                let is_wake = matches!(event, Event::Wake);
+                let at = if is_wake { now } else { self.core.moment(now) };
+                for action in self.core.step(at, event) {
                     match self.executor.obey(action, &mut self.events) {
                         Told::GoOn => {}
                         Told::Stop(signal) => {
@@ -159,10 +167,13 @@ impl Life {
                 self.tell_signal(received);
             }
             Some(answer) = self.answers.recv() => self.events.push_back(answer),
-            due = self.clock.until(deadline) => {
-                due?;
-                self.events.push_back(Event::Wake);
-            }
+            due = self.clock.until(deadline) => due?,
+        }
+        // Whatever ended the wait: not a deadline's business before everything that came by it.
+        if deadline.is_some_and(|deadline| deadline <= self.clock.now()) {
+            turns(&mut self.answers, &mut self.events).await;
+            self.tell_changes();
+            self.events.push_back(Event::Wake);
         }
         // Before all else: what it asks for answers the rest, too.
         if self.clock.slept() {
@@ -193,5 +204,51 @@ impl Life {
         self.executor
             .note(|| telemetry::received(signal, &sender.described()));
         self.events.push_back(Event::Signal { signal, origin });
+    }
+}
+
+/// Lets everybody who waits for a descriptor read what has come there, and collects what they have
+/// to say.
+async fn turns(answers: &mut mpsc::Receiver<Event>, events: &mut VecDeque<Event>) {
+    for _ in 0..TURNS {
+        // The event loop runs what can run, and then asks the system what has come.
+        task::yield_now().await;
+        while let Ok(answer) = answers.try_recv() {
+            events.push_back(answer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixDatagram as StdSocket;
+
+    use tokio::net::UnixDatagram;
+
+    use super::*;
+
+    #[test]
+    fn what_has_come_is_heard_before_a_deadline_that_passed_meanwhile() {
+        event_loop().unwrap().block_on(async {
+            let (ours, theirs) = StdSocket::pair().unwrap();
+            ours.set_nonblocking(true).unwrap();
+            let ours = UnixDatagram::from_std(ours).unwrap();
+            let (sender, mut answers) = mpsc::channel(ANSWERS_MAX);
+            tokio::spawn(async move {
+                loop {
+                    ours.recv(&mut [0]).await.unwrap();
+                    sender.send(Event::Resumed).await.unwrap();
+                }
+            });
+            // It waits for the descriptor.
+            task::yield_now().await;
+            task::yield_now().await;
+            for _ in 0..5 {
+                theirs.send(b"x").unwrap();
+            }
+            let mut events = VecDeque::new();
+            turns(&mut answers, &mut events).await;
+            assert_eq!(events.len(), 5);
+        });
     }
 }

@@ -93,7 +93,7 @@ pub enum Event {
     },
     /// The machine slept, or we were stopped: what was known may be old.
     Resumed,
-    /// The deadline came; nothing else happened.
+    /// The deadline came, and everything that happened by then was told.
     Wake,
 }
 

@@ -7,6 +7,12 @@
 //!
 //! **Invariant:** [`Supervisor::deadline`] is computed from what the states hold, never stored;
 //! after a step it lies in the future.
+//!
+//! **A deadline binds others, not us.** When the supervisor itself does not run for a while (`kill
+//! -STOP`, `docker pause`, a machine under load), children may have kept their promises, and what
+//! they said waits to be read. So what has come is handed in before the deadline's own
+//! [`Wake`](event::Event::Wake), as of [`Supervisor::moment`]; and a step that comes later than
+//! [`OVERSLEPT`] gives every child the time anew that it had to tell of itself.
 
 pub mod action;
 mod api;
@@ -47,9 +53,13 @@ use launch::Stage;
 use rng::Rng;
 use service::Service;
 use status::Status;
-use time::Time;
+use time::{Duration, Time};
 use turn::{Ids, Turn, Want};
 use watch::{Answer, Watch};
+
+/// A step that comes later than this after the deadline is one of a supervisor that did not run.
+/// Shorter than any watchdog, so that one that was heard of before the deadline is safe after it.
+pub const OVERSLEPT: Duration = Duration::from_millis(100);
 
 /// The core: give it events, do what it says, call it again at its deadline.
 #[derive(Debug)]
@@ -89,6 +99,8 @@ impl Supervisor {
     /// Takes one event, and does everything that is due at `now`. The only way state changes.
     #[must_use = "actions are what the supervisor does"]
     pub fn step(&mut self, now: Time, event: Event) -> Vec<Action> {
+        let deadline = self.deadline();
+        let overslept = deadline.is_some_and(|deadline| now >= deadline + OVERSLEPT);
         let (mut actions, mut wants) = (Vec::new(), VecDeque::new());
         let mut turn = Turn {
             now,
@@ -103,9 +115,24 @@ impl Supervisor {
             change: &mut self.change,
             service: &mut self.service,
         };
+        if overslept {
+            machines.service.on_overslept(&turn);
+        }
         machines.route(&mut turn, event);
         machines.settle(&mut turn);
         actions
+    }
+
+    /// The time of an event that is handed in at `now`. When the deadline has just passed, what is
+    /// not its `Wake` was there before it, and is not to be judged by it.
+    #[must_use]
+    pub fn moment(&self, now: Time) -> Time {
+        match self.deadline() {
+            Some(deadline) if deadline <= now && now < deadline + OVERSLEPT => {
+                deadline.just_before()
+            }
+            Some(_) | None => now,
+        }
     }
 
     /// When `step` must be called again at the latest, if nothing happens before.

@@ -129,6 +129,13 @@ impl Service {
         }
     }
 
+    /// We did not run for a while, and nobody knows whether the children did.
+    pub(super) fn on_overslept(&mut self, turn: &Turn<'_>) {
+        for instance in self.instances_mut() {
+            instance.on_overslept(turn);
+        }
+    }
+
     pub(super) fn on_word(&mut self, turn: &mut Turn<'_>, id: InstanceId, word: Word) {
         if let Some(instance) = self.instance_mut(id) {
             instance.on_word(turn, word);

@@ -20,6 +20,12 @@ impl Time {
         Self(since)
     }
 
+    /// The moment before this one.
+    #[must_use]
+    pub fn just_before(self) -> Self {
+        Self(self.0.saturating_sub(Duration::from_nanos(1)))
+    }
+
     /// How long ago `earlier` was; zero when it lies ahead.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

@@ -4,6 +4,7 @@
 use std::process::Command;
 
 use changeover::testing::heroku::Simulator;
+use nix::sys::signal::Signal;
 use tokio::net::TcpSocket;
 
 use crate::skip::skipped;
@@ -216,6 +217,23 @@ fn a_program_that_hangs_gets_abrt_and_is_started_again() {
     assert_eq!(run.terminate(), 143, "{}", run.told());
     let hung = |line: &String| line.contains("missed its watchdog");
     assert_eq!(run.logs().iter().filter(|line| hung(line)).count(), 1);
+}
+
+#[test]
+fn a_program_that_is_heard_of_in_time_outlives_a_supervisor_that_is_stopped() {
+    let simulator = simulator();
+    let script = r#"exec python3 "$HOME/send" READY=1 $(yes WATCHDOG=1 | head -n 1000)"#;
+    let mut run = notify(&simulator, "--watchdog 3s --check-login never", script);
+    run.log("is ready after");
+    let pings = |run: &mut Supervised, count| (0..count).for_each(|_| drop(run.line("WATCHDOG=1")));
+    pings(&mut run, 1);
+    run.signal(Signal::SIGSTOP);
+    // Longer than the watchdog. The socket takes ten or more pings; then the program waits, too.
+    assert!(Command::new("sleep").arg("4").status().unwrap().success());
+    run.signal(Signal::SIGCONT);
+    pings(&mut run, 50);
+    assert_eq!(run.terminate(), 143, "{}", run.told());
+    assert!(!run.told().contains("watchdog"), "{}", run.told());
 }
 
 #[test]

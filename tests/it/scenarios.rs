@@ -2,8 +2,10 @@
 //! event by event.
 //!
 //! A line `@+SECONDS EVENT` moves the clock (doing everything that falls due on the way) and hands
-//! the event in; `@fetch` stands for "0.1 s after the next request went out". ` of PID` at the end
-//! of an event names its child, else the newest is meant. The indented lines are what the core did.
+//! the event in; `@fetch` stands for "0.1 s after the next request went out". `@late+SECONDS EVENT`
+//! moves the clock of a supervisor that does not run meanwhile: it then finds the event, and wakes.
+//! ` of PID` at the end of an event names its child, else the newest is meant. The indented lines
+//! are what the core did.
 //! `UPDATE=1` writes them anew: read the diff.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -143,6 +145,15 @@ impl Stage {
 
     fn play(&mut self, line: &str) {
         let (time, event) = line.split_once(' ').expect("@TIME EVENT");
+        if let Some(late) = time.strip_prefix("late+") {
+            let event = self.event(event);
+            let now = self.now + seconds(late);
+            self.now = self.core.moment(now);
+            self.step(event);
+            self.now = now;
+            self.step(Event::Wake);
+            return;
+        }
         if time == "fetch" {
             while self.fetch.is_none() {
                 let next = self.core.deadline().expect("a request is still to come");

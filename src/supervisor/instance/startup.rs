@@ -109,6 +109,19 @@ impl Instance {
         }
     }
 
+    /// We did not run for a while: whatever it had to tell by a certain time, that begins anew.
+    pub(in crate::supervisor) fn on_overslept(&mut self, turn: &Turn<'_>) {
+        self.on_alive(turn);
+        if let State::Live {
+            startup: Startup::Awaited { until },
+            ..
+        } = &mut self.state
+            && let Startup::Awaited { until: anew } = Startup::begin(turn.config, turn.now)
+        {
+            *until = anew.max(*until);
+        }
+    }
+
     /// Whatever it is at may take until then, within limits; never less than it had. One that is
     /// aborted had its time.
     fn extend(&mut self, later: Time) {

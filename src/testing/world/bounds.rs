@@ -5,6 +5,9 @@ use crate::supervisor::time::Duration;
 /// What a step may be late: the world's spawns, kills and wakes take up to this long in all.
 pub(super) const SLACK: Duration = Duration::from_millis(100);
 
+/// A supervisor that wakes so long after its deadline did not run: children begin anew.
+pub(super) const OVERSLEPT: Duration = Duration::from_millis(100);
+
 /// "when it has ended, sweep what it left (TERM, KILL 2 s later)"
 pub(super) const SWEEP: Duration = Duration::from_secs(2);
 

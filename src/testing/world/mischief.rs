@@ -109,6 +109,15 @@ impl World<'_> {
             .plan(self.now + soon, Happening::Again(Event::Resumed));
     }
 
+    /// How long after its deadline the supervisor wakes: now and then it does not run for a while.
+    pub(super) fn lateness(&mut self) -> Duration {
+        if self.season == Season::Storm && self.dice.one_in(40) {
+            self.dice.ms(0, 30_000)
+        } else {
+            Duration::from_millis(self.dice.below(6))
+        }
+    }
+
     /// A scene of a rotation; those who lose their database may die of it.
     pub(super) fn play(&mut self, scene: Scene) {
         let before = self.settings.watch.read(self.heroku.shown());

@@ -243,7 +243,7 @@ impl<'a> World<'a> {
             }
             (_, Some(due)) => {
                 // A wake is never early, and rarely punctual.
-                self.now = due + Duration::from_millis(self.dice.below(6));
+                self.now = due + self.lateness();
                 self.step(Event::Wake, None)?;
             }
             (_, None) => return Err("nothing will ever happen again".to_owned()),
@@ -379,6 +379,9 @@ impl<'a> World<'a> {
         self.reach.count(running.core.status(), kind, beside);
         self.story.event(now, &event);
         self.steps += 1;
+        if let Some(deadline) = running.core.deadline() {
+            running.law.overslept(now, now.since(deadline));
+        }
         running.law.hear(now, &event, said)?;
         if fresh == Fresh::Fresh {
             running.note(&event);

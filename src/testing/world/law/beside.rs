@@ -225,7 +225,7 @@ impl Law {
     /// The core says that the newcomer is given up for now.
     pub(super) fn rolls_back(&mut self, now: Time, retry_in: Duration) -> Result<(), String> {
         if let Beside::Newcomer(Newcomer { child, .. }) = &self.beside {
-            if now < child.since + time_to_be_ready(&self.config) {
+            if now < child.asked + time_to_be_ready(&self.config) {
                 return Err("the new child is given up before its time".to_owned());
             }
             self.roll_back(now);
@@ -294,7 +294,7 @@ impl Law {
             return false;
         };
         let passed = match self.config.ready {
-            Readiness::Delay(delay) => now >= child.since + delay,
+            Readiness::Delay(delay) => now >= child.asked + delay,
             Readiness::None
             | Readiness::Notify { .. }
             | Readiness::Descriptor(_)
@@ -324,7 +324,7 @@ impl Law {
                 if *wish == Wish::Unwanted || superseded {
                     return Err("a new child that nobody wants was not stopped".to_owned());
                 }
-                if now > child.since + time_to_be_ready(&self.config) + SLACK {
+                if now > child.asked + time_to_be_ready(&self.config) + SLACK {
                     return Err("a new child is waited for too long".to_owned());
                 }
             }

@@ -18,6 +18,8 @@ pub(super) struct Child {
     pub(super) values: Values,
     pub(super) revision: u32,
     pub(super) since: Time,
+    /// Its time to be ready began then.
+    pub(super) asked: Time,
     /// A person's INT or QUIT reached it, before anybody told it to stop.
     pub(super) interrupted: Option<Time>,
     pub(super) stop: Option<Steps>,
@@ -79,6 +81,7 @@ impl Child {
             values,
             revision,
             since,
+            asked: since,
             interrupted: None,
             stop: None,
             ended: None,

@@ -14,6 +14,8 @@ use super::child::Child;
 pub(super) struct End {
     pub(super) since: Time,
     pub(super) why: Why,
+    /// For so long the supervisor did not run meanwhile.
+    asleep: Duration,
 }
 
 /// Why a life ends.
@@ -39,13 +41,19 @@ pub(super) enum Why {
 
 impl End {
     pub(super) fn new(since: Time, why: Why) -> Self {
-        Self { since, why }
+        let asleep = Duration::ZERO;
+        Self { since, why, asleep }
+    }
+
+    /// The supervisor did not run for so long.
+    pub(super) fn overslept(&mut self, late: Duration) {
+        self.asleep += late;
     }
 
     /// The end must be over by then. "TERM: stop (stop sequence, sweep)".
     pub(super) fn check(&self, now: Time, grace: Duration, stuck: bool) -> Result<(), String> {
         let more = if stuck { UNKILLABLE } else { Duration::ZERO };
-        let due = self.since + grace + SWEEP + more + SLACK;
+        let due = self.since + grace + SWEEP + more + self.asleep + SLACK;
         if now > due {
             return Err(format!("the end that began at {} is not over", self.since));
         }

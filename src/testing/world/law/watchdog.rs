@@ -6,7 +6,7 @@ use crate::supervisor::id::InstanceId;
 use crate::supervisor::readiness::{Readiness, Word};
 use crate::supervisor::signal::Signal;
 use crate::supervisor::time::{Duration, Time};
-use crate::testing::world::bounds::SLACK;
+use crate::testing::world::bounds::{OVERSLEPT, SLACK};
 use crate::testing::world::values::Values;
 
 use super::Law;
@@ -111,6 +111,20 @@ impl Law {
                 | Word::ExtendTimeout(_),
                 _,
             ) => {}
+        }
+    }
+
+    /// The supervisor woke so late: what a child has to tell by a certain time begins anew.
+    pub(in crate::testing::world) fn overslept(&mut self, now: Time, late: Duration) {
+        if late < OVERSLEPT {
+            return;
+        }
+        if let Some(end) = &mut self.end {
+            end.overslept(late);
+        }
+        for child in self.child.iter_mut().chain(self.beside.child_mut()) {
+            child.heard(now);
+            child.asked = now;
         }
     }
 
