@@ -171,6 +171,8 @@ fn as_pid_1_they_do_the_same() {
             .args(&UNSHARE[1..])
             .arg(env!("CARGO_BIN_EXE_changeover"))
             .args(arguments)
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
             .env("HEROKU_APP", "myapp")
             .env("HEROKU_API_KEY", "HRKU-simulator")
             .env("CHANGEOVER_API_URL", heroku.url())
