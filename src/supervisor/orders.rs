@@ -179,9 +179,10 @@ impl Service {
                 };
                 shut_down(turn, child, exit)
             }
+            // It ended by itself, and nothing is decided yet: there was a child, with a code.
             Phase::Asking { failed, inquiry } => {
                 inquiry.close(turn);
-                shut_down(turn, failed, ExitWith::Fixed(own_code))
+                end(turn, failed)
             }
             Phase::AwaitingCredential { failed: ended, .. } | Phase::Pausing { ended, .. } => {
                 shut_down(turn, ended, ExitWith::Fixed(own_code))

@@ -51,6 +51,14 @@ impl Inquiry {
         }
     }
 
+    /// Whether a child's end is still being asked about.
+    pub(super) fn is_asking(&self) -> bool {
+        match self {
+            Self::Asking(_) => true,
+            Self::None | Self::Awaiting(_) => false,
+        }
+    }
+
     /// A request that began at `asked` was answered, well or not.
     pub(super) fn answered(&mut self, asked: Time) {
         if let Self::Asking(asking) = self {

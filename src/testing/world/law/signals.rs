@@ -95,6 +95,7 @@ impl Law {
             let why = match (lives, spawning) {
                 (true, _) => Why::Asked,
                 (false, true) => Why::AskedWhileSpawning(signal),
+                (false, false) if self.inquiry.is_asking() => Why::ChildsOwn,
                 (false, false) => Why::AskedWithoutChild(signal),
             };
             self.begin_end(now, why);
