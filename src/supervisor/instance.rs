@@ -346,13 +346,9 @@ impl Instance {
             return;
         }
         match self.state {
-            State::Live {
-                startup,
-                interrupted,
-                ..
-            } => match startup {
+            State::Live { startup, .. } => match startup {
                 Startup::Awaited { .. } => self.on_awaited_long(turn),
-                Startup::Ready { .. } => self.abort(turn, interrupted),
+                Startup::Ready { .. } => self.abort(turn),
                 Startup::Unasked | Startup::Overdue => {}
             },
             State::Stopping {

@@ -69,11 +69,10 @@ impl Instance {
             Word::Trip => {
                 if let State::Live {
                     startup: Startup::Ready { hung_at: Some(_) },
-                    interrupted,
                     ..
                 } = self.state
                 {
-                    self.abort(turn, interrupted);
+                    self.abort(turn);
                 }
             }
             Word::ExtendTimeout(by) => self.extend(turn.now + by.min(EXTENSION_MAX)),
@@ -146,8 +145,9 @@ impl Instance {
         *until = later.min(began + STRETCH_MAX).max(*until);
     }
 
-    /// Nothing was heard of it for too long: nobody can tell it from one that hangs.
-    pub(super) fn abort(&mut self, turn: &mut Turn<'_>, interrupted: Option<Time>) {
+    /// Nothing was heard of it for too long: nobody can tell it from one that hangs. What a
+    /// person's INT or QUIT wanted before is history: from now on it ends for its watchdog.
+    pub(super) fn abort(&mut self, turn: &mut Turn<'_>) {
         let timeout = turn.config.stop.timeout();
         turn.announce(Notice::Hung {
             child: self.child(),
@@ -166,7 +166,7 @@ impl Instance {
             step: 0,
             since: turn.now,
             until: turn.now + timeout,
-            interrupted,
+            interrupted: None,
             looks: Looks::at_stop(turn.now, turn.config),
         };
     }

@@ -63,7 +63,7 @@ impl Child {
             Motion::Runs => Owed::Nothing,
             Motion::Suspended => Owed::Cont,
         };
-        self.interrupts = u32::from(self.interrupted.is_some());
+        (self.interrupted, self.interrupts) = (None, 0);
         self.watchdog = Watchdog::Aborted(now);
         Ok(())
     }
