@@ -128,6 +128,7 @@ async fn first<'a>(
                 | Action::Signal { .. }
                 | Action::StopSelf { .. }
                 | Action::Sweep { .. }
+                | Action::GiveUp { .. }
                 | Action::ListTree { .. }
                 | Action::RemoveEnvFile => {}
             }

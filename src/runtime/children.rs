@@ -37,6 +37,8 @@ enum Sweep {
     /// KILL holds until the tree is empty: a chain of forks may outrun one pass, and its dead must
     /// be reaped in between.
     Killing,
+    /// KILL did not help.
+    GivenUp,
 }
 
 #[derive(Debug)]
@@ -70,10 +72,6 @@ impl Children {
         for old in &mut self.known {
             old.tree.beside(&mut tree);
         }
-        // The core has given up on what was killed before: nothing of it is killed again.
-        for old in &mut self.known {
-            old.sweep = Sweep::Told;
-        }
         self.known.push(Known {
             instance,
             leader: Leader::Lives(child),
@@ -106,17 +104,20 @@ impl Children {
 
     /// Sends a signal to everything that is left of an instance.
     pub(super) fn sweep(&mut self, instance: InstanceId, signal: Signal) {
-        if let Some(known) = self
-            .known
-            .iter_mut()
-            .find(|known| known.instance == instance)
-        {
+        if let Some(known) = self.find_mut(instance) {
             known.sweep = if signal == Signal::KILL {
                 Sweep::Killing
             } else {
                 Sweep::Told
             };
             known.tree.signal_all(signal);
+        }
+    }
+
+    /// What is left of an instance is left alone.
+    pub(super) fn give_up(&mut self, instance: InstanceId) {
+        if let Some(known) = self.find_mut(instance) {
+            known.sweep = Sweep::GivenUp;
         }
     }
 
@@ -217,6 +218,11 @@ impl Children {
         });
     }
 
+    fn find_mut(&mut self, instance: InstanceId) -> Option<&mut Known> {
+        let mut known = self.known.iter_mut();
+        known.find(|known| known.instance == instance)
+    }
+
     fn find(&self, instance: InstanceId) -> Option<&Known> {
         self.known.iter().find(|known| known.instance == instance)
     }
@@ -226,5 +232,35 @@ impl Known {
     /// Without any child the tree is empty for certain; else a look into `/proc` tells.
     fn is_empty(&self, children: process::Children) -> bool {
         children == process::Children::None || self.tree.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+
+    /// No process has such a number.
+    const NOBODY: u32 = 0x7fff_fff0;
+
+    fn add(children: &mut Children, number: u32) -> InstanceId {
+        let pidfd = File::open("/dev/null").unwrap().into();
+        let child = Child { pid: NOBODY, pidfd };
+        children.add(InstanceId(number), child);
+        InstanceId(number)
+    }
+
+    #[test]
+    fn a_kill_holds_until_it_is_given_up_whoever_is_started_meanwhile() {
+        let mut children = Children::new("m".to_owned(), Group::Own, LeftoverPolicy::Sweep);
+        let leaving = add(&mut children, 1);
+        // Not by `sweep`: whatever this process has started would count as its own, and be killed.
+        children.find_mut(leaving).unwrap().sweep = Sweep::Killing;
+        add(&mut children, 2);
+        let sweep = |children: &Children| children.find(leaving).map(|known| known.sweep);
+        assert_eq!(sweep(&children), Some(Sweep::Killing));
+        children.give_up(leaving);
+        assert_eq!(sweep(&children), Some(Sweep::GivenUp));
     }
 }

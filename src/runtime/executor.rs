@@ -131,6 +131,7 @@ impl Executor {
                 self.children.sweep(instance, signal);
                 self.reap(events);
             }
+            Action::GiveUp { instance } => self.children.give_up(instance),
             Action::ListTree { instance } => events.push_back(self.children.list(instance)),
             Action::RemoveEnvFile => self.remove_env_file(),
             Action::StopSelf { signal } => return Told::Stop(signal),

@@ -77,6 +77,12 @@ pub enum Action {
         /// TERM or KILL.
         signal: Signal,
     },
+    /// KILL did not help: do no more to what is left of an instance. What is heard of it later is
+    /// dropped.
+    GiveUp {
+        /// Which instance.
+        instance: InstanceId,
+    },
     /// Stop, with all that waits, as this signal stops a process (TSTP, TTIN or TTOU), until CONT;
     /// the core's time stands still meanwhile. PID 1 and an orphaned process group never stop.
     StopSelf {

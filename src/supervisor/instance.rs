@@ -452,6 +452,7 @@ impl Instance {
     }
 
     fn give_up(&mut self, turn: &mut Turn<'_>, end: End) {
+        turn.act(Action::GiveUp { instance: self.id });
         turn.announce(Notice::SweepFailed { pid: self.pid });
         self.state = State::Gone { end };
     }

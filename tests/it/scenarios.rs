@@ -232,6 +232,7 @@ impl Stage {
             | Action::Signal { .. }
             | Action::StopSelf { .. }
             | Action::Sweep { .. }
+            | Action::GiveUp { .. }
             | Action::ListTree { .. }
             | Action::RemoveEnvFile
             | Action::Announce(_) => {}

@@ -445,9 +445,9 @@ impl<'a> World<'a> {
             Action::ListTree { instance } => self.list(*instance),
             Action::RemoveEnvFile => self.env_file = None,
             Action::Announce(Notice::ChangeSignalled { .. }) => self.reread()?,
-            Action::Announce(Notice::SweepFailed { pid }) => {
+            Action::GiveUp { instance } => {
                 if let Some(running) = &mut self.supervisor {
-                    running.forget(InstanceId(pid - 100));
+                    running.forget(*instance);
                 }
             }
             Action::StopSelf { .. } => self.stop_supervisor(),

@@ -87,6 +87,7 @@ pub fn describe(action: &Action) -> String {
         Action::Sweep { instance, signal } => {
             format!("{signal} to all that is left of {}", pid(*instance))
         }
+        Action::GiveUp { instance } => format!("give {} up", pid(*instance)),
         Action::ListTree { instance } => format!("who of {} is alive?", pid(*instance)),
         Action::RemoveEnvFile => "remove the env file".to_owned(),
         Action::StopSelf { signal } => format!("{signal} to itself"),

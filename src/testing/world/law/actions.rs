@@ -53,6 +53,7 @@ impl Law {
                 }
             }
             Action::Sweep { instance, signal } => self.sweeps_tree(now, *instance, *signal),
+            Action::GiveUp { instance } => self.gives_up(now, *instance),
             Action::ListTree { instance } => self.asks_list(now, *instance),
             Action::RemoveEnvFile => self.removes_env_file(),
             Action::StopSelf { signal } => self.stops(*signal),
@@ -292,7 +293,6 @@ impl Law {
                 ..
             } => self.ended(now, child.pid, *lived, *stopping),
             Notice::StillAlive { pid, after, .. } => self.tells_list(now, *pid, *after),
-            Notice::SweepFailed { pid } => self.gives_up(now, of_pid(*pid)),
             Notice::RolledBack { retry_in, .. } => self.rolls_back(now, *retry_in),
             Notice::AwaitingCredential { .. } => {
                 self.inquiry.awaits(now)?;
@@ -327,7 +327,7 @@ impl Law {
             | Notice::ChildStatus { .. } | Notice::Hung { .. } | Notice::Settling { .. }
             | Notice::ChangeWithdrawn | Notice::Deferred { .. }
             | Notice::ChangeSignalled { .. } | Notice::Stopping { .. } | Notice::Killing { .. }
-            | Notice::Sweeping { .. }
+            | Notice::Sweeping { .. } | Notice::SweepFailed { .. }
             | Notice::WentToBackground { .. } | Notice::Asking | Notice::LoginTried { .. }
             | Notice::BadValue { .. } | Notice::GoodValue { .. } | Notice::StartGaveUp { .. }
             | Notice::SignalDropped { .. } | Notice::StopRequested { .. }
