@@ -43,24 +43,25 @@ pub(super) enum Why {
     /// The first of this supervisor: when it fails, so does everything.
     First,
     /// In the place of another: when it fails, it is tried again.
-    Instead(Instead),
+    Replacement(Attempt),
 }
 
-/// A start in another child's place.
+/// One try to put a new child into another's place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Instead {
+pub(super) struct Attempt {
     pub(super) cause: Cause,
-    /// How many starts failed before this one.
+    /// How many tries failed before this one.
     pub(super) failures: u32,
     /// When the other child ended.
     pub(super) dead_since: Option<Time>,
+    /// Until when it waits, or waited, for what comes of a person's INT or QUIT to the other child.
+    pub(super) held_until: Option<Time>,
 }
 
-/// What a child that is not ready yet was started for.
+/// What a new child that lives beside the old, and is not ready yet, was started for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Plan {
-    /// What to begin the next try with, should this one fail.
-    pub(super) again: Instead,
+pub(super) struct Takeover {
+    pub(super) attempt: Attempt,
     /// When the change was first seen.
     pub(super) seen_at: Time,
 }
@@ -101,15 +102,11 @@ impl Launch {
         turn.act(Action::Spawn { instance: self.id });
     }
 
-    /// What to begin the next try with, should this one fail. A first start is `None`: there is no
-    /// next try.
-    pub(super) fn again(&self) -> Option<Instead> {
+    /// The try that this is. A first start is `None`: there is no other try.
+    pub(super) fn attempt(&self) -> Option<Attempt> {
         match self.why {
             Why::First => None,
-            Why::Instead(instead) => Some(Instead {
-                failures: instead.failures + 1,
-                ..instead
-            }),
+            Why::Replacement(attempt) => Some(attempt),
         }
     }
 
@@ -117,17 +114,17 @@ impl Launch {
     pub(super) fn why_on_change(&self) -> Why {
         match self.why {
             Why::First => Why::First,
-            Why::Instead(instead) => Why::Instead(Instead {
+            Why::Replacement(attempt) => Why::Replacement(Attempt {
                 cause: Cause::Change,
-                ..instead
+                ..attempt
             }),
         }
     }
 
     /// The old child ended then: the dead time counts from there.
     pub(super) fn follow(&mut self, end: End) {
-        if let Why::Instead(instead) = &mut self.why {
-            instead.dead_since = Some(end.at);
+        if let Why::Replacement(attempt) = &mut self.why {
+            attempt.dead_since = Some(end.at);
         }
     }
 
@@ -137,10 +134,17 @@ impl Launch {
     }
 
     /// What it is started for, should it have to wait for its readiness.
-    pub(super) fn plan(&self) -> Plan {
-        Plan {
-            again: self.again().unwrap_or_default(),
+    pub(super) fn takeover(&self) -> Takeover {
+        Takeover {
+            attempt: self.attempt().unwrap_or_default(),
             seen_at: self.seen_at,
+        }
+    }
+
+    /// A person's INT or QUIT reached the other child.
+    pub(super) fn hold(&mut self, turn: &Turn<'_>, old: &Instance) {
+        if let Why::Replacement(attempt) = &mut self.why {
+            attempt.hold(turn, old);
         }
     }
 
@@ -150,9 +154,9 @@ impl Launch {
         let instance = self.born(turn, pid);
         let (dead_since, change) = match why {
             Why::First => (None, None),
-            Why::Instead(instead) => (
-                instead.dead_since,
-                match instead.cause {
+            Why::Replacement(attempt) => (
+                attempt.dead_since,
+                match attempt.cause {
                     Cause::Change => Some(turn.now.since(seen_at)),
                     Cause::OwnEnd => None,
                 },
@@ -183,5 +187,38 @@ impl Launch {
             | Readiness::Http(_) => turn.act(Action::ProbeReadiness { instance: id }),
         }
         Instance::new(id, revision, values, pid, turn.config, turn.now)
+    }
+}
+
+impl Attempt {
+    /// What begins the next try, this one having failed.
+    pub(super) fn next(self) -> Self {
+        Self {
+            failures: self.failures + 1,
+            ..self
+        }
+    }
+
+    /// The same for a newer revision. The other child has been waited for all the same.
+    pub(super) fn anew(self) -> Self {
+        Self {
+            held_until: self.held_until,
+            ..Self::default()
+        }
+    }
+
+    /// Waits for what comes of a person's INT or QUIT to the other child, if one is recent: for the
+    /// first since there is something to be done. More of them (a thread dump every few seconds)
+    /// never make it wait longer, or the change would be lost.
+    pub(super) fn hold(&mut self, turn: &Turn<'_>, old: &Instance) {
+        if self.held_until.is_none() {
+            let recent = old.interrupted_until(turn);
+            self.held_until = recent.filter(|until| *until > turn.now);
+        }
+    }
+
+    /// Until when it still waits.
+    pub(super) fn held(&self, turn: &Turn<'_>) -> Option<Time> {
+        self.held_until.filter(|until| *until > turn.now)
     }
 }

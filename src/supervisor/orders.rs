@@ -5,7 +5,7 @@ use crate::exit_code::ExitCode;
 use super::action::Action;
 use super::config::Mapped;
 use super::instance::Instance;
-use super::launch::{Instead, Stage};
+use super::launch::{Launch, Stage};
 use super::notice::Notice;
 use super::phase::{ExitWith, Last, Phase};
 use super::service::Service;
@@ -71,15 +71,43 @@ impl Service {
             interrupt_child(turn, child, signal, origin);
         }
         self.phase = match self.take() {
-            Phase::Preparing { old, .. } => postpone(turn, old),
-            Phase::Overlapping { old, new, .. } => {
-                self.dismiss(turn, new);
-                postpone(turn, old)
+            Phase::Preparing { old, next } => hold_back(turn, old, next),
+            Phase::Overlapping {
+                old,
+                new,
+                mut takeover,
+            } => {
+                takeover.attempt.hold(turn, &old);
+                let attempt = takeover.attempt;
+                if let Some(until) = attempt.held(turn) {
+                    self.dismiss(turn, new);
+                    Phase::Postponed {
+                        old,
+                        attempt,
+                        until,
+                    }
+                } else {
+                    Phase::Overlapping { old, new, takeover }
+                }
             }
             // What is being spawned is stopped as soon as it lives.
-            lives @ (Phase::Running { .. } | Phase::Postponed { .. } | Phase::Joining { .. }) => {
-                lives
+            Phase::Joining { old, mut next } => {
+                next.hold(turn, &old);
+                Phase::Joining { old, next }
             }
+            Phase::Postponed {
+                old,
+                mut attempt,
+                until,
+            } => {
+                attempt.hold(turn, &old);
+                Phase::Postponed {
+                    old,
+                    attempt,
+                    until,
+                }
+            }
+            Phase::Running { instance } => Phase::Running { instance },
             ends @ (Phase::Waiting(_)
             | Phase::Starting { .. }
             | Phase::Replacing { .. }
@@ -193,12 +221,19 @@ impl Service {
     }
 }
 
-/// A change waits until a person's interrupt is history.
-fn postpone(turn: &Turn<'_>, old: Instance) -> Phase {
-    Phase::Postponed {
-        until: old.interrupted_until(turn).unwrap_or(turn.now),
-        again: Instead::default(),
-        old,
+/// The change waits, if it has not waited for an interrupt before.
+fn hold_back(turn: &Turn<'_>, old: Instance, mut next: Launch) -> Phase {
+    next.hold(turn, &old);
+    let Some(attempt) = next.attempt() else {
+        return Phase::Preparing { old, next };
+    };
+    match attempt.held(turn) {
+        Some(until) => Phase::Postponed {
+            old,
+            attempt,
+            until,
+        },
+        None => Phase::Preparing { old, next },
     }
 }
 

@@ -9,7 +9,7 @@ use super::change::Desired;
 use super::config::{Config, Order};
 use super::crash::backoff;
 use super::instance::{Instance, Startup};
-use super::launch::{Instead, Launch, Plan, Stage};
+use super::launch::{Attempt, Launch, Stage, Takeover};
 use super::notice::Notice;
 use super::phase::Phase;
 use super::readiness::Readiness;
@@ -48,20 +48,24 @@ impl Service {
         desired: Option<&Desired>,
     ) -> Phase {
         let is_wanted = desired.is_some_and(|desired| next.is_for(desired));
-        let interrupted = old.interrupted_until(turn);
-        let plan = next.plan();
+        let takeover = next.takeover();
         let new = next.born(turn, pid);
-        if is_wanted && interrupted.is_none_or(|until| until <= turn.now) {
+        if is_wanted && takeover.attempt.held(turn).is_none() {
             turn.announce(Notice::StartedBeside {
                 child: new.child(),
                 serving: old.child(),
                 timeout: time_to_be_ready(turn.config),
             });
-            return Phase::Overlapping { old, new, plan };
+            return Phase::Overlapping { old, new, takeover };
         }
         self.dismiss(turn, new);
+        let attempt = if is_wanted {
+            takeover.attempt
+        } else {
+            takeover.attempt.anew()
+        };
         match desired {
-            Some(desired) => apply_again(turn, old, desired, Instead::default()),
+            Some(desired) => apply_again(turn, old, desired, attempt),
             None => Phase::Running { instance: old },
         }
     }
@@ -84,22 +88,22 @@ impl Service {
         turn: &mut Turn<'_>,
         mut old: Instance,
         new: Instance,
-        plan: Plan,
+        takeover: Takeover,
     ) -> Phase {
         let child = new.child();
-        match new.startup() {
-            Some(Startup::Awaited { .. }) if old.lives() => {
-                return Phase::Overlapping { old, new, plan };
+        match (new.startup(), old.lives()) {
+            (Some(Startup::Awaited { .. }), true) => {
+                return Phase::Overlapping { old, new, takeover };
             }
-            Some(Startup::Ready { .. } | Startup::Unasked) => {
-                let change = turn.now.since(plan.seen_at);
+            (Some(Startup::Ready { .. } | Startup::Unasked), _) => {
+                let change = turn.now.since(takeover.seen_at);
                 turn.announce(Notice::TookOver { child, change });
             }
-            Some(Startup::Awaited { .. } | Startup::Overdue) if !old.lives() => {
+            (Some(Startup::Awaited { .. } | Startup::Overdue), false) => {
                 turn.announce(Notice::TookOverEarly { child });
             }
-            Some(Startup::Awaited { .. } | Startup::Overdue) | None => {
-                return self.roll_back(turn, old, new, plan);
+            (Some(Startup::Overdue), true) | (None, _) => {
+                return self.roll_back(turn, old, new, takeover.attempt.next());
             }
         }
         old.stop(turn);
@@ -113,11 +117,11 @@ impl Service {
         turn: &mut Turn<'_>,
         old: Instance,
         mut new: Instance,
-        plan: Plan,
+        attempt: Attempt,
     ) -> Phase {
         let pauses = turn.config.crash.backoff;
         let longest = pauses.max.max(ROLLBACK_MAX);
-        let pause = backoff(plan.again.failures, pauses.min, longest);
+        let pause = backoff(attempt.failures, pauses.min, longest);
         turn.announce(Notice::RolledBack {
             child: new.child(),
             serving: old.child(),
@@ -127,7 +131,7 @@ impl Service {
         self.leave(new);
         Phase::Postponed {
             old,
-            again: plan.again,
+            attempt,
             until: turn.now + pause,
         }
     }

@@ -5,7 +5,7 @@ use crate::exit_code::ExitCode;
 use super::change::Protect;
 use super::inquiry::Inquiry;
 use super::instance::Instance;
-use super::launch::{Instead, Launch, Plan};
+use super::launch::{Attempt, Launch, Takeover};
 use super::notice::Child;
 use super::start::Start;
 use super::status::ServicePhase;
@@ -22,11 +22,11 @@ pub(super) enum Phase {
     Running { instance: Instance },
     /// The child lives untouched while its successor is prepared.
     Preparing { old: Instance, next: Launch },
-    /// The child lives untouched; its successor could not be prepared and is tried again at
-    /// `until`.
+    /// The child lives untouched; its successor could not be started, or a person interrupted the
+    /// child: the change is tried again at `until`.
     Postponed {
         old: Instance,
-        again: Instead,
+        attempt: Attempt,
         until: Time,
     },
     /// The child lives untouched; its successor is being spawned beside it.
@@ -35,7 +35,7 @@ pub(super) enum Phase {
     Overlapping {
         old: Instance,
         new: Instance,
-        plan: Plan,
+        takeover: Takeover,
     },
     /// The old child is ending; the next starts when its tree is empty.
     Replacing { old: Instance, next: Launch },
@@ -46,7 +46,7 @@ pub(super) enum Phase {
     /// The child ended by itself; the next is started at `until`, or on a new revision.
     Pausing { ended: Instance, until: Time },
     /// No child lives; a start failed and is tried again at `until`.
-    BackingOff { again: Instead, until: Time },
+    BackingOff { attempt: Attempt, until: Time },
     /// The last child is ending; nothing is started any more.
     ShuttingDown(Last),
     /// Everything is over.

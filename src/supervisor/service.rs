@@ -16,7 +16,7 @@ use super::event::{FetchFailure, LoginOutcome, SpawnError};
 use super::id::{InstanceId, LoginId};
 use super::inquiry::Finding;
 use super::instance::Instance;
-use super::launch::{Cause, Instead, Launch, Stage, Why};
+use super::launch::{Attempt, Cause, Launch, Stage, Why};
 use super::notice::Notice;
 use super::orders::Job;
 use super::phase::{Last, Phase};
@@ -25,7 +25,7 @@ use super::start::Start;
 use super::time::{Duration, Time};
 use super::transition::{
     announce_retry, apply, apply_again, end, finish, not_prepared, over, proceed, refuse_start,
-    replace, restart, resume, succeed,
+    replace, restart, resume, retry, succeed,
 };
 use super::turn::{Turn, Want};
 
@@ -55,9 +55,13 @@ impl Service {
             Phase::Waiting(_) => Phase::Starting {
                 next: Launch::new(turn, desired, Why::First),
             },
-            Phase::Running { instance } => apply(turn, instance, desired, Instead::default()),
-            Phase::Preparing { old, .. } | Phase::Postponed { old, .. } => {
-                apply_again(turn, old, desired, Instead::default())
+            Phase::Running { instance } => apply(turn, instance, desired, Attempt::default()),
+            Phase::Preparing { old, next } => {
+                let attempt = next.attempt().unwrap_or_default().anew();
+                apply_again(turn, old, desired, attempt)
+            }
+            Phase::Postponed { old, attempt, .. } => {
+                apply_again(turn, old, desired, attempt.anew())
             }
             Phase::Starting { next } => match next.stage {
                 Stage::Spawning => Phase::Starting { next },
@@ -67,9 +71,9 @@ impl Service {
             },
             // What is being spawned is compared with what is desired as soon as it lives.
             phase @ Phase::Joining { .. } => phase,
-            Phase::Overlapping { old, new, .. } => {
+            Phase::Overlapping { old, new, takeover } => {
                 self.dismiss(turn, new);
-                apply_again(turn, old, desired, Instead::default())
+                apply_again(turn, old, desired, takeover.attempt.anew())
             }
             Phase::Replacing { old, next } => Phase::Replacing {
                 old,
@@ -82,10 +86,11 @@ impl Service {
             Phase::AwaitingCredential { failed: ended, .. } | Phase::Pausing { ended, .. } => {
                 succeed(turn, ended, desired)
             }
-            Phase::BackingOff { again, .. } => {
+            Phase::BackingOff { attempt, .. } => {
                 let cause = Cause::Change;
+                let why = Why::Replacement(Attempt { cause, ..attempt });
                 Phase::Starting {
-                    next: Launch::new(turn, desired, Why::Instead(Instead { cause, ..again })),
+                    next: Launch::new(turn, desired, why),
                 }
             }
             phase @ (Phase::ShuttingDown(_) | Phase::Done) => phase,
@@ -202,7 +207,7 @@ impl Service {
             Phase::Starting { next } => {
                 let running = next.into_instance(turn, pid);
                 match desired {
-                    Some(desired) => apply(turn, running, desired, Instead::default()),
+                    Some(desired) => apply(turn, running, desired, Attempt::default()),
                     None => Phase::Running { instance: running },
                 }
             }
@@ -242,21 +247,18 @@ impl Service {
             return;
         }
         self.phase = match self.take() {
-            Phase::Starting { next } => match next.again() {
+            Phase::Starting { next } => match next.attempt().map(Attempt::next) {
                 None => refuse_start(turn, error),
-                Some(again) => {
-                    let until = announce_retry(turn, again, error, None);
-                    Phase::BackingOff { again, until }
+                Some(attempt) => {
+                    let until = announce_retry(turn, attempt, error, None);
+                    Phase::BackingOff { attempt, until }
                 }
             },
             Phase::Preparing { old, next } => not_prepared(turn, old, next, error),
-            Phase::Joining { old, next } => {
-                let again = next.again().unwrap_or_default();
-                let until = announce_retry(turn, again, error, Some(old.child()));
-                Phase::Postponed { old, again, until }
-            }
+            Phase::Joining { old, next } => retry(turn, old, &next, error),
             Phase::Replacing { old, mut next } => {
-                announce_retry(turn, next.again().unwrap_or_default(), error, None);
+                let attempt = next.attempt().unwrap_or_default().next();
+                announce_retry(turn, attempt, error, None);
                 next.stage = Stage::Failed;
                 Phase::Replacing { old, next }
             }
@@ -297,12 +299,17 @@ impl Service {
         self.give_up(turn, desired);
         let now = turn.now;
         self.phase = match (self.take(), desired) {
-            (Phase::Postponed { old, again, until }, Some(desired)) if until <= now => {
-                apply_again(turn, old, desired, again)
-            }
-            (Phase::BackingOff { again, until }, Some(desired)) if until <= now => {
+            (
+                Phase::Postponed {
+                    old,
+                    attempt,
+                    until,
+                },
+                Some(desired),
+            ) if until <= now => apply_again(turn, old, desired, attempt),
+            (Phase::BackingOff { attempt, until }, Some(desired)) if until <= now => {
                 Phase::Starting {
-                    next: Launch::new(turn, desired, Why::Instead(again)),
+                    next: Launch::new(turn, desired, Why::Replacement(attempt)),
                 }
             }
             (Phase::AwaitingCredential { failed, until }, _) if until <= now => {
@@ -366,7 +373,7 @@ impl Service {
         self.phase = match self.take() {
             Phase::Preparing { old, next } => self.begin_to_join(turn, old, next),
             Phase::Joining { old, next } => self.take_over_unborn(old, next),
-            Phase::Overlapping { old, new, plan } => self.compare(turn, old, new, plan),
+            Phase::Overlapping { old, new, takeover } => self.compare(turn, old, new, takeover),
             Phase::Replacing { old, next } => match old.gone() {
                 Some(end) => replace(turn, old, next, end),
                 None => Phase::Replacing { old, next },

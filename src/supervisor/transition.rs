@@ -12,7 +12,7 @@ use super::event::SpawnError;
 use super::id::Revision;
 use super::inquiry::Inquiry;
 use super::instance::{End, Instance};
-use super::launch::{Cause, Instead, Launch, Stage, Why};
+use super::launch::{Attempt, Cause, Launch, Stage, Why};
 use super::notice::{Child, Notice};
 use super::phase::{ExitWith, Last, Phase};
 use super::signal::Signal;
@@ -20,30 +20,32 @@ use super::time::{Duration, Time};
 use super::turn::{Turn, Want};
 
 /// A new revision, while a child lives and nobody told it to stop. One that a person interrupted
-/// may be ending: it is left alone until the interrupt is history. One that missed its watchdog
-/// ends anyway, and the next starts on the new revision.
+/// may be ending: it is left alone until that is known. One that missed its watchdog ends anyway,
+/// and the next starts on the new revision.
 pub(super) fn apply(
     turn: &mut Turn<'_>,
     mut old: Instance,
     desired: &Desired,
-    again: Instead,
+    mut attempt: Attempt,
 ) -> Phase {
     if *old.values == *desired.values {
         old.revision = desired.revision;
         return Phase::Running { instance: old };
     }
-    if let Some(until) = old
-        .interrupted_until(turn)
-        .filter(|until| *until > turn.now)
-    {
-        return Phase::Postponed { old, again, until };
+    attempt.hold(turn, &old);
+    if let Some(until) = attempt.held(turn) {
+        return Phase::Postponed {
+            old,
+            attempt,
+            until,
+        };
     }
     if !old.is_untouched() {
         return succeed(turn, old, desired);
     }
     match (turn.config.on_change, turn.config.env_file) {
         (OnChange::Restart, _) | (OnChange::Signal(_), EnvFile::Kept) => {
-            prepare(turn, old, desired, again)
+            prepare(turn, old, desired, attempt)
         }
         (OnChange::Signal(signal), EnvFile::None) => {
             let (revision, values) = (desired.revision, Arc::clone(&desired.values));
@@ -59,17 +61,17 @@ pub(super) fn apply_again(
     turn: &mut Turn<'_>,
     mut old: Instance,
     desired: &Desired,
-    again: Instead,
+    attempt: Attempt,
 ) -> Phase {
     if turn.config.env_file == EnvFile::Kept && *old.values == *desired.values {
         old.revision = desired.revision;
-        return prepare(turn, old, desired, again);
+        return prepare(turn, old, desired, attempt);
     }
-    apply(turn, old, desired, again)
+    apply(turn, old, desired, attempt)
 }
 
-fn prepare(turn: &mut Turn<'_>, old: Instance, desired: &Desired, again: Instead) -> Phase {
-    let next = Launch::new(turn, desired, Why::Instead(again));
+fn prepare(turn: &mut Turn<'_>, old: Instance, desired: &Desired, attempt: Attempt) -> Phase {
+    let next = Launch::new(turn, desired, Why::Replacement(attempt));
     Phase::Preparing { old, next }
 }
 
@@ -108,14 +110,28 @@ pub(super) fn not_prepared(
     error: SpawnError,
 ) -> Phase {
     let is_written = !matches!(error, SpawnError::Unwritable { .. });
-    let is_told = turn.config.on_change != OnChange::Restart && old.is_untouched();
-    let stays = is_told || *old.values == *next.values;
-    if is_written && stays {
+    let lives_on = turn.config.on_change != OnChange::Restart && old.is_untouched();
+    let needs_no_successor = lives_on || *old.values == *next.values;
+    if is_written && needs_no_successor {
         return proceed(turn, old, next);
     }
-    let again = next.again().unwrap_or_default();
-    let until = announce_retry(turn, again, error, Some(old.child()));
-    Phase::Postponed { old, again, until }
+    retry(turn, old, &next, error)
+}
+
+/// The child lives on, and its successor is tried again later.
+pub(super) fn retry(
+    turn: &mut Turn<'_>,
+    old: Instance,
+    failed: &Launch,
+    error: SpawnError,
+) -> Phase {
+    let attempt = failed.attempt().unwrap_or_default().next();
+    let until = announce_retry(turn, attempt, error, Some(old.child()));
+    Phase::Postponed {
+        old,
+        attempt,
+        until,
+    }
 }
 
 /// The change is the child's own to follow.
@@ -145,7 +161,7 @@ fn exit_for_change(turn: &mut Turn<'_>, last: Instance) -> Phase {
 pub(super) fn succeed(turn: &mut Turn<'_>, failed: Instance, desired: &Desired) -> Phase {
     match turn.config.on_change {
         OnChange::Restart | OnChange::Signal(_) => {
-            let why = Why::Instead(Instead::default());
+            let why = Why::Replacement(Attempt::default());
             Phase::Replacing {
                 old: failed,
                 next: Launch::new(turn, desired, why),
@@ -207,13 +223,13 @@ pub(super) fn restart(turn: &mut Turn<'_>, crashes: &mut Crashes, ended: Instanc
 
 /// The pause is over: the next child, on what is desired now.
 pub(super) fn resume(turn: &mut Turn<'_>, ended: Instance, desired: &Desired) -> Phase {
-    let instead = Instead {
+    let attempt = Attempt {
         cause: Cause::OwnEnd,
-        ..Instead::default()
+        ..Attempt::default()
     };
     Phase::Replacing {
         old: ended,
-        next: Launch::new(turn, desired, Why::Instead(instead)),
+        next: Launch::new(turn, desired, Why::Replacement(attempt)),
     }
 }
 
@@ -227,9 +243,9 @@ pub(super) fn replace(turn: &mut Turn<'_>, old: Instance, mut next: Launch, end:
         }
         Stage::Failed => {
             next.follow(end);
-            let again = next.again().unwrap_or_default();
-            let until = turn.now + respawn_pause(turn, again);
-            Phase::BackingOff { again, until }
+            let attempt = next.attempt().unwrap_or_default().next();
+            let until = turn.now + respawn_pause(turn, attempt);
+            Phase::BackingOff { attempt, until }
         }
         Stage::Preparing | Stage::Spawning => Phase::Replacing { old, next },
     }
@@ -276,14 +292,14 @@ pub(super) fn refuse_start(turn: &mut Turn<'_>, error: SpawnError) -> Phase {
     over(turn, code)
 }
 
-/// Tells that a start failed, and yields when it is tried again.
+/// Tells that a start failed, and yields when the next attempt is made.
 pub(super) fn announce_retry(
     turn: &mut Turn<'_>,
-    again: Instead,
+    next: Attempt,
     error: SpawnError,
     running: Option<Child>,
 ) -> Time {
-    let pause = respawn_pause(turn, again);
+    let pause = respawn_pause(turn, next);
     turn.announce(Notice::StartFailed {
         error,
         retry_in: Some(pause),
@@ -292,7 +308,7 @@ pub(super) fn announce_retry(
     turn.now + pause
 }
 
-pub(super) fn respawn_pause(turn: &Turn<'_>, again: Instead) -> Duration {
+pub(super) fn respawn_pause(turn: &Turn<'_>, next: Attempt) -> Duration {
     let Backoff { min, max } = turn.config.crash.backoff;
-    backoff(again.failures, min, max)
+    backoff(next.failures, min, max)
 }

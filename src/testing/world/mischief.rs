@@ -25,7 +25,8 @@ impl World<'_> {
             0..=4 => self.begin_rotation(),
             5..=8 => self.heroku.change_weather(&mut self.dice),
             9 => self.break_start(),
-            10..=13 => self.plan_signal(Duration::ZERO),
+            10..=12 => self.plan_signal(Duration::ZERO),
+            13 => self.plan_dumps(),
             14 => self.kill_child(Duration::ZERO),
             15 => self.begin_rotation(),
             16..=18 => return self.toggle_child(),
@@ -207,6 +208,18 @@ impl World<'_> {
         for _ in 0..times {
             self.agenda.plan(at, Happening::Signal { signal, origin });
             at = at + self.dice.ms(0, 2500);
+        }
+    }
+
+    /// Somebody looks at a JVM's threads, for minutes, every few seconds.
+    fn plan_dumps(&mut self) {
+        let grace = u64::try_from(self.settings.stop.timeout().as_millis()).unwrap_or(u64::MAX);
+        let pause = self.dice.ms(200, grace.max(1000));
+        let (signal, origin) = (Signal::QUIT, Origin::Process);
+        let mut at = self.now;
+        for _ in 0..self.dice.pick(&[5, 10, 20]) {
+            self.agenda.plan(at, Happening::Signal { signal, origin });
+            at = at + pause;
         }
     }
 

@@ -20,6 +20,7 @@ pub(super) struct Process {
     leader: Leader,
     left: Left,
     manners: Manners,
+    interrupts: Interrupts,
     /// KILL does not help at once: it hangs in the kernel for so long.
     stuck: Duration,
 }
@@ -49,6 +50,15 @@ enum Manners {
     Polite(Duration, Ended),
     /// Nothing.
     Deaf,
+}
+
+/// What INT, QUIT and HUP do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Interrupts {
+    /// They end it, as often as not.
+    End,
+    /// Nothing: it reloads, or dumps its threads.
+    Survived,
 }
 
 /// What follows from a signal.
@@ -81,6 +91,7 @@ impl Process {
             leader: Leader::Runs,
             left,
             manners,
+            interrupts: dice.pick(&[Interrupts::End, Interrupts::End, Interrupts::Survived]),
             stuck,
         }
     }
@@ -157,7 +168,9 @@ impl Process {
                 let how = dice.pick(&[Ended::Signal(signal), Ended::Code(0)]);
                 self.die_in(dice.ms(0, 3000), how)
             }
-            (Signal::INT | Signal::QUIT | Signal::HUP, Leader::Runs) if dice.one_in(2) => {
+            (Signal::INT | Signal::QUIT | Signal::HUP, Leader::Runs)
+                if self.interrupts == Interrupts::End && dice.one_in(2) =>
+            {
                 let how = dice.pick(&[Ended::Code(0), Ended::Code(130), Ended::Signal(signal)]);
                 self.die_in(dice.ms(0, 3000), how)
             }

@@ -94,7 +94,7 @@ impl Law {
         }
         self.check_pause(now, proven)?;
         let failures = match self.launch {
-            Launch::None => 0,
+            Launch::None => self.failed_before(),
             Launch::Preparing(before) | Launch::Prepared(before) => {
                 let same = before.revision == self.ledger.revision();
                 if same { before.failures } else { 0 }
@@ -199,7 +199,7 @@ impl Law {
         if self.may_switch(now) {
             return self.signals_beside(now, signal);
         }
-        let may_tell = self.may_tell();
+        let may_tell = self.may_tell(now);
         let may_stop = self.may_stop(now);
         let is_ending = self.end.is_some();
         let child = self.child.as_mut().filter(|child| child.id == instance);
@@ -252,9 +252,7 @@ impl Law {
         if Some(planned.values) == running {
             return Err("a stop without a change".to_owned());
         }
-        let grace = self.config.stop.timeout();
-        let interrupted = self.child.as_ref().and_then(|child| child.interrupted);
-        if interrupted.is_some_and(|at| now < at + grace) {
+        if self.is_held(now) {
             return Err("a restart of a child that a person has just interrupted".to_owned());
         }
         Ok(())
@@ -375,11 +373,10 @@ impl Law {
             Adopts::No => self.ledger.splay_ends()?,
         }
         self.requests.found_change();
+        self.hold_back(now);
         let healthy = self.serving();
         let same = healthy.is_some_and(|child| Some(child.values) == self.ledger.proven());
-        let grace = self.config.stop.timeout();
-        let interrupted = healthy.and_then(|child| child.interrupted);
-        let waits = !same && interrupted.is_some_and(|at| now < at + grace);
+        let waits = !same && self.is_held(now);
         let prepares = matches!(self.launch, Launch::Preparing(_) | Launch::Prepared(_));
         let spawning = matches!(self.launch, Launch::Spawning(_));
         let dropped = same && self.config.env_file == EnvFile::None;
@@ -438,6 +435,9 @@ impl Law {
         let running = self.child.as_ref().map(|child| child.values);
         if self.config.on_change != OnChange::Exit || self.ledger.proven() == running {
             return Err("an exit for a change, without one".to_owned());
+        }
+        if self.is_held(now) {
+            return Err("an exit of a child that a person has just interrupted".to_owned());
         }
         self.begin_end(now, Why::Change);
         Ok(())

@@ -61,6 +61,13 @@ impl Beside {
         }
     }
 
+    pub(super) fn newcomer_planned(&self) -> Option<Planned> {
+        match self {
+            Self::Newcomer(Newcomer { planned, .. }) => Some(*planned),
+            Self::None | Self::Leaving(_) => None,
+        }
+    }
+
     pub(super) fn leaving_mut(&mut self) -> Option<&mut Child> {
         match self {
             Self::Leaving(child) => Some(child),
@@ -99,10 +106,11 @@ impl Law {
     pub(super) fn born(&mut self, now: Time, planned: Planned) -> Result<(), String> {
         let child = Child::new(planned.instance, planned.values, planned.revision, now);
         if planned.beside {
-            let grace = self.config.stop.timeout();
-            let interrupted = self.child.as_ref().and_then(|main| main.interrupted);
-            let interrupted = interrupted.is_some_and(|at| now < at + grace);
-            let wish = if self.end.is_some() || interrupted {
+            let held = self.is_held(now);
+            if held {
+                self.puts_off(planned);
+            }
+            let wish = if self.end.is_some() || held {
                 Wish::Unwanted
             } else {
                 Wish::Wanted

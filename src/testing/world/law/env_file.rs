@@ -84,7 +84,10 @@ impl Law {
     }
 
     /// Whether a child may be told of a change: with an env file, not before that holds it.
-    pub(super) fn may_tell(&self) -> Result<(), String> {
+    pub(super) fn may_tell(&self, now: Time) -> Result<(), String> {
+        if self.is_held(now) {
+            return Err("a person has just interrupted the child that is told".to_owned());
+        }
         let ready = match (self.config.env_file, self.launch) {
             (EnvFile::None, _) => true,
             (EnvFile::Kept, Launch::Prepared(planned)) => {

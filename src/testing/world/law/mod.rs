@@ -10,6 +10,7 @@ mod child;
 mod crash;
 mod end;
 mod env_file;
+mod hold;
 mod inquiry;
 mod ledger;
 mod lists;
@@ -31,6 +32,7 @@ use child::Child;
 use crash::Crashes;
 use end::{End, Heard, Why, start_failed};
 use env_file::File;
+use hold::{Hold, PutOff};
 use inquiry::{Inquiry, Owed};
 use ledger::{Adopts, Guard, Ledger};
 use notices::Api;
@@ -60,6 +62,8 @@ pub(super) struct Law {
     end: Option<End>,
     over: Option<Time>,
     env_file: File,
+    hold: Option<Hold>,
+    put_off: Option<PutOff>,
     /// The answer of this step proves a change: the core must say so.
     adopts: Adopts,
 }
@@ -111,6 +115,8 @@ impl Law {
             end: None,
             over: None,
             env_file: File::None,
+            hold: None,
+            put_off: None,
             adopts: Adopts::No,
         }
     }
@@ -247,6 +253,7 @@ impl Law {
             self.requests.check_silence()?;
             return end.check(now, self.config.stop.timeout(), stuck);
         }
+        self.let_go();
         self.ledger.check(now)?;
         if !self.is_off() {
             self.requests.check(now)?;
@@ -280,10 +287,7 @@ impl Law {
                 let waits = child
                     .as_ref()
                     .is_some_and(|child| child.is_told() && child.gone.is_none());
-                let interrupted = child
-                    .as_ref()
-                    .is_some_and(|child| self.is_interrupted(child, now));
-                if waits || interrupted || now <= from + *longest + SLACK {
+                if waits || self.is_held_by_now(now) || now <= from + *longest + SLACK {
                     Ok(())
                 } else {
                     idle("a start that failed")
@@ -295,7 +299,7 @@ impl Law {
                     matches!(self.env_file, File::None) || self.env_file == File::Holds(proven);
                 let content = child.values == proven && filed
                     || self.beside.newcomes_with() == Some(proven)
-                    || self.is_interrupted(child, now);
+                    || self.is_held_by_now(now);
                 if (content && !child.is_told()) || child.aborted().is_some() {
                     Ok(())
                 } else {
@@ -354,7 +358,7 @@ impl Law {
     fn spawned(&mut self, now: Time, instance: InstanceId) -> Result<(), String> {
         match self.launch {
             Launch::Spawning(planned) if planned.instance == instance => {
-                self.launch = Launch::None;
+                (self.launch, self.put_off) = (Launch::None, None);
                 self.born(now, planned)
             }
             Launch::Spawning(_)
@@ -417,7 +421,7 @@ impl Law {
     /// The child did its work, and is to do it again: on a new revision at once.
     fn ended_well(&mut self, values: Values) {
         self.adopts = self.ledger.drop_guard();
-        self.launch = Launch::None;
+        (self.launch, self.put_off) = (Launch::None, None);
         if self.ledger.proven() == Some(values) {
             self.crashes.is_due();
         }
@@ -436,7 +440,7 @@ impl Law {
     /// The child failed by itself.
     fn failed(&mut self, now: Time, values: Values, how: Ended) {
         self.adopts = self.ledger.drop_guard();
-        self.launch = Launch::None;
+        (self.launch, self.put_off) = (Launch::None, None);
         if self.ledger.proven() != Some(values) {
             return;
         }

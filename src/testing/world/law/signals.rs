@@ -72,12 +72,9 @@ impl Law {
                 }
                 child.interrupt(now, signal);
             }
-            if untold {
-                self.beside.unwanted();
-                match self.launch {
-                    Launch::Preparing(_) | Launch::Prepared(_) => self.launch = Launch::None,
-                    Launch::None | Launch::Spawning(_) | Launch::Failed { .. } => {}
-                }
+            self.hold_back(now);
+            if untold && self.is_held(now) {
+                self.interrupts();
             }
         } else if passes && signal == Signal::CONT && job == Job::Had {
             // The shell continued all of a job that the terminal had stopped; and what KILL reached
