@@ -44,7 +44,10 @@ impl Service {
             return Finish::Expected;
         };
         match &self.phase {
-            Phase::Running { .. } | Phase::Preparing { .. } | Phase::Postponed { .. } => {
+            Phase::Running { .. }
+            | Phase::Preparing { .. }
+            | Phase::Postponed { .. }
+            | Phase::Telling { .. } => {
                 if interrupted {
                     return Finish::Final;
                 }
@@ -75,7 +78,8 @@ impl Service {
         let is_given_up = match &self.phase {
             Phase::Running { instance: child }
             | Phase::Preparing { old: child, .. }
-            | Phase::Postponed { old: child, .. } => child.gone().is_some(),
+            | Phase::Postponed { old: child, .. }
+            | Phase::Telling { child, .. } => child.gone().is_some(),
             Phase::Waiting(_)
             | Phase::Starting { .. }
             | Phase::Joining { .. }
@@ -104,7 +108,8 @@ impl Service {
             (
                 Phase::Running { instance: child }
                 | Phase::Preparing { old: child, .. }
-                | Phase::Postponed { old: child, .. },
+                | Phase::Postponed { old: child, .. }
+                | Phase::Telling { child, .. },
                 Finish::Final,
             ) => end(turn, child),
             (Phase::Joining { old, next }, Finish::Final) => Phase::ShuttingDown(Last::Joining {
@@ -119,13 +124,15 @@ impl Service {
             (
                 Phase::Running { instance: child }
                 | Phase::Preparing { old: child, .. }
-                | Phase::Postponed { old: child, .. },
+                | Phase::Postponed { old: child, .. }
+                | Phase::Telling { child, .. },
                 Finish::Failed,
             ) => ask(turn, &mut self.crashes, child, desired),
             (
                 Phase::Running { instance: child }
                 | Phase::Preparing { old: child, .. }
-                | Phase::Postponed { old: child, .. },
+                | Phase::Postponed { old: child, .. }
+                | Phase::Telling { child, .. },
                 Finish::Again,
             ) => match desired.filter(|desired| *desired.values != *child.values) {
                 Some(desired) => succeed(turn, child, desired),

@@ -35,6 +35,7 @@ mod service;
 pub mod signal;
 mod start;
 pub mod status;
+mod tell;
 pub mod time;
 mod transition;
 mod turn;

@@ -127,6 +127,15 @@ pub enum Notice {
         /// The random delay.
         splay: Duration,
     },
+    /// `--on-change signal:SIG`: the child is still starting up, and is signalled when it is ready.
+    SignalWaits {
+        /// Who will get it.
+        child: Child,
+        /// The signal.
+        signal: Signal,
+        /// How long it may take until then.
+        timeout: Duration,
+    },
     /// `--on-change signal:SIG`: the change was applied by a signal.
     ChangeSignalled {
         /// Who got it.

@@ -5,11 +5,12 @@ use crate::exit_code::ExitCode;
 use super::action::Action;
 use super::config::Mapped;
 use super::instance::Instance;
-use super::launch::{Launch, Stage};
+use super::launch::{Launch, Stage, Takeover};
 use super::notice::Notice;
 use super::phase::{ExitWith, Last, Phase};
 use super::service::Service;
 use super::signal::{Origin, Signal};
+use super::tell::tell_later;
 use super::transition::{end, shut_down};
 use super::turn::Turn;
 
@@ -72,23 +73,8 @@ impl Service {
         }
         self.phase = match self.take() {
             Phase::Preparing { old, next } => hold_back(turn, old, next),
-            Phase::Overlapping {
-                old,
-                new,
-                mut takeover,
-            } => {
-                takeover.attempt.hold(turn, &old);
-                let attempt = takeover.attempt;
-                if let Some(until) = attempt.held(turn) {
-                    self.dismiss(turn, new);
-                    Phase::Postponed {
-                        old,
-                        attempt,
-                        until,
-                    }
-                } else {
-                    Phase::Overlapping { old, new, takeover }
-                }
+            Phase::Overlapping { old, new, takeover } => {
+                self.hold_takeover(turn, old, new, takeover)
             }
             // What is being spawned is stopped as soon as it lives.
             Phase::Joining { old, mut next } => {
@@ -107,6 +93,7 @@ impl Service {
                     until,
                 }
             }
+            Phase::Telling { child, news } => tell_later(turn, child, news),
             Phase::Running { instance } => Phase::Running { instance },
             ends @ (Phase::Waiting(_)
             | Phase::Starting { .. }
@@ -119,6 +106,26 @@ impl Service {
             | Phase::Done) => self.wind_down(turn, ends, signal),
         };
         self.advance(turn);
+    }
+
+    fn hold_takeover(
+        &mut self,
+        turn: &mut Turn<'_>,
+        old: Instance,
+        new: Instance,
+        mut takeover: Takeover,
+    ) -> Phase {
+        takeover.attempt.hold(turn, &old);
+        let attempt = takeover.attempt;
+        let Some(until) = attempt.held(turn) else {
+            return Phase::Overlapping { old, new, takeover };
+        };
+        self.dismiss(turn, new);
+        Phase::Postponed {
+            old,
+            attempt,
+            until,
+        }
     }
 
     /// Job control means us as much as the child: a shell sees one job.
@@ -199,6 +206,7 @@ impl Service {
             Phase::Running { instance: child }
             | Phase::Preparing { old: child, .. }
             | Phase::Postponed { old: child, .. }
+            | Phase::Telling { child, .. }
             | Phase::Replacing { old: child, .. } => {
                 let exit = if child.lives() {
                     ExitWith::ChildsCode

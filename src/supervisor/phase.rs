@@ -9,6 +9,7 @@ use super::launch::{Attempt, Launch, Takeover};
 use super::notice::Child;
 use super::start::Start;
 use super::status::ServicePhase;
+use super::tell::News;
 use super::time::Time;
 
 /// What runs, and why.
@@ -29,6 +30,8 @@ pub(super) enum Phase {
         attempt: Attempt,
         until: Time,
     },
+    /// The child lives, and is told of a change as soon as it is ready, or was awaited long enough.
+    Telling { child: Instance, news: News },
     /// The child lives untouched; its successor is being spawned beside it.
     Joining { old: Instance, next: Launch },
     /// The child lives untouched; its successor lives too, and is not ready yet.
@@ -80,6 +83,45 @@ pub(super) enum ExitWith {
     Fixed(ExitCode),
 }
 
+/// The process that a phase is about and its newcomer, borrowed as the phase is.
+macro_rules! instances {
+    ($phase:expr) => {
+        match $phase {
+            Phase::Running { instance }
+            | Phase::Preparing { old: instance, .. }
+            | Phase::Postponed { old: instance, .. }
+            | Phase::Telling {
+                child: instance, ..
+            }
+            | Phase::Joining { old: instance, .. }
+            | Phase::Replacing { old: instance, .. }
+            | Phase::Asking {
+                failed: instance, ..
+            }
+            | Phase::AwaitingCredential {
+                failed: instance, ..
+            }
+            | Phase::Pausing {
+                ended: instance, ..
+            }
+            | Phase::ShuttingDown(
+                Last::Ending {
+                    ending: instance, ..
+                }
+                | Last::Joining {
+                    ending: instance, ..
+                },
+            ) => (Some(instance), None),
+            Phase::Overlapping { old, new, .. } => (Some(old), Some(new)),
+            Phase::Waiting(_)
+            | Phase::Starting { .. }
+            | Phase::BackingOff { .. }
+            | Phase::ShuttingDown(Last::Spawning { .. } | Last::Leaving { .. })
+            | Phase::Done => (None, None),
+        }
+    };
+}
+
 impl Phase {
     pub(super) fn name(&self) -> ServicePhase {
         match self {
@@ -88,6 +130,7 @@ impl Phase {
             Self::Running { .. } => ServicePhase::Running,
             Self::Preparing { .. } => ServicePhase::Preparing,
             Self::Postponed { .. } => ServicePhase::Postponed,
+            Self::Telling { .. } => ServicePhase::Telling,
             Self::Joining { .. } => ServicePhase::Joining,
             Self::Overlapping { .. } => ServicePhase::Overlapping,
             Self::Replacing { .. } => ServicePhase::Replacing,
@@ -109,6 +152,7 @@ impl Phase {
             | Self::Running { .. }
             | Self::Preparing { .. }
             | Self::Postponed { .. }
+            | Self::Telling { .. }
             | Self::Joining { .. }
             | Self::Overlapping { .. }
             | Self::Replacing { .. }
@@ -125,6 +169,7 @@ impl Phase {
             Self::Running { instance: child }
             | Self::Preparing { old: child, .. }
             | Self::Postponed { old: child, .. }
+            | Self::Telling { child, .. }
             | Self::Joining { old: child, .. }
             | Self::Overlapping { old: child, .. }
                 if child.is_untouched() =>
@@ -134,6 +179,7 @@ impl Phase {
             Self::Running { .. }
             | Self::Preparing { .. }
             | Self::Postponed { .. }
+            | Self::Telling { .. }
             | Self::Joining { .. }
             | Self::Overlapping { .. }
             | Self::Waiting(_)
@@ -167,6 +213,7 @@ impl Phase {
             Self::Starting { .. }
             | Self::Running { .. }
             | Self::Preparing { .. }
+            | Self::Telling { .. }
             | Self::Joining { .. }
             | Self::Overlapping { .. }
             | Self::Replacing { .. }
@@ -177,70 +224,12 @@ impl Phase {
 
     /// The process of this phase, alive or not quite gone.
     pub(super) fn instance(&self) -> Option<&Instance> {
-        match self {
-            Self::Running { instance }
-            | Self::Preparing { old: instance, .. }
-            | Self::Postponed { old: instance, .. }
-            | Self::Joining { old: instance, .. }
-            | Self::Overlapping { old: instance, .. }
-            | Self::Replacing { old: instance, .. }
-            | Self::Asking {
-                failed: instance, ..
-            }
-            | Self::AwaitingCredential {
-                failed: instance, ..
-            }
-            | Self::Pausing {
-                ended: instance, ..
-            }
-            | Self::ShuttingDown(
-                Last::Ending {
-                    ending: instance, ..
-                }
-                | Last::Joining {
-                    ending: instance, ..
-                },
-            ) => Some(instance),
-            Self::Waiting(_)
-            | Self::Starting { .. }
-            | Self::BackingOff { .. }
-            | Self::ShuttingDown(Last::Spawning { .. } | Last::Leaving { .. })
-            | Self::Done => None,
-        }
+        instances!(self).0
     }
 
     /// The process of this phase and its newcomer, to be changed.
     pub(super) fn instances_mut(&mut self) -> (Option<&mut Instance>, Option<&mut Instance>) {
-        match self {
-            Self::Overlapping { old, new, .. } => (Some(old), Some(new)),
-            Self::Running { instance }
-            | Self::Preparing { old: instance, .. }
-            | Self::Postponed { old: instance, .. }
-            | Self::Joining { old: instance, .. }
-            | Self::Replacing { old: instance, .. }
-            | Self::Asking {
-                failed: instance, ..
-            }
-            | Self::AwaitingCredential {
-                failed: instance, ..
-            }
-            | Self::Pausing {
-                ended: instance, ..
-            }
-            | Self::ShuttingDown(
-                Last::Ending {
-                    ending: instance, ..
-                }
-                | Last::Joining {
-                    ending: instance, ..
-                },
-            ) => (Some(instance), None),
-            Self::Waiting(_)
-            | Self::Starting { .. }
-            | Self::BackingOff { .. }
-            | Self::ShuttingDown(Last::Spawning { .. } | Last::Leaving { .. })
-            | Self::Done => (None, None),
-        }
+        instances!(self)
     }
 
     /// The child that is asked for and does not live yet.
@@ -256,6 +245,7 @@ impl Phase {
             Self::Waiting(_)
             | Self::Running { .. }
             | Self::Postponed { .. }
+            | Self::Telling { .. }
             | Self::Overlapping { .. }
             | Self::Asking { .. }
             | Self::AwaitingCredential { .. }
@@ -268,11 +258,7 @@ impl Phase {
 
     /// The child that is to take the other one's place, and is not ready yet.
     pub(super) fn newcomer(&self) -> Option<&Instance> {
-        if let Self::Overlapping { new, .. } = self {
-            Some(new)
-        } else {
-            None
-        }
+        instances!(self).1
     }
 }
 

@@ -22,6 +22,7 @@ use super::orders::Job;
 use super::phase::{Last, Phase};
 use super::readiness::Word;
 use super::start::Start;
+use super::tell::deliver;
 use super::time::{Duration, Time};
 use super::transition::{
     announce_retry, apply, apply_again, end, finish, not_prepared, over, proceed, refuse_start,
@@ -62,6 +63,9 @@ impl Service {
             }
             Phase::Postponed { old, attempt, .. } => {
                 apply_again(turn, old, desired, attempt.anew())
+            }
+            Phase::Telling { child, news } => {
+                apply_again(turn, child, desired, news.attempt.anew())
             }
             Phase::Starting { next } => match next.stage {
                 Stage::Spawning => Phase::Starting { next },
@@ -181,6 +185,7 @@ impl Service {
             phase @ (Phase::Waiting(_)
             | Phase::Running { .. }
             | Phase::Postponed { .. }
+            | Phase::Telling { .. }
             | Phase::Joining { .. }
             | Phase::Overlapping { .. }
             | Phase::Asking { .. }
@@ -225,6 +230,7 @@ impl Service {
             | Phase::Running { .. }
             | Phase::Preparing { .. }
             | Phase::Postponed { .. }
+            | Phase::Telling { .. }
             | Phase::Overlapping { .. }
             | Phase::ShuttingDown(Last::Ending { .. } | Last::Leaving { .. })
             | Phase::Replacing { .. }
@@ -281,6 +287,7 @@ impl Service {
             phase @ (Phase::Waiting(_)
             | Phase::Running { .. }
             | Phase::Postponed { .. }
+            | Phase::Telling { .. }
             | Phase::Overlapping { .. }
             | Phase::Asking { .. }
             | Phase::AwaitingCredential { .. }
@@ -372,6 +379,7 @@ impl Service {
         self.leaving.take_if(|leaving| leaving.gone().is_some());
         self.phase = match self.take() {
             Phase::Preparing { old, next } => self.begin_to_join(turn, old, next),
+            Phase::Telling { child, news } => deliver(turn, child, news),
             Phase::Joining { old, next } => self.take_over_unborn(old, next),
             Phase::Overlapping { old, new, takeover } => self.compare(turn, old, new, takeover),
             Phase::Replacing { old, next } => match old.gone() {

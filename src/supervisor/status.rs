@@ -45,6 +45,8 @@ names! {
         Preparing,
         /// The child lives untouched; its successor is tried again later.
         Postponed,
+        /// The child lives, and is told of a change as soon as it is ready.
+        Telling,
         /// The child lives untouched; its successor is being spawned beside it.
         Joining,
         /// The child lives untouched; its successor lives too, and is not ready yet.

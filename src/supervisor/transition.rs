@@ -2,20 +2,18 @@
 
 use std::sync::Arc;
 
-use crate::credential::Values;
 use crate::exit_code::ExitCode;
 
 use super::change::Desired;
 use super::config::{Backoff, EnvFile, OnChange, Order, Watching};
 use super::crash::{Crashes, Decision, backoff};
 use super::event::SpawnError;
-use super::id::Revision;
 use super::inquiry::Inquiry;
 use super::instance::{End, Instance};
 use super::launch::{Attempt, Cause, Launch, Stage, Why};
 use super::notice::{Child, Notice};
 use super::phase::{ExitWith, Last, Phase};
-use super::signal::Signal;
+use super::tell::{News, tell};
 use super::time::{Duration, Time};
 use super::turn::{Turn, Want};
 
@@ -48,8 +46,13 @@ pub(super) fn apply(
             prepare(turn, old, desired, attempt)
         }
         (OnChange::Signal(signal), EnvFile::None) => {
-            let (revision, values) = (desired.revision, Arc::clone(&desired.values));
-            tell(turn, old, signal, revision, values)
+            let news = News {
+                signal,
+                revision: desired.revision,
+                values: Arc::clone(&desired.values),
+                attempt,
+            };
+            tell(turn, old, news)
         }
         (OnChange::Exit, _) => exit_for_change(turn, old),
     }
@@ -96,7 +99,15 @@ pub(super) fn proceed(turn: &mut Turn<'_>, mut old: Instance, mut next: Launch) 
                 Order::StartFirst => Phase::Preparing { old, next },
             }
         }
-        OnChange::Signal(signal) => tell(turn, old, signal, next.revision, next.values),
+        OnChange::Signal(signal) => {
+            let news = News {
+                signal,
+                attempt: next.attempt().unwrap_or_default(),
+                revision: next.revision,
+                values: next.values,
+            };
+            tell(turn, old, news)
+        }
         OnChange::Exit => exit_for_change(turn, old),
     }
 }
@@ -132,24 +143,6 @@ pub(super) fn retry(
         attempt,
         until,
     }
-}
-
-/// The change is the child's own to follow.
-fn tell(
-    turn: &mut Turn<'_>,
-    mut child: Instance,
-    signal: Signal,
-    revision: Revision,
-    values: Arc<Values>,
-) -> Phase {
-    child.forward(turn, signal);
-    (child.revision, child.values) = (revision, values);
-    turn.announce(Notice::ChangeSignalled {
-        child: child.child(),
-        signal,
-        env_file: turn.config.env_file,
-    });
-    Phase::Running { instance: child }
 }
 
 fn exit_for_change(turn: &mut Turn<'_>, last: Instance) -> Phase {

@@ -22,7 +22,9 @@ mod api;
 mod readiness;
 
 use api::{failing, mend, recovered};
-use readiness::{hung, rolled_back, started_beside, superseded, took_over, took_over_early};
+use readiness::{
+    hung, rolled_back, started_beside, superseded, took_over, took_over_early, waits_for_ready,
+};
 
 const CHECK_APP: &str = "check --app, and that the token's owner has access to it";
 const ASKING: &str =
@@ -54,6 +56,9 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
         Notice::ChangeWithdrawn => debug("the difference is gone again: nothing to do".to_owned()),
         Notice::Changed { changed, from, to } => info(format!("{} (revision {from}→{to})", differences(changed, "changed"))),
         Notice::Deferred { changed, splay } => info(deferred(changed, *splay)),
+        Notice::ChangeWaitsForReady { child, signal, timeout } => {
+            info(waits_for_ready(*child, *signal, *timeout))
+        }
         Notice::ChangeSignalled { child, signal, env_file } => {
             info(signalled(*child, *signal, *env_file))
         }

@@ -14,6 +14,12 @@ pub(super) const SWEEP: Duration = Duration::from_secs(2);
 /// "start the next when the tree is empty, or 5 s after a KILL that did not help (announced)"
 pub(super) const UNKILLABLE: Duration = Duration::from_secs(5);
 
+/// A child that asks for more time gets no more than this at once.
+pub(super) const EXTENSION_MAX: Duration = Duration::from_secs(600);
+
+/// Nor more than this in all, from its start on.
+pub(super) const STRETCH_MAX: Duration = Duration::from_secs(3600);
+
 /// Who is still alive is asked after this long, or after a quarter of the stop timeout; then each
 /// time after twice as long.
 pub(super) const LOOK_SLOW: Duration = Duration::from_secs(5);

@@ -71,6 +71,7 @@ pub(super) const ALL: &[Impossible] = &[
             "Service::BackingOff",
             "Service::Running",
             "Service::Postponed",
+            "Service::Telling",
         ],
         kinds: &[STARTS],
         why: "nothing is being started",
@@ -89,6 +90,7 @@ pub(super) const ALL: &[Impossible] = &[
             "Service::Running",
             "Service::Preparing",
             "Service::Postponed",
+            "Service::Telling",
             "Service::Joining",
             "Service::Overlapping",
         ],
@@ -104,6 +106,11 @@ pub(super) const ALL: &[Impossible] = &[
         phases: &["Service::Joining"],
         kinds: &[&[Kind::Prepared, Kind::Beside]],
         why: "the spawn is out, and nobody is beside the old one yet",
+    },
+    Impossible {
+        phases: &["Service::Telling"],
+        kinds: &[LISTED, &[Kind::Beside]],
+        why: "it serves, or will, and who is told of changes is not replaced",
     },
     Impossible {
         phases: &["Service::Overlapping"],

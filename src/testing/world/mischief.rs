@@ -299,6 +299,7 @@ fn is_rare(status: Status) -> bool {
     let service = match status.service {
         ServicePhase::Preparing
         | ServicePhase::Postponed
+        | ServicePhase::Telling
         | ServicePhase::Joining
         | ServicePhase::Overlapping
         | ServicePhase::BackingOff => true,

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::supervisor::config::EnvFile;
+use crate::supervisor::config::{EnvFile, OnChange};
 use crate::supervisor::event::{ETag, Event, FetchOutcome, SpawnError};
 use crate::supervisor::id::{FetchId, InstanceId};
 use crate::supervisor::readiness::{Readiness, Word};
 use crate::supervisor::time::Duration;
 
 use super::agenda::Happening;
-use super::heroku::Reply;
+use super::heroku::{Reply, Scene};
 use super::processes::{self, Process};
 use super::{Disk, Program, Season, World, values};
 
@@ -199,6 +199,7 @@ impl World<'_> {
             (Season::Storm, 2..=4) => Some(self.dice.ms(0, limit)),
             (Season::Storm, _) => Some(self.dice.ms(0, limit.min(1500))),
         };
+        self.change_while_it_starts();
         let others = match self.dice.below(3) {
             0 => Word::Status("loading".to_owned()),
             1 => Word::Stopping,
@@ -212,6 +213,16 @@ impl World<'_> {
         {
             self.agenda
                 .plan(self.now + after, Happening::Says { instance, word });
+        }
+    }
+
+    /// A child that is told of changes is told too early, if ever, while it starts up.
+    fn change_while_it_starts(&mut self) {
+        let tells = matches!(self.settings.on_change, OnChange::Signal(_));
+        if tells && self.season == Season::Storm && self.dice.one_in(2) {
+            let at = self.now + self.dice.ms(0, 500);
+            self.agenda.plan(at, Happening::Truth(Scene::IssueAndShow));
+            self.agenda.plan(at, Happening::Again(Event::Resumed));
         }
     }
 

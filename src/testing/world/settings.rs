@@ -42,7 +42,7 @@ pub(super) struct Settings {
     debounce: Duration,
     splay: Duration,
     start_timeout: Duration,
-    on_change: OnChange,
+    pub(super) on_change: OnChange,
     pub(super) env_file: EnvFile,
     order: Order,
     pub(super) ready: Readiness,

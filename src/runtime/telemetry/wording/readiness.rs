@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::supervisor::notice::Child;
+use crate::supervisor::signal::Signal;
 
 use super::human;
 
@@ -31,6 +32,13 @@ pub(super) fn rolled_back(child: Child, serving: Child, retry_in: Duration) -> S
     format!(
         "pid {pid} did not become ready on revision {}. pid {} keeps serving on revision {}; trying again in {retry_in}",
         child.revision, serving.pid, serving.revision
+    )
+}
+
+pub(super) fn waits_for_ready(child: Child, signal: Signal, timeout: Duration) -> String {
+    let (pid, timeout) = (child.pid, human(timeout));
+    format!(
+        "pid {pid} is still starting up: {signal} is sent when it is ready, or in {timeout} at the latest"
     )
 }
 

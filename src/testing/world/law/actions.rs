@@ -222,6 +222,11 @@ impl Law {
             && proven.is_some_and(|proven| proven != child.values)
             && !is_ending
         {
+            if child.is_starting_up(now) {
+                return Err(format!(
+                    "{signal} to {instance}, which is still starting up"
+                ));
+            }
             child.values = proven.unwrap_or_default();
             child.revision = revision;
             may_tell?;
@@ -321,7 +326,7 @@ impl Law {
             #[rustfmt::skip] // What nobody can say wrongly.
             Notice::StartFailed { .. } | Notice::StartedBeside { .. } | Notice::Ready { .. }
             | Notice::NotReady { .. } | Notice::TookOver { .. } | Notice::TookOverEarly { .. }
-            | Notice::Superseded { .. }
+            | Notice::Superseded { .. } | Notice::SignalWaits { .. }
             | Notice::ChildStatus { .. } | Notice::Hung { .. } | Notice::Settling { .. }
             | Notice::ChangeWithdrawn | Notice::Deferred { .. }
             | Notice::ChangeSignalled { .. } | Notice::Stopping { .. } | Notice::Killing { .. }

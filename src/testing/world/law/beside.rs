@@ -1,7 +1,7 @@
 //! `--order start-first`: the second instance's account. One that is not ready yet, or one that was
 //! told to end; never both, and never a third.
 
-use crate::supervisor::config::{Config, Order};
+use crate::supervisor::config::Order;
 use crate::supervisor::event::{Ended, Event, Leftovers};
 use crate::supervisor::id::InstanceId;
 use crate::supervisor::readiness::{Readiness, Word};
@@ -12,6 +12,7 @@ use crate::testing::world::values::Values;
 
 use super::child::Child;
 use super::end::Why;
+use super::readiness::time_to_be_ready;
 use super::{Launch, Law, Planned};
 
 /// The instance beside the one that serves.
@@ -104,7 +105,7 @@ impl Beside {
 impl Law {
     /// A child was spawned: in the other one's place, or beside it.
     pub(super) fn born(&mut self, now: Time, planned: Planned) -> Result<(), String> {
-        let child = Child::new(planned.instance, planned.values, planned.revision, now);
+        let child = Child::new(planned, now, &self.config);
         if planned.beside {
             let held = self.is_held(now);
             if held {
@@ -394,16 +395,5 @@ impl Law {
     /// Whether two instances may live at once.
     pub(super) fn starts_first(&self) -> bool {
         self.config.order == Order::StartFirst
-    }
-}
-
-fn time_to_be_ready(config: &Config) -> Duration {
-    match config.ready {
-        Readiness::Delay(delay) => delay,
-        Readiness::None
-        | Readiness::Notify { .. }
-        | Readiness::Descriptor(_)
-        | Readiness::Tcp(_)
-        | Readiness::Http(_) => config.ready_timeout,
     }
 }

@@ -8,7 +8,9 @@ use crate::supervisor::time::Time;
 use crate::testing::world::bounds::{SLACK, SWEEP, UNKILLABLE};
 use crate::testing::world::values::Values;
 
+use super::Planned;
 use super::lists::Lists;
+use super::readiness::Startup;
 use super::watchdog::Watchdog;
 
 /// The newest instance, as the supervisor's events and actions tell of it.
@@ -34,6 +36,7 @@ pub(super) struct Child {
     pub(super) owed: Owed,
     /// A stranger's signal that it must get in this very step.
     forward: Option<Signal>,
+    pub(super) startup: Startup,
     pub(super) watchdog: Watchdog,
     pub(super) lists: Option<Lists>,
 }
@@ -75,13 +78,14 @@ pub(super) enum Owed {
 }
 
 impl Child {
-    pub(super) fn new(id: InstanceId, values: Values, revision: u32, since: Time) -> Self {
+    pub(super) fn new(planned: Planned, since: Time, config: &Config) -> Self {
         Self {
-            id,
-            values,
-            revision,
+            id: planned.instance,
+            values: planned.values,
+            revision: planned.revision,
             since,
             asked: since,
+            startup: Startup::begin(config, since),
             interrupted: None,
             stop: None,
             ended: None,

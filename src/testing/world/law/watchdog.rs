@@ -11,6 +11,7 @@ use crate::testing::world::values::Values;
 
 use super::Law;
 use super::child::{Child, Motion, Owed};
+use super::readiness::Startup;
 
 /// What is known of a child that promised to be heard of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +99,7 @@ impl Law {
         let Some(child) = self.child_mut(instance) else {
             return;
         };
+        child.starts_up(now, word);
         let promised = promised && child.lives() && !child.is_told();
         match (word, child.watchdog) {
             (Word::Ready, Watchdog::Asleep) if promised => child.watchdog = Watchdog::Heard(now),
@@ -122,9 +124,11 @@ impl Law {
         if let Some(end) = &mut self.end {
             end.overslept(late);
         }
+        let anew = Startup::begin(&self.config, now);
         for child in self.child.iter_mut().chain(self.beside.child_mut()) {
             child.heard(now);
             child.asked = now;
+            child.starts_up_anew(now, late, anew);
         }
     }
 
