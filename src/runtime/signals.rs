@@ -13,7 +13,8 @@ use tokio::net::unix::pipe;
 use crate::process::{self, Inherited, Queued};
 use crate::supervisor::signal::{Origin, Signal};
 
-/// Handled whatever the supervisor was started with.
+/// Handled whatever the supervisor was started with. (A child starts with them ignored all the
+/// same, if they were.)
 const ALWAYS: [Signal; 3] = [Signal::TERM, Signal::INT, Signal::QUIT];
 
 /// Handled unless ignored at the start: `nohup` means it.

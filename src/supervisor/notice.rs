@@ -199,10 +199,12 @@ pub enum Notice {
         /// How long ago it was told to stop, if it was.
         stopping: Option<Duration>,
     },
-    /// The child ended by itself and is started again (`--restart`).
+    /// The child ended by itself, or for its watchdog, and is started again.
     Restarting {
         /// When the next is started, from now.
         pause: Duration,
+        /// Who wants that.
+        why: RestartedFor,
     },
     /// The child ended by itself once more than `--max-restarts` allows: that is the end.
     RestartLimit {
@@ -295,6 +297,15 @@ pub enum Notice {
     KillRequested,
     /// `--on-change exit`.
     ExitForChange,
+}
+
+/// What asks for another child after one that ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestartedFor {
+    /// `--restart`.
+    Policy,
+    /// It missed its watchdog.
+    Watchdog,
 }
 
 /// Why no child was ever started.

@@ -9,9 +9,9 @@ use super::config::{Backoff, EnvFile, OnChange, Order, Watching};
 use super::crash::{Crashes, Decision, backoff};
 use super::event::SpawnError;
 use super::inquiry::Inquiry;
-use super::instance::{End, Instance};
+use super::instance::{End, EndedBy, Instance};
 use super::launch::{Attempt, Cause, Launch, Stage, Why};
-use super::notice::{Child, Notice};
+use super::notice::{Child, Notice, RestartedFor};
 use super::phase::{ExitWith, Last, Phase};
 use super::tell::{News, tell};
 use super::time::{Duration, Time};
@@ -195,7 +195,11 @@ pub(super) fn restart(turn: &mut Turn<'_>, crashes: &mut Crashes, ended: Instanc
         Decision::Restart { pause } => {
             let until = turn.now.max(how.at + pause);
             let pause = until.since(turn.now);
-            turn.announce(Notice::Restarting { pause });
+            let why = match how.by {
+                EndedBy::Watchdog => RestartedFor::Watchdog,
+                EndedBy::Itself | EndedBy::Stop => RestartedFor::Policy,
+            };
+            turn.announce(Notice::Restarting { pause, why });
             Phase::Pausing { ended, until }
         }
         Decision::TooMany { count, within } => {

@@ -20,11 +20,11 @@ pub struct Context {
 
 mod api;
 mod readiness;
+mod restarts;
 
 use api::{failing, mend, recovered};
-use readiness::{
-    hung, rolled_back, started_beside, superseded, took_over, took_over_early, waits_for_ready,
-};
+use readiness::{hung, rolled_back, started_beside, superseded, took_over, took_over_early, waits};
+use restarts::{restarting, too_many};
 
 const CHECK_APP: &str = "check --app, and that the token's owner has access to it";
 const ASKING: &str =
@@ -56,9 +56,7 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
         Notice::ChangeWithdrawn => debug("the difference is gone again: nothing to do".to_owned()),
         Notice::Changed { changed, from, to } => info(format!("{} (revision {from}→{to})", differences(changed, "changed"))),
         Notice::Deferred { changed, splay } => info(deferred(changed, *splay)),
-        Notice::ChangeWaitsForReady { child, signal, timeout } => {
-            info(waits_for_ready(*child, *signal, *timeout))
-        }
+        Notice::SignalWaits { child, signal, timeout } => info(waits(*child, *signal, *timeout)),
         Notice::ChangeSignalled { child, signal, env_file } => {
             info(signalled(*child, *signal, *env_file))
         }
@@ -71,10 +69,8 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
         Notice::Ended { child, ended, lived, stopping } => {
             info(ended_line(child.pid, *ended, *lived, *stopping))
         }
-        Notice::Restarting { pause } => info(restarting(*pause)),
-        Notice::RestartLimit { ended, count, within } => {
-            error(restart_limit(*ended, *count, *within))
-        }
+        Notice::Restarting { pause, why } => info(restarting(*pause, *why)),
+        Notice::RestartLimit { ended, count, within } => error(too_many(*ended, *count, *within)),
         Notice::NothingFound { ended } => info(nothing_found(*ended)),
         Notice::Asking => info(ASKING.to_owned()),
         Notice::LoginTried { name, outcome } => login(name, outcome),
@@ -297,22 +293,6 @@ fn nothing_found(ended: Ended) -> String {
     format!(
         "no sign that its credential is why: ending as the program did, with code {}",
         ended.code()
-    )
-}
-
-fn restarting(pause: Duration) -> String {
-    match pause {
-        Duration::ZERO => "starting it again now (--restart)".to_owned(),
-        pause => format!("starting it again in {} (--restart)", human(pause)),
-    }
-}
-
-fn restart_limit(ended: Ended, count: u32, within: Duration) -> String {
-    let (code, within) = (ended.code(), human(within));
-    format!(
-        "the program does not stay up: it was started again {count} times in {within} \
-         (--max-restarts), and ended once more with code {code}; giving up, so that whoever runs \
-         changeover learns of it. Mend the program, or allow more restarts"
     )
 }
 

@@ -246,32 +246,6 @@ fn ends() {
 }
 
 #[test]
-fn a_child_that_is_started_again() {
-    all_tell(vec![
-        (
-            Notice::Restarting { pause: seconds(4) },
-            "I starting it again in 4 s (--restart)",
-        ),
-        (
-            Notice::Restarting {
-                pause: Duration::ZERO,
-            },
-            "I starting it again now (--restart)",
-        ),
-        (
-            Notice::RestartLimit {
-                ended: Ended::Code(3),
-                count: 5,
-                within: seconds(600),
-            },
-            "E the program does not stay up: it was started again 5 times in 10 min \
-             (--max-restarts), and ended once more with code 3; giving up, so that whoever runs \
-             changeover learns of it. Mend the program, or allow more restarts",
-        ),
-    ]);
-}
-
-#[test]
 fn a_failed_child_and_its_credential() {
     let tried = |outcome| Notice::LoginTried {
         name: "DATABASE_URL".to_owned(),

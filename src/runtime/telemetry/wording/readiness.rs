@@ -35,7 +35,7 @@ pub(super) fn rolled_back(child: Child, serving: Child, retry_in: Duration) -> S
     )
 }
 
-pub(super) fn waits_for_ready(child: Child, signal: Signal, timeout: Duration) -> String {
+pub(super) fn waits(child: Child, signal: Signal, timeout: Duration) -> String {
     let (pid, timeout) = (child.pid, human(timeout));
     format!(
         "pid {pid} is still starting up: {signal} is sent when it is ready, or in {timeout} at the latest"
@@ -85,6 +85,10 @@ mod tests {
             (
                 superseded(new),
                 "pid 4311, on revision 3, is no longer wanted before it was ready",
+            ),
+            (
+                waits(new, Signal::HUP, second),
+                "pid 4311 is still starting up: HUP is sent when it is ready, or in 1 s at the latest",
             ),
             (
                 hung(new, second),

@@ -7,7 +7,7 @@ use crate::supervisor::action::Action;
 use crate::supervisor::config::{EnvFile, Logins, OnChange};
 use crate::supervisor::event::{ETag, Ended};
 use crate::supervisor::id::{InstanceId, LoginId};
-use crate::supervisor::notice::Notice;
+use crate::supervisor::notice::{Notice, RestartedFor};
 use crate::supervisor::signal::Signal;
 use crate::supervisor::time::{Duration, Time};
 use crate::testing::world::settings::MARK;
@@ -312,7 +312,7 @@ impl Law {
                 Ok(())
             }
             Notice::CredentialNeverCame { timeout } => self.never_comes(now, *timeout),
-            Notice::Restarting { pause } => self.pauses(now, *pause),
+            Notice::Restarting { pause, why } => self.pauses(now, *pause, *why),
             Notice::RestartLimit { ended, .. } => {
                 self.conclude(now, *ended)?;
                 self.crashes.gives_up(now, self.is_followed(*ended))?;
@@ -356,7 +356,11 @@ impl Law {
         Ok(())
     }
 
-    fn pauses(&mut self, now: Time, pause: Duration) -> Result<(), String> {
+    fn pauses(&mut self, now: Time, pause: Duration, why: RestartedFor) -> Result<(), String> {
+        let hung = self.child.as_ref().is_some_and(|it| it.aborted().is_some());
+        if hung != (why == RestartedFor::Watchdog) {
+            return Err(format!("a restart for {why:?}, which is not why"));
+        }
         let end = self.child.as_ref().and_then(|child| child.ended);
         let Some(end) = end.filter(|_| self.end.is_none()) else {
             return Err("a restart of nothing, or after the end began".to_owned());
