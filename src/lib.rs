@@ -42,6 +42,42 @@
 //! | [`commands`] | `exec`, `env`, `check`: what is not supervising |
 //! | `testing` | the two simulators: a Heroku to talk to, and the world around the core; a web server that drains, and load for it (feature `testing`, never in the installed binary) |
 //!
+//! The core, file by file:
+//!
+//! | `supervisor/` | what it decides |
+//! |---|---|
+//! | `mod.rs`, `turn.rs` | `step`: which machine gets an event, what the machines want of each other; what a turn lends them |
+//! | `event.rs`, `action.rs`, `notice.rs` | what comes in, what goes out, what people are told |
+//! | `config.rs`, `readiness.rs`, `signal.rs`, `time.rs`, `id.rs`, `rng.rs` | the words it speaks: wishes, readiness, signals, times, ids; its own random numbers |
+//! | `status.rs` | what it is doing, by name |
+//! | `watch.rs`, `api.rs` | when Heroku is asked; what is told of an API that fails |
+//! | `change.rs` | from a first difference to a desired revision |
+//! | `phase.rs` | the states of what runs; `service.rs`: what each event does to them |
+//! | `transition.rs` | the ways from one phase to the next |
+//! | `start.rs`, `launch.rs` | the wait for the first answer; a child that is asked for and does not live yet |
+//! | `overlap.rs` | two children at once (`--order start-first`) |
+//! | `tell.rs` | a change that a child is only told of (`--on-change signal:SIG`) |
+//! | `orders.rs` | what a signal to the supervisor does |
+//! | `ends.rs`, `inquiry.rs`, `crash.rs` | what a child's end means; what is asked about a failure; `--restart` |
+//! | `instance.rs` | one process from its start to its empty tree: the stop sequence, the sweep |
+//! | `instance/startup.rs`, `leftovers.rs`, `alive.rs` | its readiness and watchdog; what it leaves; who is still alive |
+//!
+//! The other rooms, as far as their names do not tell:
+//!
+//! | file | what happens there |
+//! |---|---|
+//! | `runtime/children.rs`, `probes.rs` | the processes behind the core's instances; what they say of their readiness |
+//! | `runtime/signals.rs`, `process/queue.rs` | signals with their senders: those that are handled, those that are queued |
+//! | `runtime/clock.rs` | the only clock |
+//! | `runtime/telemetry/lines.rs`, `wording/` | how a line looks; what it says |
+//! | `process/spawn.rs`, `program.rs`, `identity.rs` | the start of a child; what is found before it; as which user |
+//! | `process/reaper.rs`, `tree.rs`, `procfs.rs`, `group.rs` | ends; who belongs to an instance, and how that is read; what is left to know where `/proc` is missing |
+//! | `process/notify.rs`, `ready_pipe.rs` | `NOTIFY_SOCKET`, and the descriptor of `--ready fd:N` |
+//! | `process/listeners.rs`, `terminal.rs`, `stderr.rs`, `timer.rs` | sockets to pass on; the terminal's state; log lines that never block; a timer that counts sleep |
+//! | `heroku/token.rs`, `token_file.rs`, `netrc.rs`, `command.rs` | where a token comes from |
+//! | `commands/first.rs`, `parts.rs` | the start alone, for commands that supervise nothing; what they share |
+//! | `config/given.rs`, `groups.rs`, `words.rs` | what was given and where; each group of options; each value's syntax |
+//!
 //! Who may import whom is a test: `tests/tidy.rs` holds the table, and its failures say where a
 //! thing belongs instead. Shells never import each other: an arrow between two of them becomes an
 //! event and an action.
@@ -76,9 +112,11 @@
 //! |---|---|
 //! | when Heroku is asked | `supervisor/watch.rs` |
 //! | what counts as a change, and when it is acted on | `supervisor/change.rs` |
-//! | what happens when a child ends by itself | `supervisor/service.rs` (`on_exited`), `supervisor/inquiry.rs`, `supervisor/crash.rs` |
+//! | what happens when a child ends by itself | `supervisor/ends.rs` (`on_exited`), `supervisor/inquiry.rs`, `supervisor/crash.rs` |
 //! | how a child is stopped, killed, swept | `supervisor/instance.rs` |
 //! | what a signal does | `supervisor/orders.rs` |
+//! | how a new child takes an old one's place | `supervisor/transition.rs`; beside it: `supervisor/overlap.rs` |
+//! | how a child is told of a change | `supervisor/tell.rs` |
 //! | an option | `cli.rs`, then `config.rs`, then the README's table |
 //! | a log line | `runtime/telemetry/wording.rs` |
 //! | what the child finds in its environment | `credential/environment.rs` |

@@ -32,8 +32,8 @@ use probes::Probes;
 use signals::{ChildChanges, Received, Signals};
 use telemetry::Context;
 
-/// Answers on their way to the core: at most one fetch and one login per watched variable are out
-/// at a time.
+/// Answers on their way to the core: of requests, of logins, and what children say of themselves.
+/// When so many wait, whoever has another waits, too.
 const ANSWERS_MAX: usize = 64;
 
 /// From what has come on a descriptor to the core's event it is two turns of the event loop, and a

@@ -48,8 +48,6 @@ enum Credential {
 /// What an inquiry came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Finding {
-    /// Not everything is answered yet.
-    Open,
     /// The credential died before its successor was there.
     CredentialDead,
     /// The credential is not known to be the reason.
@@ -99,12 +97,13 @@ impl Inquiry {
         turn.announce(Notice::LoginTried { name, outcome });
     }
 
-    pub(super) fn finding(&self, now: Time) -> Finding {
+    /// `None`: not everything is answered yet.
+    pub(super) fn finding(&self, now: Time) -> Option<Finding> {
         let answered = matches!(self.fetch, Fetch::Answered) && self.logins.is_empty();
         match self.credential {
-            Credential::Refused => Finding::CredentialDead,
-            Credential::NotRefused if answered || now >= self.until => Finding::NothingFound,
-            Credential::NotRefused => Finding::Open,
+            Credential::Refused => Some(Finding::CredentialDead),
+            Credential::NotRefused if answered || now >= self.until => Some(Finding::NothingFound),
+            Credential::NotRefused => None,
         }
     }
 

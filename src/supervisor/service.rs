@@ -25,8 +25,8 @@ use super::start::Start;
 use super::tell::deliver;
 use super::time::{Duration, Time};
 use super::transition::{
-    announce_retry, apply, apply_again, end, finish, not_prepared, over, proceed, refuse_start,
-    replace, restart, resume, retry, succeed,
+    announce_retry, apply, apply_again, await_credential, end, finish, not_prepared, over, proceed,
+    refuse_start, replace, restart, resume, retry, succeed,
 };
 use super::turn::{Turn, Want};
 
@@ -343,35 +343,27 @@ impl Service {
         let Phase::Asking { inquiry, .. } = &self.phase else {
             return;
         };
-        let finding = inquiry.finding(turn.now);
-        if finding == Finding::Open {
-            return;
+        if let Some(finding) = inquiry.finding(turn.now)
+            && let Phase::Asking { failed, inquiry } = self.take()
+        {
+            inquiry.close(turn);
+            self.phase = match finding {
+                Finding::CredentialDead => await_credential(turn, failed),
+                Finding::NothingFound => self.accept_end(turn, failed),
+            };
+            self.advance(turn);
         }
-        let Phase::Asking { failed, inquiry } = self.take() else {
-            return;
-        };
-        inquiry.close(turn);
-        self.phase = match finding {
-            Finding::CredentialDead => {
-                let timeout = turn.config.start_timeout;
-                turn.announce(Notice::AwaitingCredential { timeout });
-                turn.want(Want::FetchOften);
-                Phase::AwaitingCredential {
-                    failed,
-                    until: turn.now + timeout,
-                }
-            }
-            Finding::Open | Finding::NothingFound => {
-                if let Some(end) = failed.ending()
-                    && !turn.config.crash.restarts(end)
-                {
-                    let ended = end.ended;
-                    turn.announce(Notice::NothingFound { ended });
-                }
-                restart(turn, &mut self.crashes, failed)
-            }
-        };
-        self.advance(turn);
+    }
+
+    /// Nothing explains the child's failure but itself.
+    fn accept_end(&mut self, turn: &mut Turn<'_>, failed: Instance) -> Phase {
+        if let Some(end) = failed.ending()
+            && !turn.config.crash.restarts(end)
+        {
+            let ended = end.ended;
+            turn.announce(Notice::NothingFound { ended });
+        }
+        restart(turn, &mut self.crashes, failed)
     }
 
     /// Moves on when what a phase waits for is there.

@@ -184,6 +184,17 @@ pub(super) fn ask(
     Phase::Asking { failed, inquiry }
 }
 
+/// The child failed because its credential died: its successor is looked for, and waited for.
+pub(super) fn await_credential(turn: &mut Turn<'_>, failed: Instance) -> Phase {
+    let timeout = turn.config.start_timeout;
+    turn.announce(Notice::AwaitingCredential { timeout });
+    turn.want(Want::FetchOften);
+    Phase::AwaitingCredential {
+        failed,
+        until: turn.now + timeout,
+    }
+}
+
 /// The child ended by itself, and its credential is not known to be why: `--restart` decides. The
 /// pause counts from the end, so what was asked in between costs nothing more.
 pub(super) fn restart(turn: &mut Turn<'_>, crashes: &mut Crashes, ended: Instance) -> Phase {
