@@ -155,6 +155,11 @@ fn a_page_that_answers_503_and_then_200() {
     assert_eq!(run.terminate(), 143, "{}", run.told());
 }
 
+/// And not a millisecond.
+fn a_second(ready: &str) {
+    assert!(ready.ends_with(" s"), "{ready}");
+}
+
 #[test]
 fn a_time_that_has_passed() {
     let simulator = simulator();
@@ -163,11 +168,11 @@ fn a_time_that_has_passed() {
     let options = "--order start-first --ready delay:1s";
     let mut run = start(&simulator, options, script);
     run.line(&format!("up {}", url(1)));
-    run.log("is ready after 1");
+    a_second(&run.log("is ready after 1"));
     simulator.set_config("DATABASE_URL", Some(&url(2)));
     run.line(&format!("up {}", url(2)));
     let stopping = format!("stopping {}", url(1));
-    run.log("is ready after 1");
+    a_second(&run.log("is ready after 1"));
     run.line(&stopping);
     assert_eq!(run.terminate(), 0, "{}", run.told());
     // One that ends before is never ready.

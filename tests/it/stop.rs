@@ -126,6 +126,7 @@ while :; do wait; done"#;
     let mut run = run.script(script);
     let child = Process::named(&run.line("pid="), "pid");
     assert_eq!(run.terminate(), 137, "{}", run.told());
+    run.log("was ended by KILL");
     assert!(!child.lives(), "{}", run.told());
     assert_eq!(run.processes(), [run.pid()], "{}", run.told());
 }
