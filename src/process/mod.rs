@@ -32,7 +32,7 @@ pub mod tree;
 
 pub use identity::{Account, Identity, lookup_account};
 pub use listeners::{ListenError, Listeners};
-pub use notify::NotifySocket;
+pub use notify::{NotifySocket, is_passing};
 pub use procfs::{StartTime, name_of, sees_us};
 pub use program::{DESCRIPTOR_MAX, Group, Prepared, Program, prepare};
 pub use queue::{Queued, queue, queued, stop_self};

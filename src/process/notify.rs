@@ -92,7 +92,8 @@ impl NotifySocket {
     /// living process belongs to the instance. Nothing is lost when this is dropped.
     ///
     /// # Errors
-    /// When the system refuses; the socket is of no use then.
+    /// When the system refuses. `is_passing` tells whether it may not the next time; if not, the
+    /// socket is of no use any more.
     pub async fn hear(&self, is_member: impl Fn(u32) -> bool) -> io::Result<Vec<Word>> {
         self.socket.readable().await?;
         let (mut words, mut buffer) = (Vec::new(), [0; DATAGRAM_BYTES_MAX]);
@@ -106,7 +107,9 @@ impl NotifySocket {
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+                Err(error) if words.is_empty() => return Err(error),
+                // What came before it is told first; it comes again.
+                Err(_) => break,
             }
         }
         Ok(words)
@@ -116,6 +119,15 @@ impl NotifySocket {
         let lives = || Process::read(sender.pid).is_some_and(|process| !process.is_zombie());
         sender.pid != 0 && (is_member(sender.pid) || (!lives() && sender.uid == self.uid))
     }
+}
+
+/// Whether reading a socket failed for want of memory.
+#[must_use]
+pub fn is_passing(error: &io::Error) -> bool {
+    let passing = [libc::ENOBUFS, libc::ENOMEM];
+    error
+        .raw_os_error()
+        .is_some_and(|errno| passing.contains(&errno))
 }
 
 fn bind_anywhere() -> io::Result<StdSocket> {
@@ -342,6 +354,13 @@ mod tests {
             let mut byte = [0];
             assert_eq!(unistd::read(&reader, &mut byte), Ok(0));
         });
+    }
+
+    #[test]
+    fn a_want_of_memory_passes_and_nothing_else_does() {
+        let is_passing = |errno| is_passing(&io::Error::from_raw_os_error(errno));
+        assert!(is_passing(libc::ENOMEM) && is_passing(libc::ENOBUFS));
+        assert!(!is_passing(libc::EBADF) && !is_passing(libc::ENOTSOCK));
     }
 
     #[test]

@@ -7,12 +7,19 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
+use tokio::time::sleep;
 
-use crate::process::{NotifySocket, ReadyPipe, Said, Tree};
+use crate::process::{NotifySocket, ReadyPipe, Said, Tree, is_passing};
 use crate::readiness::{Probe, until_ready};
 use crate::supervisor::event::Event;
 use crate::supervisor::id::InstanceId;
 use crate::supervisor::readiness::{Readiness, Word};
+
+/// Until a socket is read again that could not be.
+const PASSING: Duration = Duration::from_millis(100);
+
+/// Between the end of a program's descriptors and the news of its own.
+const LAST_WORD: Duration = Duration::from_millis(100);
 
 /// Every instance that may have something to say.
 #[derive(Debug)]
@@ -154,27 +161,26 @@ impl Tell {
                         self.say(word).await;
                     }
                 }
+                Err(error) if is_passing(&error) => sleep(PASSING).await,
                 Err(error) => {
-                    tracing::warn!(
-                        "NOTIFY_SOCKET cannot be read any more ({error}), so nothing more is heard of the program"
-                    );
-                    return;
+                    let why = format!("NOTIFY_SOCKET cannot be read ({error})");
+                    return self.say(Word::Silent(why)).await;
                 }
             }
         }
     }
 
     async fn newline(self, pipe: ReadyPipe) {
-        match pipe.hear().await {
-            Ok(Said::Newline) => self.say(Word::Ready).await,
-            Ok(Said::Nothing) => tracing::warn!(
-                "the program closed the descriptor of --ready without a newline, so it will never count as ready: \
-                 have it write one when it serves"
-            ),
-            Err(error) => tracing::warn!(
-                "the pipe of --ready cannot be read ({error}), so the program will never count as ready"
-            ),
-        }
+        let why = match pipe.hear().await {
+            Ok(Said::Newline) => return self.say(Word::Ready).await,
+            Ok(Said::Nothing) => {
+                // Of a program that has ended, its end says more, and is about to be known.
+                sleep(LAST_WORD).await;
+                "it closed the descriptor of --ready without a newline".to_owned()
+            }
+            Err(error) => format!("the pipe of --ready cannot be read ({error})"),
+        };
+        self.say(Word::Silent(why)).await;
     }
 
     async fn asked(self, probe: Probe) {

@@ -19,7 +19,7 @@ mod leftovers;
 mod startup;
 
 use alive::Looks;
-pub(super) use startup::Startup;
+pub(super) use startup::{Role, Startup};
 
 /// Leftovers have this long between TERM and KILL.
 pub(super) const SWEEP: Duration = Duration::from_secs(2);
@@ -340,16 +340,16 @@ impl Instance {
         self.on_alive(turn);
     }
 
-    pub(super) fn on_deadline(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn on_deadline(&mut self, turn: &mut Turn<'_>, role: Role) {
         if self.due().is_none_or(|due| due > turn.now) {
             self.look(turn);
             return;
         }
         match self.state {
-            State::Live { startup, .. } => match startup {
-                Startup::Awaited { .. } => self.on_awaited_long(turn),
+            State::Live { ref startup, .. } => match startup {
+                Startup::Awaited { .. } => self.on_awaited_long(turn, role),
                 Startup::Ready { .. } => self.abort(turn),
-                Startup::Unasked | Startup::Overdue => {}
+                Startup::Unasked | Startup::Overdue(_) => {}
             },
             State::Stopping {
                 course,
@@ -392,12 +392,14 @@ impl Instance {
     fn due(&self) -> Option<Time> {
         match self.state {
             State::Live {
-                startup, motion, ..
+                ref startup,
+                motion,
+                ..
             } => match (startup, motion) {
-                (Startup::Awaited { until }, _) => Some(until),
-                (Startup::Ready { hung_at }, Motion::Running) => hung_at,
+                (Startup::Awaited { until }, _) => Some(*until),
+                (Startup::Ready { hung_at }, Motion::Running) => *hung_at,
                 (Startup::Ready { .. }, Motion::Suspended)
-                | (Startup::Unasked | Startup::Overdue, _) => None,
+                | (Startup::Unasked | Startup::Overdue(_), _) => None,
             },
             State::Stopping { until, .. } => Some(until),
             State::Sweeping { kill, .. } => Some(kill),

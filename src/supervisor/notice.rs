@@ -45,12 +45,19 @@ pub enum Notice {
         /// How long that took since its start.
         after: Duration,
     },
-    /// A child did not become ready in time.
+    /// A child did not become ready in time, or cannot any more; it stays.
     NotReady {
         /// Which.
         child: Child,
-        /// How long it had.
-        after: Duration,
+        /// How so.
+        unready: Unready,
+    },
+    /// A child with a watchdog cannot be heard any more: it is not watched any longer.
+    Unheard {
+        /// Which.
+        child: Child,
+        /// Why, in one phrase.
+        why: String,
     },
     /// The new child is ready and has taken the old one's place.
     TookOver {
@@ -70,6 +77,8 @@ pub enum Notice {
         child: Child,
         /// The old one.
         serving: Child,
+        /// How so; `None`: it ended.
+        unready: Option<Unready>,
         /// When the change is tried again, from now.
         retry_in: Duration,
     },
@@ -306,6 +315,21 @@ pub enum RestartedFor {
     Policy,
     /// It missed its watchdog.
     Watchdog,
+}
+
+/// How a child that lives came not to be ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unready {
+    /// Its time is over.
+    Late {
+        /// How long it had.
+        after: Duration,
+    },
+    /// Nothing more will be heard of it.
+    Never {
+        /// Why, in one phrase.
+        why: String,
+    },
 }
 
 /// Why no child was ever started.

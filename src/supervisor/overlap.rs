@@ -99,10 +99,10 @@ impl Service {
                 let change = turn.now.since(takeover.seen_at);
                 turn.announce(Notice::TookOver { child, change });
             }
-            (Some(Startup::Awaited { .. } | Startup::Overdue), false) => {
+            (Some(Startup::Awaited { .. } | Startup::Overdue(_)), false) => {
                 turn.announce(Notice::TookOverEarly { child });
             }
-            (Some(Startup::Overdue), true) | (None, _) => {
+            (Some(Startup::Overdue(_)), true) | (None, _) => {
                 return self.roll_back(turn, old, new, takeover.attempt.next());
             }
         }
@@ -125,6 +125,7 @@ impl Service {
         turn.announce(Notice::RolledBack {
             child: new.child(),
             serving: old.child(),
+            unready: new.unready(),
             retry_in: pause,
         });
         new.stop(turn);

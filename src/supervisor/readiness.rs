@@ -43,7 +43,7 @@ pub struct Page {
     pub path: String,
 }
 
-/// One thing that a child said through `NOTIFY_SOCKET`.
+/// One thing that a child said of itself, or that the way to it did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Word {
     /// `READY=1`: it serves.
@@ -59,6 +59,8 @@ pub enum Word {
     Alive,
     /// `WATCHDOG=trigger`: treat it as if it had missed its watchdog.
     Trip,
+    /// Nothing more can be heard of it, why in one phrase: it is ready by now, or never.
+    Silent(String),
 }
 
 impl fmt::Display for Endpoint {

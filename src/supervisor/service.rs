@@ -15,7 +15,7 @@ use super::crash::Crashes;
 use super::event::{FetchFailure, LoginOutcome, SpawnError};
 use super::id::{InstanceId, LoginId};
 use super::inquiry::Finding;
-use super::instance::Instance;
+use super::instance::{Instance, Role};
 use super::launch::{Attempt, Cause, Launch, Stage, Why};
 use super::notice::Notice;
 use super::orders::Job;
@@ -146,8 +146,9 @@ impl Service {
     }
 
     pub(super) fn on_word(&mut self, turn: &mut Turn<'_>, id: InstanceId, word: Word) {
+        let newcomer = self.phase.newcomer().map(|new| new.id);
         if let Some(instance) = self.instance_mut(id) {
-            instance.on_word(turn, word);
+            instance.on_word(turn, word, Role::of(id, newcomer));
             self.advance(turn);
         }
     }
@@ -300,8 +301,9 @@ impl Service {
     }
 
     pub(super) fn on_deadline(&mut self, turn: &mut Turn<'_>, desired: Option<&Desired>) {
+        let newcomer = self.phase.newcomer().map(|new| new.id);
         for instance in self.instances_mut() {
-            instance.on_deadline(turn);
+            instance.on_deadline(turn, Role::of(instance.id, newcomer));
         }
         self.give_up(turn, desired);
         let now = turn.now;

@@ -39,7 +39,7 @@ pub(super) fn tell(turn: &mut Turn<'_>, child: Instance, news: News) -> Phase {
 /// The child may serve by now.
 pub(super) fn deliver(turn: &mut Turn<'_>, mut child: Instance, news: News) -> Phase {
     match child.startup() {
-        Some(Startup::Unasked | Startup::Ready { .. } | Startup::Overdue) => {}
+        Some(Startup::Unasked | Startup::Ready { .. } | Startup::Overdue(_)) => {}
         Some(Startup::Awaited { .. }) | None => return Phase::Telling { child, news },
     }
     child.forward(turn, news.signal);

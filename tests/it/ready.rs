@@ -116,9 +116,22 @@ fn a_newline_on_a_descriptor_and_nothing_else_before_it() {
 fn a_descriptor_that_is_closed_without_a_newline_is_told() {
     let simulator = simulator();
     let script = "trap 'exit 0' TERM; exec 3>&-; while :; do sleep 1000 & wait $!; done";
-    let mut run = start(&simulator, "--ready fd:3 --ready-timeout 1s", script);
-    run.log("closed the descriptor of --ready without a newline");
-    run.log("is not ready after 1 s");
+    let mut run = start(&simulator, "--ready fd:3 --ready-timeout 1h", script);
+    run.log("will never count as ready: it closed the descriptor of --ready without a newline");
+    assert_eq!(run.terminate(), 0, "{}", run.told());
+}
+
+#[test]
+fn a_new_program_that_will_never_be_ready_is_not_waited_for() {
+    let simulator = simulator();
+    let script = r#"trap 'exit 0' TERM; case $DATABASE_URL in *FIRST*) echo >&3;; esac; exec 3>&-
+        while :; do sleep 1000 & wait $!; done"#;
+    let script = script.replace("FIRST", &url(1));
+    let options = "--order start-first --ready fd:3 --ready-timeout 1h";
+    let mut run = start(&simulator, options, &script);
+    run.log("is ready after");
+    simulator.set_config("DATABASE_URL", Some(&url(2)));
+    run.log("and never will: it closed the descriptor of --ready without a newline");
     assert_eq!(run.terminate(), 0, "{}", run.told());
 }
 
@@ -366,7 +379,7 @@ fn a_new_program_that_is_not_ready_in_time_ends_and_the_old_one_serves_on() {
     simulator.set_config("DATABASE_URL", Some(&url(2)));
     for _ in 0..2 {
         run.line(&format!("up {}", url(2)));
-        run.log("is not ready after 3 s");
+        run.log("did not become ready on revision 2 within 3 s");
         run.line(&format!("stopping {}", url(2)));
     }
     let stopped = format!("stopping {}", url(1));

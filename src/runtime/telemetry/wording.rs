@@ -23,7 +23,10 @@ mod readiness;
 mod restarts;
 
 use api::{failing, mend, recovered};
-use readiness::{hung, rolled_back, started_beside, superseded, took_over, took_over_early, waits};
+use readiness::{
+    hung, not_ready, rolled_back, started_beside, superseded, took_over, took_over_early, unheard,
+    waits,
+};
 use restarts::{restarting, too_many};
 
 const CHECK_APP: &str = "check --app, and that the token's owner has access to it";
@@ -36,15 +39,15 @@ const ASKING: &str =
 pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
     match notice {
         Notice::Started { child, dead_time, change } => info(started(*child, *dead_time, *change)),
-        Notice::StartedBeside { child, serving, timeout } => {
-            info(started_beside(*child, *serving, *timeout))
-        }
+        Notice::StartedBeside { child, serving, timeout } =>
+            info(started_beside(*child, *serving, *timeout)),
         Notice::Ready { child, after } => info(format!("pid {} is ready after {}", child.pid, human(*after))),
-        Notice::NotReady { child, after } => warn(format!("pid {} is not ready after {} (--ready-timeout)", child.pid, human(*after))),
+        Notice::NotReady { child, unready } => warn(not_ready(*child, unready)),
+        Notice::Unheard { child, why } => warn(unheard(*child, why)),
         Notice::TookOver { child, change } => info(took_over(*child, *change)),
         Notice::TookOverEarly { child } => warn(took_over_early(*child)),
-        Notice::RolledBack { child, serving, retry_in } => {
-            error(rolled_back(*child, *serving, *retry_in))
+        Notice::RolledBack { child, serving, unready, retry_in } => {
+            error(rolled_back(*child, *serving, unready.as_ref(), *retry_in))
         }
         Notice::Superseded { child } => info(superseded(*child)),
         Notice::ChildStatus { child, text } => debug(format!("pid {} says: {}", child.pid, phrase(text))),

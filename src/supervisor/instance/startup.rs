@@ -1,7 +1,8 @@
 //! From a start to a service: readiness, what the child says of itself, and its watchdog.
 
 use crate::supervisor::config::Config;
-use crate::supervisor::notice::Notice;
+use crate::supervisor::id::InstanceId;
+use crate::supervisor::notice::{Notice, Unready};
 use crate::supervisor::readiness::{Readiness, Word};
 use crate::supervisor::signal::Signal;
 use crate::supervisor::time::{Duration, Time};
@@ -17,7 +18,7 @@ const EXTENSION_MAX: Duration = Duration::from_secs(600);
 const STRETCH_MAX: Duration = Duration::from_secs(3600);
 
 /// How far a live leader is on its way to serving.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::supervisor) enum Startup {
     /// Nobody asked: it counts as serving.
     Unasked,
@@ -25,8 +26,27 @@ pub(in crate::supervisor) enum Startup {
     Awaited { until: Time },
     /// It serves. With a watchdog it must be heard of again by then.
     Ready { hung_at: Option<Time> },
-    /// It did not tell in time, and may still.
-    Overdue,
+    /// It did not tell in time, and may still; or it will not.
+    Overdue(Unready),
+}
+
+/// Who tells of it when it does not become ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::supervisor) enum Role {
+    /// It does: nothing else comes of it.
+    Main,
+    /// Whoever rolls it back: another one serves.
+    Newcomer,
+}
+
+impl Role {
+    pub(in crate::supervisor) fn of(id: InstanceId, newcomer: Option<InstanceId>) -> Self {
+        if newcomer == Some(id) {
+            Self::Newcomer
+        } else {
+            Self::Main
+        }
+    }
 }
 
 impl Startup {
@@ -47,8 +67,8 @@ impl Startup {
 
 impl Instance {
     /// How far it is on its way to serving, while nobody asked it to end.
-    pub(in crate::supervisor) fn startup(&self) -> Option<Startup> {
-        match self.state {
+    pub(in crate::supervisor) fn startup(&self) -> Option<&Startup> {
+        match &self.state {
             State::Live { startup, .. } => Some(startup),
             State::Stopping { .. }
             | State::Killed { .. }
@@ -59,7 +79,7 @@ impl Instance {
     }
 
     /// It told something of itself.
-    pub(in crate::supervisor) fn on_word(&mut self, turn: &mut Turn<'_>, word: Word) {
+    pub(in crate::supervisor) fn on_word(&mut self, turn: &mut Turn<'_>, word: Word, role: Role) {
         if !self.lives() {
             return;
         }
@@ -80,6 +100,7 @@ impl Instance {
                 child: self.child(),
                 text,
             }),
+            Word::Silent(why) => self.on_silent(turn, why, role),
             Word::Stopping => {}
         }
     }
@@ -87,7 +108,7 @@ impl Instance {
     fn on_ready(&mut self, turn: &mut Turn<'_>) {
         let child = self.child();
         if let State::Live {
-            startup: startup @ (Startup::Awaited { .. } | Startup::Overdue),
+            startup: startup @ (Startup::Awaited { .. } | Startup::Overdue(Unready::Late { .. })),
             ..
         } = &mut self.state
         {
@@ -98,13 +119,35 @@ impl Instance {
         }
     }
 
+    /// Nothing more will be heard of it. That is our trouble as likely as its own: it is not ready,
+    /// if it was not, and from a watchdog it is released.
+    fn on_silent(&mut self, turn: &mut Turn<'_>, why: String, role: Role) {
+        let child = self.child();
+        let State::Live { startup, .. } = &mut self.state else {
+            return;
+        };
+        match startup {
+            Startup::Awaited { .. } => self.give_up_waiting(turn, Unready::Never { why }, role),
+            Startup::Ready { hung_at } => {
+                if hung_at.take().is_some() {
+                    turn.announce(Notice::Unheard { child, why });
+                }
+            }
+            Startup::Overdue(unready) => *unready = Unready::Never { why },
+            Startup::Unasked => {}
+        }
+    }
+
     pub(super) fn on_alive(&mut self, turn: &Turn<'_>) {
         if let State::Live {
-            startup: Startup::Ready { hung_at },
+            startup: Startup::Ready {
+                hung_at: Some(hung_at),
+            },
             ..
         } = &mut self.state
+            && let Some(watchdog) = watchdog(turn.config)
         {
-            *hung_at = watchdog(turn.config).map(|watchdog| turn.now + watchdog);
+            *hung_at = turn.now + watchdog;
         }
     }
 
@@ -172,15 +215,32 @@ impl Instance {
     }
 
     /// The time until readiness is over: that is readiness itself, or the lack of it.
-    pub(super) fn on_awaited_long(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn on_awaited_long(&mut self, turn: &mut Turn<'_>, role: Role) {
         if let Readiness::Delay(_) = turn.config.ready {
             self.on_ready(turn);
             return;
         }
-        let (child, after) = (self.child(), turn.now.since(self.started));
-        if let State::Live { startup, .. } = &mut self.state {
-            *startup = Startup::Overdue;
-            turn.announce(Notice::NotReady { child, after });
+        let after = turn.now.since(self.started);
+        self.give_up_waiting(turn, Unready::Late { after }, role);
+    }
+
+    fn give_up_waiting(&mut self, turn: &mut Turn<'_>, unready: Unready, role: Role) {
+        let child = self.child();
+        let State::Live { startup, .. } = &mut self.state else {
+            return;
+        };
+        *startup = Startup::Overdue(unready.clone());
+        match role {
+            Role::Main => turn.announce(Notice::NotReady { child, unready }),
+            Role::Newcomer => {}
+        }
+    }
+
+    /// How it came not to be ready, if it did.
+    pub(in crate::supervisor) fn unready(&self) -> Option<Unready> {
+        match self.startup()? {
+            Startup::Overdue(unready) => Some(unready.clone()),
+            Startup::Unasked | Startup::Awaited { .. } | Startup::Ready { .. } => None,
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::supervisor::notice::Child;
+use crate::credential::phrase;
+use crate::supervisor::notice::{Child, Unready};
 use crate::supervisor::signal::Signal;
 
 use super::human;
@@ -27,10 +28,43 @@ pub(super) fn took_over_early(child: Child) -> String {
     format!("pid {pid}, on revision {revision}, takes its place before it is ready")
 }
 
-pub(super) fn rolled_back(child: Child, serving: Child, retry_in: Duration) -> String {
-    let (pid, retry_in) = (child.pid, human(retry_in));
+pub(super) fn not_ready(child: Child, unready: &Unready) -> String {
+    let pid = child.pid;
+    match unready {
+        Unready::Late { after } => {
+            format!(
+                "pid {pid} is not ready after {} (--ready-timeout)",
+                human(*after)
+            )
+        }
+        Unready::Never { why } => format!(
+            "pid {pid} will never count as ready: {}. It goes on; have it tell when it serves (--ready)",
+            phrase(why)
+        ),
+    }
+}
+
+pub(super) fn unheard(child: Child, why: &str) -> String {
+    let (pid, why) = (child.pid, phrase(why));
     format!(
-        "pid {pid} did not become ready on revision {}. pid {} keeps serving on revision {}; trying again in {retry_in}",
+        "pid {pid} cannot be heard any more: {why}. It goes on without --watchdog until it is started again"
+    )
+}
+
+pub(super) fn rolled_back(
+    child: Child,
+    serving: Child,
+    unready: Option<&Unready>,
+    retry_in: Duration,
+) -> String {
+    let (pid, retry_in) = (child.pid, human(retry_in));
+    let how = match unready {
+        None => String::new(),
+        Some(Unready::Late { after }) => format!(" within {} (--ready-timeout)", human(*after)),
+        Some(Unready::Never { why }) => format!(", and never will: {}", phrase(why)),
+    };
+    format!(
+        "pid {pid} did not become ready on revision {}{how}. pid {} keeps serving on revision {}; trying again in {retry_in}",
         child.revision, serving.pid, serving.revision
     )
 }
@@ -57,6 +91,12 @@ mod tests {
     use super::*;
     use crate::supervisor::id::Revision;
 
+    fn never() -> Unready {
+        Unready::Never {
+            why: "it is gone\u{1b}".to_owned(),
+        }
+    }
+
     #[test]
     fn two_children_are_told_apart() {
         let child = |pid, revision| Child {
@@ -78,9 +118,27 @@ mod tests {
                 "pid 4311, on revision 3, takes its place before it is ready",
             ),
             (
-                rolled_back(new, old, second),
+                rolled_back(new, old, None, second),
                 "pid 4311 did not become ready on revision 3. pid 4242 keeps serving on revision 2; \
                  trying again in 1 s",
+            ),
+            (
+                rolled_back(new, old, Some(&Unready::Late { after: second }), second),
+                "pid 4311 did not become ready on revision 3 within 1 s (--ready-timeout). pid 4242 keeps serving on \
+                 revision 2; trying again in 1 s",
+            ),
+            (
+                rolled_back(new, old, Some(&never()), second),
+                "pid 4311 did not become ready on revision 3, and never will: it is gone\\u{1b}. pid 4242 keeps serving on \
+                 revision 2; trying again in 1 s",
+            ),
+            (
+                not_ready(new, &never()),
+                "pid 4311 will never count as ready: it is gone\\u{1b}. It goes on; have it tell when it serves (--ready)",
+            ),
+            (
+                unheard(new, "EIO"),
+                "pid 4311 cannot be heard any more: EIO. It goes on without --watchdog until it is started again",
             ),
             (
                 superseded(new),

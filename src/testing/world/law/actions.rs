@@ -325,8 +325,9 @@ impl Law {
             | Notice::FetchRecovered { .. } => self.api.told(notice),
             #[rustfmt::skip] // What nobody can say wrongly.
             Notice::StartFailed { .. } | Notice::StartedBeside { .. } | Notice::Ready { .. }
-            | Notice::NotReady { .. } | Notice::TookOver { .. } | Notice::TookOverEarly { .. }
-            | Notice::Superseded { .. } | Notice::SignalWaits { .. }
+            | Notice::NotReady { .. } | Notice::Unheard { .. } | Notice::TookOver { .. }
+            | Notice::TookOverEarly { .. } | Notice::Superseded { .. }
+            | Notice::SignalWaits { .. }
             | Notice::ChildStatus { .. } | Notice::Hung { .. } | Notice::Settling { .. }
             | Notice::ChangeWithdrawn | Notice::Deferred { .. }
             | Notice::ChangeSignalled { .. } | Notice::Stopping { .. } | Notice::Killing { .. }

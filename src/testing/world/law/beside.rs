@@ -131,17 +131,23 @@ impl Law {
         Ok(())
     }
 
-    /// Once the newcomer is ready it serves, if it still may.
+    /// Once the newcomer is ready it serves, if it still may; one that never will be is given up.
     pub(super) fn said(&mut self, now: Time, instance: InstanceId, word: &Word) {
         self.said_to_watchdog(now, instance, word);
-        if *word != Word::Ready {
-            return;
-        }
         let Beside::Newcomer(Newcomer { child, wish, .. }) = &self.beside else {
             return;
         };
-        if child.id == instance && *wish == Wish::Wanted {
-            self.switch();
+        if child.id != instance || *wish == Wish::Unwanted {
+            return;
+        }
+        match word {
+            Word::Ready => self.switch(),
+            Word::Silent(_) => self.roll_back(now),
+            Word::Stopping
+            | Word::Status(_)
+            | Word::ExtendTimeout(_)
+            | Word::Alive
+            | Word::Trip => {}
         }
     }
 

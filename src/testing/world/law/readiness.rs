@@ -30,10 +30,10 @@ impl Startup {
 }
 
 impl Child {
-    /// It says that it serves, or that it needs more time.
+    /// It says that it serves, or that it needs more time; or nothing more can be heard of it.
     pub(super) fn starts_up(&mut self, now: Time, word: &Word) {
         match (self.startup, word) {
-            (_, Word::Ready) => self.startup = Startup::Over,
+            (_, Word::Ready | Word::Silent(_)) => self.startup = Startup::Over,
             (Startup::Until(until), Word::ExtendTimeout(by)) if now < until => {
                 let later = (now + (*by).min(EXTENSION_MAX)).min(self.since + STRETCH_MAX);
                 self.startup = Startup::Until(until.max(later));

@@ -20,6 +20,8 @@ pub(super) enum Watchdog {
     Asleep,
     /// It was heard of then.
     Heard(Time),
+    /// It cannot be heard of.
+    Released,
     /// ABRT went out then.
     Aborted(Time),
     /// The same, and its successor can be started: its end is a part of a restart.
@@ -31,7 +33,7 @@ impl Child {
     pub(super) fn aborted(&self) -> Option<Time> {
         match self.watchdog {
             Watchdog::Aborted(at) | Watchdog::Doomed(at) => Some(at),
-            Watchdog::Asleep | Watchdog::Heard(_) => None,
+            Watchdog::Asleep | Watchdog::Heard(_) | Watchdog::Released => None,
         }
     }
 
@@ -39,7 +41,9 @@ impl Child {
     pub(super) fn is_dismissed(&self) -> bool {
         match self.watchdog {
             Watchdog::Aborted(_) => false,
-            Watchdog::Asleep | Watchdog::Heard(_) | Watchdog::Doomed(_) => self.is_told(),
+            Watchdog::Asleep | Watchdog::Heard(_) | Watchdog::Released | Watchdog::Doomed(_) => {
+                self.is_told()
+            }
         }
     }
 
@@ -78,7 +82,10 @@ impl Child {
                     return Err(format!("{} hangs, and nothing is done", self.id));
                 }
             }
-            (Watchdog::Asleep | Watchdog::Aborted(_) | Watchdog::Doomed(_), _)
+            (
+                Watchdog::Asleep | Watchdog::Released | Watchdog::Aborted(_) | Watchdog::Doomed(_),
+                _,
+            )
             | (Watchdog::Heard(_), _) => {}
         }
         Ok(())
@@ -105,8 +112,12 @@ impl Law {
             (Word::Ready, Watchdog::Asleep) if promised => child.watchdog = Watchdog::Heard(now),
             (Word::Alive, _) => child.heard(now),
             (Word::Trip, Watchdog::Heard(_)) if promised => child.owed = Owed::Abort,
+            (Word::Silent(_), Watchdog::Asleep | Watchdog::Heard(_)) => {
+                child.watchdog = Watchdog::Released;
+            }
             (
                 Word::Ready
+                | Word::Silent(_)
                 | Word::Trip
                 | Word::Stopping
                 | Word::Status(_)
