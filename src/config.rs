@@ -12,6 +12,7 @@ mod words;
 
 use std::ffi::OsString;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -286,7 +287,8 @@ impl Config {
                     ready,
                 };
                 check_order(&run_only)?;
-                ready::check_address(&run_only)?;
+                let typed = run_only.listen.iter().map(|listen| &listen.address);
+                ready::check_address(&run_only, typed, "of --listen")?;
                 let task = Task::Run(Box::new(run_only));
                 (run.source, run.database, run.child, run.start, task)
             }
@@ -318,6 +320,21 @@ impl Config {
 }
 
 impl Run {
+    /// Whether what `--ready` asks is the program's own, once it is known where all sockets listen
+    /// that it will find: nobody typed the address of one that was passed on.
+    ///
+    /// # Errors
+    /// When one of them would answer instead.
+    pub fn check_sockets(&self, bound: &[SocketAddr]) -> Result<(), UsageError> {
+        let tcp = |bound: &SocketAddr| Address::Tcp {
+            host: bound.ip().to_string(),
+            port: bound.port(),
+        };
+        let bound: Vec<Address> = bound.iter().map(tcp).collect();
+        let whose = "that was passed on to changeover, or is one of --listen,";
+        ready::check_address(self, bound.iter(), whose)
+    }
+
     /// What is allowed and may surprise all the same, for people.
     #[must_use]
     pub fn warning(&self) -> Option<String> {

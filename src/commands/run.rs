@@ -44,7 +44,8 @@ pub(super) fn run(
     let mut program = parts::program(&run.child, identity, &config, group, started_with)?;
     let env_file = env_file(&run, &program)?;
     // They live, and so do their files, until the last instance is gone.
-    let _listeners = parts::listeners(&run.listen, &mut program, &mut config, inherited)?;
+    let listeners = parts::listeners(&run.listen, &mut program, &mut config, inherited)?;
+    run.check_sockets(&listeners.tcp_addresses())?;
     check_descriptor(&run.ready.how, program.sockets.len())?;
     let client = parts::client(&config, inherited)?;
     let setup = Setup {

@@ -47,16 +47,25 @@ pub(super) fn readiness(given: &Text, watchdog: Option<Duration>) -> Result<Read
     }
 }
 
-/// Whoever answers at an address is believed, so `--ready` may not ask where `--listen` answers for
-/// somebody else.
-pub(super) fn check_address(run: &Run) -> Result<(), UsageError> {
+/// Whoever answers at an address is believed, so `--ready` may not ask where a socket of ours
+/// answers for somebody else. `whose`: where such a socket comes from.
+pub(super) fn check_address<'a>(
+    run: &Run,
+    mut sockets: impl Iterator<Item = &'a Address>,
+    whose: &str,
+) -> Result<(), UsageError> {
     let (asked, why) = match (&run.ready.how, run.change.order) {
         (Readiness::Tcp(asked), _) => {
-            let why = "a socket of --listen accepts connections even while no program runs, so every program would count as serving at once";
+            let why = format!(
+                "a socket {whose} accepts connections even while no program runs, so every program would count as serving \
+                 at once"
+            );
             (asked, why)
         }
         (Readiness::Http(page), Order::StartFirst) => {
-            let why = "the old program still answers on a socket of --listen, so its answer would be taken for the new one's";
+            let why = format!(
+                "the old program still answers on a socket {whose}, so its answer would be taken for the new one's"
+            );
             (&page.endpoint, why)
         }
         // The old program has ended: only the new one can answer.
@@ -64,11 +73,7 @@ pub(super) fn check_address(run: &Run) -> Result<(), UsageError> {
         | (Readiness::None | Readiness::Notify { .. } | Readiness::Descriptor(_), _)
         | (Readiness::Delay(_), _) => return Ok(()),
     };
-    if !run
-        .listen
-        .iter()
-        .any(|listen| meets(&listen.address, asked))
-    {
+    if !sockets.any(|bound| meets(bound, asked)) {
         return Ok(());
     }
     Err(UsageError(format!(

@@ -5,7 +5,7 @@ mod socket_file;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, ToSocketAddrs};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrLike, SockaddrStorage, UnixAddr, bind,
-    getsockname, listen, setsockopt, socket, sockopt,
+    getsockname, getsockopt, listen, setsockopt, socket, sockopt,
 };
 use nix::unistd::close;
 use thiserror::Error;
@@ -173,6 +173,29 @@ impl Listeners {
     #[must_use]
     pub fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// Where those listen that accept TCP connections.
+    #[must_use]
+    pub fn tcp_addresses(&self) -> Vec<SocketAddr> {
+        let listens =
+            |socket: &&Arc<OwnedFd>| getsockopt(*socket, sockopt::AcceptConn).unwrap_or_default();
+        let address = |socket: &Arc<OwnedFd>| {
+            let bound = getsockname::<SockaddrStorage>(socket.as_raw_fd()).ok()?;
+            let four = bound
+                .as_sockaddr_in()
+                .map(|&four| SocketAddrV4::from(four).into());
+            four.or_else(|| {
+                bound
+                    .as_sockaddr_in6()
+                    .map(|&six| SocketAddrV6::from(six).into())
+            })
+        };
+        self.sockets
+            .iter()
+            .filter(listens)
+            .filter_map(address)
+            .collect()
     }
 
     fn add(&mut self, name: String, socket: OwnedFd) {

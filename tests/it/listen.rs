@@ -239,6 +239,24 @@ fn systemds_sockets_alone_are_passed_on_to_every_instance() {
 }
 
 #[test]
+fn what_systemd_passed_on_says_nothing_of_the_program() {
+    let simulator = simulator();
+    let (socket, port) = tcp();
+    let line = "exec 3<&0 0</dev/null; export LISTEN_FDS=1 LISTEN_PID=$$";
+    let run = supervise(&simulator, line).stdin(socket);
+    let mut run = run
+        .options(&format!("--ready tcp:localhost:{port}"))
+        .script("");
+    assert_eq!(run.exit_code(), 2, "{}", run.told());
+    let told = run.log("asks localhost:");
+    assert!(
+        told.contains("passed on to changeover") && told.contains("use --ready notify"),
+        "{told}"
+    );
+    assert_eq!(simulator.request_count(), 0);
+}
+
+#[test]
 fn what_systemd_passed_on_must_be_there() {
     let simulator = simulator();
     for (fds, part) in [("2", "descriptor 4 is not open"), ("two", "no number of")] {
