@@ -81,7 +81,8 @@ fn sockets(name: &str) -> usize {
 #[test]
 fn what_was_prepared_and_is_not_started_is_not_kept() {
     let simulator = simulator();
-    let run = Supervise::on(&simulator).options("--on-change signal:HUP --ready notify");
+    let run = Supervise::on(&simulator)
+        .options("--on-change signal:HUP --ready notify --ready-timeout 1s");
     let file = run_directory(&run).join("env");
     let script = r#"trap 'exit 0' TERM; trap '' HUP; echo "socket=$NOTIFY_SOCKET"
         while :; do sleep 1000 & wait $!; done"#;
