@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
+use crate::credential::phrase;
 use crate::process::{NotifySocket, ReadyPipe, Said, Tree, is_passing};
 use crate::readiness::{Probe, until_ready};
 use crate::supervisor::event::Event;
@@ -110,9 +111,11 @@ impl Probes {
             (Some(Ear::Socket(socket)), _) => tokio::spawn(tell.heard(socket, tree)),
             (Some(Ear::Pipe(pipe)), _) => tokio::spawn(tell.newline(pipe)),
             (None, Readiness::Tcp(endpoint)) => {
-                tokio::spawn(tell.asked(Probe::Tcp(endpoint.clone())))
+                tokio::spawn(tell.asked(Probe::Tcp(endpoint.clone()), self.how.to_string()))
             }
-            (None, Readiness::Http(page)) => tokio::spawn(tell.asked(Probe::Http(page.clone()))),
+            (None, Readiness::Http(page)) => {
+                tokio::spawn(tell.asked(Probe::Http(page.clone()), self.how.to_string()))
+            }
             (None, Readiness::None | Readiness::Delay(_))
             | (None, Readiness::Notify { .. } | Readiness::Descriptor(_)) => return,
         };
@@ -183,8 +186,16 @@ impl Tell {
         self.say(Word::Silent(why)).await;
     }
 
-    async fn asked(self, probe: Probe) {
-        until_ready(&probe, |why| tracing::debug!("not ready yet: {why}")).await;
+    /// `how`: as `--ready` has it.
+    async fn asked(self, probe: Probe, how: String) {
+        let not_yet = |why: &str| {
+            let (instance, why) = (self.instance, format!("{how}: {why}"));
+            tracing::debug!("not ready yet: {}", phrase(&why));
+            let word = Word::NotYet(why);
+            // The next reason will do as well.
+            let _ = self.answers.try_send(Event::Said { instance, word });
+        };
+        until_ready(&probe, not_yet).await;
         self.say(Word::Ready).await;
     }
 }

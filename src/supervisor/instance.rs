@@ -396,7 +396,7 @@ impl Instance {
                 motion,
                 ..
             } => match (startup, motion) {
-                (Startup::Awaited { until }, _) => Some(*until),
+                (Startup::Awaited { until, .. }, _) => Some(*until),
                 (Startup::Ready { hung_at }, Motion::Running) => *hung_at,
                 (Startup::Ready { .. }, Motion::Suspended)
                 | (Startup::Unasked | Startup::Overdue(_), _) => None,

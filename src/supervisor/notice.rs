@@ -324,6 +324,8 @@ pub enum Unready {
     Late {
         /// How long it had.
         after: Duration,
+        /// What was last known of it, in one phrase.
+        why: String,
     },
     /// Nothing more will be heard of it.
     Never {

@@ -59,6 +59,8 @@ pub enum Word {
     Alive,
     /// `WATCHDOG=trigger`: treat it as if it had missed its watchdog.
     Trip,
+    /// It was asked whether it serves, and does not yet: why, in one phrase.
+    NotYet(String),
     /// Nothing more can be heard of it, why in one phrase: it is ready by now, or never.
     Silent(String),
 }

@@ -26,7 +26,7 @@ pub(super) struct News {
 
 /// Tells the child, if it serves; else as soon as it does, or its time for that is over.
 pub(super) fn tell(turn: &mut Turn<'_>, child: Instance, news: News) -> Phase {
-    if let Some(Startup::Awaited { until }) = child.startup() {
+    if let Some(Startup::Awaited { until, .. }) = child.startup() {
         turn.announce(Notice::SignalWaits {
             child: child.child(),
             signal: news.signal,

@@ -144,7 +144,9 @@ fn a_port_that_accepts() {
         .options(&format!("--ready tcp:localhost:{port} -v"))
         .env("PORT", &port.to_string())
         .script(&script);
-    run.log("not ready yet: connection refused");
+    run.log(&format!(
+        "not ready yet: tcp:localhost:{port}: connection refused"
+    ));
     run.log("is ready after");
     assert_eq!(run.terminate(), 143, "{}", run.told());
 }
@@ -159,7 +161,9 @@ fn a_page_that_answers_503_and_then_200() {
         .env("PORT", &port.to_string())
         .script(&script);
     run.line("asked for /up?a=1");
-    run.log("not ready yet: 503");
+    run.log(&format!(
+        "not ready yet: http://127.0.0.1:{port}/up?a=1: 503"
+    ));
     assert!(!run.logs().iter().any(|line| line.contains("is ready")));
     let (new, status) = (run.home().join("new"), run.home().join("status"));
     std::fs::write(&new, "200").unwrap();
@@ -201,10 +205,17 @@ fn a_program_that_is_not_ready_in_time_is_told_about_and_goes_on() {
     let simulator = simulator();
     let mut run = notify(&simulator, "--ready-timeout 1s", "echo up; stay");
     run.line("up");
-    run.log("is not ready after 1 s");
+    run.log("is not ready after 1 s (--ready-timeout): no READY=1");
     simulator.set_config("DATABASE_URL", Some(&url(2)));
     run.line("up");
     assert_eq!(run.terminate(), 0, "{}", run.told());
+    let (_socket, port) = port();
+    let options = format!("--ready tcp:127.0.0.1:{port} --ready-timeout 1s");
+    let mut run = start(&simulator, &options, "sleep 1000");
+    let told = run.log("is not ready after 1 s (--ready-timeout)");
+    let why = format!(": tcp:127.0.0.1:{port}: connection refused");
+    assert!(told.ends_with(&why), "{told}");
+    assert_eq!(run.terminate(), 143, "{}", run.told());
 }
 
 #[test]

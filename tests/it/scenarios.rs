@@ -317,6 +317,7 @@ fn word(verb: &str, rest: &str) -> Option<Word> {
         "ready" => Some(Word::Ready),
         "alive" => Some(Word::Alive),
         "trips" => Some(Word::Trip),
+        "not-yet" => Some(Word::NotYet(rest.to_owned())),
         "is-silent" => Some(Word::Silent(rest.to_owned())),
         "needs" => Some(Word::ExtendTimeout(seconds(rest))),
         "says" => Some(Word::Status(rest.to_owned())),

@@ -22,8 +22,8 @@ const STRETCH_MAX: Duration = Duration::from_secs(3600);
 pub(in crate::supervisor) enum Startup {
     /// Nobody asked: it counts as serving.
     Unasked,
-    /// It is waited for, until then.
-    Awaited { until: Time },
+    /// It is waited for, until then; why it does not serve yet, as far as that is known.
+    Awaited { until: Time, why: String },
     /// It serves. With a watchdog it must be heard of again by then.
     Ready { hung_at: Option<Time> },
     /// It did not tell in time, and may still; or it will not.
@@ -52,16 +52,20 @@ impl Role {
 impl Startup {
     /// The leader was just started.
     pub(super) fn begin(config: &Config, now: Time) -> Self {
-        match config.ready {
-            Readiness::None => Self::Unasked,
-            Readiness::Delay(delay) => Self::Awaited { until: now + delay },
-            Readiness::Notify { .. }
-            | Readiness::Descriptor(_)
-            | Readiness::Tcp(_)
-            | Readiness::Http(_) => Self::Awaited {
-                until: now + config.ready_timeout,
-            },
-        }
+        let (time, why) = match &config.ready {
+            Readiness::None => return Self::Unasked,
+            Readiness::Delay(delay) => (*delay, "too young".to_owned()),
+            Readiness::Notify { .. } => (config.ready_timeout, "no READY=1".to_owned()),
+            Readiness::Descriptor(number) => {
+                let why = format!("no newline on descriptor {number}");
+                (config.ready_timeout, why)
+            }
+            how @ (Readiness::Tcp(_) | Readiness::Http(_)) => {
+                (config.ready_timeout, format!("{how}: no answer yet"))
+            }
+        };
+        let until = now + time;
+        Self::Awaited { until, why }
     }
 }
 
@@ -100,6 +104,7 @@ impl Instance {
                 child: self.child(),
                 text,
             }),
+            Word::NotYet(why) => self.on_not_yet(why),
             Word::Silent(why) => self.on_silent(turn, why, role),
             Word::Stopping => {}
         }
@@ -116,6 +121,16 @@ impl Instance {
             *startup = Startup::Ready { hung_at };
             let after = turn.now.since(self.started);
             turn.announce(Notice::Ready { child, after });
+        }
+    }
+
+    fn on_not_yet(&mut self, reason: String) {
+        if let State::Live {
+            startup: Startup::Awaited { why, .. },
+            ..
+        } = &mut self.state
+        {
+            *why = reason;
         }
     }
 
@@ -155,10 +170,10 @@ impl Instance {
     pub(in crate::supervisor) fn on_overslept(&mut self, turn: &Turn<'_>) {
         self.on_alive(turn);
         if let State::Live {
-            startup: Startup::Awaited { until },
+            startup: Startup::Awaited { until, .. },
             ..
         } = &mut self.state
-            && let Startup::Awaited { until: anew } = Startup::begin(turn.config, turn.now)
+            && let Startup::Awaited { until: anew, .. } = Startup::begin(turn.config, turn.now)
         {
             *until = anew.max(*until);
         }
@@ -169,7 +184,7 @@ impl Instance {
     fn extend(&mut self, later: Time) {
         let (began, until) = match &mut self.state {
             State::Live {
-                startup: Startup::Awaited { until },
+                startup: Startup::Awaited { until, .. },
                 ..
             } => (self.started, until),
             State::Stopping {
@@ -221,7 +236,10 @@ impl Instance {
             return;
         }
         let after = turn.now.since(self.started);
-        self.give_up_waiting(turn, Unready::Late { after }, role);
+        if let Some(Startup::Awaited { why, .. }) = self.startup() {
+            let why = why.clone();
+            self.give_up_waiting(turn, Unready::Late { after, why }, role);
+        }
     }
 
     fn give_up_waiting(&mut self, turn: &mut Turn<'_>, unready: Unready, role: Role) {

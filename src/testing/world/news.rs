@@ -200,10 +200,11 @@ impl World<'_> {
             (Season::Storm, _) => Some(self.dice.ms(0, limit.min(1500))),
         };
         self.change_while_it_starts();
-        let others = match self.dice.below(4) {
+        let others = match self.dice.below(5) {
             0 => Word::Status("loading".to_owned()),
             1 => Word::Stopping,
             2 if self.season == Season::Storm => Word::Silent("EIO".to_owned()),
+            3 => Word::NotYet("503".to_owned()),
             _ => Word::Status("fine".to_owned()),
         };
         let other = self.dice.ms(0, limit * 2);

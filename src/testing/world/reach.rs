@@ -161,6 +161,7 @@ impl Kind {
                 Word::Ready => Self::Ready,
                 Word::Alive
                 | Word::Trip
+                | Word::NotYet(_)
                 | Word::Silent(_)
                 | Word::ExtendTimeout(_)
                 | Word::Status(_)

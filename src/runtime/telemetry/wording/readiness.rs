@@ -31,12 +31,11 @@ pub(super) fn took_over_early(child: Child) -> String {
 pub(super) fn not_ready(child: Child, unready: &Unready) -> String {
     let pid = child.pid;
     match unready {
-        Unready::Late { after } => {
-            format!(
-                "pid {pid} is not ready after {} (--ready-timeout)",
-                human(*after)
-            )
-        }
+        Unready::Late { after, why } => format!(
+            "pid {pid} is not ready after {} (--ready-timeout): {}",
+            human(*after),
+            phrase(why)
+        ),
         Unready::Never { why } => format!(
             "pid {pid} will never count as ready: {}. It goes on; have it tell when it serves (--ready)",
             phrase(why)
@@ -60,7 +59,10 @@ pub(super) fn rolled_back(
     let (pid, retry_in) = (child.pid, human(retry_in));
     let how = match unready {
         None => String::new(),
-        Some(Unready::Late { after }) => format!(" within {} (--ready-timeout)", human(*after)),
+        Some(Unready::Late { after, why }) => {
+            let (after, why) = (human(*after), phrase(why));
+            format!(" within {after} (--ready-timeout: {why})")
+        }
         Some(Unready::Never { why }) => format!(", and never will: {}", phrase(why)),
     };
     format!(
@@ -90,6 +92,13 @@ pub(super) fn hung(child: Child, timeout: Duration) -> String {
 mod tests {
     use super::*;
     use crate::supervisor::id::Revision;
+
+    fn late() -> Unready {
+        Unready::Late {
+            after: Duration::from_secs(1),
+            why: "no\u{1b} READY=1".to_owned(),
+        }
+    }
 
     fn never() -> Unready {
         Unready::Never {
@@ -123,8 +132,8 @@ mod tests {
                  trying again in 1 s",
             ),
             (
-                rolled_back(new, old, Some(&Unready::Late { after: second }), second),
-                "pid 4311 did not become ready on revision 3 within 1 s (--ready-timeout). pid 4242 keeps serving on \
+                rolled_back(new, old, Some(&late()), second),
+                "pid 4311 did not become ready on revision 3 within 1 s (--ready-timeout: no\\u{1b} READY=1). pid 4242 keeps serving on \
                  revision 2; trying again in 1 s",
             ),
             (

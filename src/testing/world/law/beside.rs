@@ -145,6 +145,7 @@ impl Law {
             Word::Silent(_) => self.roll_back(now),
             Word::Stopping
             | Word::Status(_)
+            | Word::NotYet(_)
             | Word::ExtendTimeout(_)
             | Word::Alive
             | Word::Trip => {}

@@ -44,6 +44,7 @@ impl Child {
                 | Word::Trip
                 | Word::Stopping
                 | Word::Status(_)
+                | Word::NotYet(_)
                 | Word::ExtendTimeout(_),
             ) => {}
         }

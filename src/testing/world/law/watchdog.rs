@@ -118,6 +118,7 @@ impl Law {
             (
                 Word::Ready
                 | Word::Silent(_)
+                | Word::NotYet(_)
                 | Word::Trip
                 | Word::Stopping
                 | Word::Status(_)
