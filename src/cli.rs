@@ -322,6 +322,9 @@ pub struct Database {
     /// Scheme for postgres URLs, such as postgresql [default: keep]
     #[arg(long, value_name = "NAME")]
     pub scheme: Option<OsString>,
+    /// Derive variables for clients that read no URL: pg, jdbc, spring; repeatable
+    #[arg(long, value_name = "FAMILY")]
+    pub expand: Vec<OsString>,
     /// When a program failed, log in to see whether its credential died: auto, always or never
     /// [default: auto]
     #[arg(long, value_name = "WHEN")]

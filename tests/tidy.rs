@@ -25,7 +25,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "credential",
         rooms: &["credential"],
-        crates: &["thiserror", "url", "zeroize"],
+        crates: &["percent_encoding", "thiserror", "url", "zeroize"],
         instead: "credential is pure: what fetches belongs in heroku/, what logs in in postgres/",
     },
     Room {

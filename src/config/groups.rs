@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::cli;
 use crate::credential::environment::SslPolicy;
 use crate::credential::snapshot::Watched;
-use crate::credential::{EnvironmentSpec, Selection, SslMode};
+use crate::credential::{EnvironmentSpec, Family, Selection, SslMode};
 use crate::supervisor::action::Scope;
 use crate::supervisor::readiness::Readiness;
 use crate::supervisor::signal::Signal;
@@ -78,6 +78,7 @@ impl Lookup<'_> {
             selection: self.selection(source)?,
             sslmode: self.sslmode(database.sslmode)?,
             scheme: scheme.as_ref().map(words::scheme).transpose()?,
+            expand: self.families(database.expand)?,
         })
     }
 
@@ -120,6 +121,19 @@ impl Lookup<'_> {
                 ("keep", SslPolicy::Keep),
             ],
         )
+    }
+
+    fn families(&self, typed: Vec<OsString>) -> Result<Vec<Family>, UsageError> {
+        let families = [
+            ("pg", Family::Pg),
+            ("jdbc", Family::Jdbc),
+            ("spring", Family::Spring),
+        ];
+        let given = self.list("expand", typed)?;
+        given
+            .iter()
+            .map(|family| words::choice(family, &families))
+            .collect()
     }
 
     pub(super) fn check_login(&self, typed: Option<&OsString>) -> Result<CheckLogin, UsageError> {

@@ -9,7 +9,7 @@ use clap::CommandFactory;
 
 use crate::cli::Cli;
 use crate::credential::environment::SslPolicy;
-use crate::credential::{Secret, SslMode, Values};
+use crate::credential::{Family, Secret, SslMode, Values};
 
 use super::*;
 
@@ -136,6 +136,7 @@ fn everything_can_come_from_the_environment() {
             ("CHANGEOVER_SPLAY", "1m30s"),
             ("CHANGEOVER_SSLMODE", "verify-full"),
             ("CHANGEOVER_SCHEME", "postgresql+asyncpg"),
+            ("CHANGEOVER_EXPAND", "pg, spring"),
             ("CHANGEOVER_CHECK_LOGIN", "never"),
             ("CHANGEOVER_USER", "app:web"),
             ("CHANGEOVER_CHDIR", "/srv"),
@@ -168,6 +169,7 @@ fn everything_can_come_from_the_environment() {
     assert_eq!(environment.unset, ["A"]);
     assert_eq!(environment.sslmode, SslPolicy::Append(SslMode::VerifyFull));
     assert_eq!(environment.scheme.as_deref(), Some("postgresql+asyncpg"));
+    assert_eq!(environment.expand, [Family::Pg, Family::Spring]);
     assert!(environment.clear && environment.selection.all_vars);
     let watched = environment.selection.watched;
     assert_eq!(watched[0].export_as.as_deref(), Some("DB"));
@@ -306,6 +308,7 @@ fn words_of_which_there_are_few() {
         "--sweep|all",
         "--restart|sometimes",
         "--sslmode|disable",
+        "--expand|java",
         "--check-login|yes",
     ] {
         let error = refused(options);

@@ -8,6 +8,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use percent_encoding::percent_decode_str;
 use thiserror::Error;
 
 use super::Secret;
@@ -43,6 +44,23 @@ pub enum Malformed {
     /// A `%` that is not followed by two hexadecimal digits, or that hides a NUL.
     #[error("a % in it is not followed by two hexadecimal digits")]
     Escape,
+}
+
+/// Where a URL leads, as libpq reads it: percent escapes undone, and a query parameter (`host=`,
+/// `port=`, `user=`, `password=`, `dbname=`) in the place of the part that it names. `None` is what
+/// the URL does not say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Host names, addresses without brackets, or directories of sockets, separated by commas.
+    pub host: Option<String>,
+    /// As many ports, separated by commas; an empty one stands for libpq's own.
+    pub port: Option<String>,
+    /// The role.
+    pub user: Option<String>,
+    /// Its password.
+    pub password: Option<Secret>,
+    /// The database's name.
+    pub database: Option<String>,
 }
 
 /// How a client encrypts, in libpq's words.
@@ -168,6 +186,40 @@ impl DatabaseUrl {
             .next_back()
     }
 
+    /// What follows the `?`, as written.
+    #[must_use]
+    pub fn query(&self) -> Option<&str> {
+        self.query.clone().map(|range| self.part(range))
+    }
+
+    /// What libpq makes of the URL.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        let parameter = |names: &[&str]| {
+            let named = names.iter().find_map(|name| self.parameter(name));
+            named.map(decoded)
+        };
+        let part = |range: &Option<Range<usize>>| {
+            let text = self.part(range.clone()?);
+            (!text.is_empty()).then(|| decoded(text))
+        };
+        let (hosts, ports): (Vec<_>, Vec<_>) = self.hosts().split(',').map(host_and_port).unzip();
+        // libpq takes an empty part for one that was not given, unless a list has it.
+        let list = |parts: Vec<&str>| {
+            let is_given = parts.iter().any(|part| !part.is_empty());
+            is_given.then(|| decoded(&parts.join(",")))
+        };
+        Settings {
+            host: parameter(&["host", "hostaddr"]).or_else(|| list(hosts)),
+            port: parameter(&["port"]).or_else(|| list(ports)),
+            user: parameter(&["user"]).or_else(|| part(&self.user)),
+            password: parameter(&["password"])
+                .or_else(|| part(&self.password))
+                .map(Secret::new),
+            database: parameter(&["dbname"]).or_else(|| part(&Some(self.path.clone()))),
+        }
+    }
+
     /// The encryption that the URL itself names. A mode that libpq does not know is `None`, as if
     /// not named.
     #[must_use]
@@ -274,16 +326,31 @@ fn userinfo(
     (user, password)
 }
 
-fn check_host(host: &str) -> Result<(), Malformed> {
-    let (name, port) = match host.strip_prefix('[') {
-        Some(inner) => {
-            let (address, rest) = inner.split_once(']').ok_or(Malformed::Host)?;
-            (address, rest.strip_prefix(':'))
-        }
-        None => host
-            .split_once(':')
-            .map_or((host, None), |(name, port)| (name, Some(port))),
+/// One of the hosts, and its port when one is written.
+fn split_host(host: &str) -> Result<(&str, Option<&str>), Malformed> {
+    let Some(inner) = host.strip_prefix('[') else {
+        let split = host.split_once(':');
+        return Ok(split.map_or((host, None), |(name, port)| (name, Some(port))));
     };
+    let (address, rest) = inner.split_once(']').ok_or(Malformed::Host)?;
+    match rest.strip_prefix(':') {
+        None if !rest.is_empty() => Err(Malformed::Host),
+        port => Ok((address, port)),
+    }
+}
+
+/// The same of a host that was found to be good; what is not written is empty.
+fn host_and_port(host: &str) -> (&str, &str) {
+    let (name, port) = split_host(host).unwrap_or((host, None));
+    (name, port.unwrap_or_default())
+}
+
+fn decoded(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+fn check_host(host: &str) -> Result<(), Malformed> {
+    let (name, port) = split_host(host)?;
     if name.is_empty() {
         return Err(Malformed::Host);
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 
-use super::{DatabaseUrl, Secret, Selection, SslMode, Values};
+use super::{DatabaseUrl, Derived, Family, Secret, Selection, SslMode, Values, expand};
 
 /// The variable that marks every process of an instance's tree, so that leftovers are told from
 /// strangers.
@@ -47,6 +47,8 @@ pub struct EnvironmentSpec {
     pub sslmode: SslPolicy,
     /// `--scheme`: replaces `postgres` and `postgresql` in exported URLs.
     pub scheme: Option<String>,
+    /// `--expand`: what is derived from the URLs, for clients that read none.
+    pub expand: Vec<Family>,
 }
 
 /// How Heroku's demand for TLS reaches the child's database client.
@@ -80,28 +82,29 @@ enum Variable {
     Fetched(Secret),
 }
 
+impl Variable {
+    fn value(&self) -> &OsStr {
+        match self {
+            Self::Inherited(value) => value,
+            Self::Fetched(secret) => OsStr::new(secret.expose()),
+        }
+    }
+}
+
 impl EnvironmentSpec {
     /// The environment for one start. `mark` names the instance; `exec` and `env` have none.
     #[must_use]
     pub fn build(&self, mark: Option<&str>, values: &Values, others: &Values) -> Environment {
-        let mut variables: BTreeMap<OsString, Variable> = self
-            .base
-            .iter()
-            .filter(|(name, _)| self.inherits(name))
-            .map(|(name, value)| (name.clone(), Variable::Inherited(value.clone())))
-            .collect();
-        for (name, value) in &self.given {
-            let kept = self.keeps(OsStr::new(name)) && variables.contains_key(OsStr::new(name));
-            if !kept {
-                variables.insert(name.into(), Variable::Inherited(value.into()));
+        let mut variables = self.not_derived(values, others);
+        for (name, derived) in self.derived(values, others) {
+            match derived {
+                Derived::Value(value) => {
+                    variables.insert(name.into(), Variable::Fetched(value));
+                }
+                Derived::Absent => {
+                    variables.remove(OsStr::new(&name));
+                }
             }
-        }
-        for (name, value) in others.iter().filter(|(name, _)| !is_own(name)) {
-            variables.insert(name.into(), Variable::Fetched(value.clone()));
-        }
-        for (name, value) in values {
-            let exported = self.selection.export_name(name);
-            variables.insert(exported.into(), Variable::Fetched(self.exported(value)));
         }
         if self.sslmode == SslPolicy::Env && values.values().any(names_no_sslmode) {
             let require = || Variable::Fetched(Secret::from("require"));
@@ -118,6 +121,63 @@ impl EnvironmentSpec {
                 .extend(told.map(|(name, value)| (name.into(), Variable::Inherited(value.into()))));
         }
         Environment(variables)
+    }
+
+    /// The names of the variables that `--expand` takes from the child or gives another value, of
+    /// those that it would have without.
+    #[must_use]
+    pub fn replaced(&self, values: &Values, others: &Values) -> Vec<String> {
+        let without = self.not_derived(values, others);
+        self.derived(values, others)
+            .into_iter()
+            .filter(|(name, derived)| match without.get(OsStr::new(name)) {
+                None => false,
+                Some(variable) => match derived {
+                    Derived::Value(value) => variable.value() != OsStr::new(value.expose()),
+                    Derived::Absent => true,
+                },
+            })
+            .map(|(name, _)| name)
+            .collect()
+    }
+
+    /// What is inherited, what the supervisor gives, and what was fetched.
+    fn not_derived(&self, values: &Values, others: &Values) -> BTreeMap<OsString, Variable> {
+        let mut variables: BTreeMap<OsString, Variable> = self
+            .base
+            .iter()
+            .filter(|(name, _)| self.inherits(name))
+            .map(|(name, value)| (name.clone(), Variable::Inherited(value.clone())))
+            .collect();
+        for (name, value) in &self.given {
+            if !self.is_kept(name) {
+                variables.insert(name.into(), Variable::Inherited(value.into()));
+            }
+        }
+        for (name, value) in others.iter().filter(|(name, _)| !is_own(name)) {
+            variables.insert(name.into(), Variable::Fetched(value.clone()));
+        }
+        for (name, value) in values {
+            let exported = self.selection.export_name(name);
+            variables.insert(exported.into(), Variable::Fetched(self.exported(value)));
+        }
+        variables
+    }
+
+    /// What `--expand` derives from what was fetched, without what `--keep` keeps.
+    fn derived(&self, values: &Values, others: &Values) -> BTreeMap<String, Derived> {
+        let mut fetched = others.clone();
+        for (name, value) in values {
+            fetched.insert(self.selection.export_name(name).to_owned(), value.clone());
+        }
+        let mut derived = expand(&self.expand, &fetched, |url| self.login_sslmode(url));
+        derived.retain(|name, _| !self.is_kept(name));
+        derived
+    }
+
+    /// Whether the child has this variable as it was inherited, whatever the other rules say.
+    fn is_kept(&self, name: &str) -> bool {
+        self.keeps(OsStr::new(name)) && self.base.contains_key(OsStr::new(name))
     }
 
     /// The mode that the child's client will use for this URL, as far as the environment says.
@@ -172,13 +232,8 @@ impl Environment {
     /// Every variable, sorted by name. The values are secrets: they go to `execve` or to the user
     /// who asked.
     pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
-        self.0.iter().map(|(name, variable)| {
-            let value = match variable {
-                Variable::Inherited(value) => value.as_os_str(),
-                Variable::Fetched(secret) => OsStr::new(secret.expose()),
-            };
-            (name.as_os_str(), value)
-        })
+        let variables = self.0.iter();
+        variables.map(|(name, variable)| (name.as_os_str(), variable.value()))
     }
 
     /// One variable's value.
@@ -246,6 +301,7 @@ mod tests {
             },
             sslmode: SslPolicy::Env,
             scheme: None,
+            expand: Vec::new(),
         }
     }
 
@@ -256,6 +312,65 @@ mod tests {
         shown
             .map(|(name, value)| format!("{}={}", name.display(), value.display()))
             .collect()
+    }
+
+    #[test]
+    fn what_is_derived_replaces_what_was_inherited_unless_it_is_kept() {
+        let inherited = [
+            ("PGHOST", "old"),
+            ("PGHOSTADDR", "192.0.2.1"),
+            ("PGPORT", "5432"),
+            ("PGUSER", "me"),
+            ("PGSERVICE", "s"),
+        ];
+        let spec = EnvironmentSpec {
+            expand: vec![Family::Pg],
+            keep: vec!["PGUSER".to_owned(), "PGPASSWORD".to_owned()],
+            unset: vec!["PGSERVICE".to_owned()],
+            scheme: Some("postgresql+asyncpg".to_owned()),
+            ..spec(&inherited)
+        };
+        assert_eq!(
+            built(&spec, URL),
+            [
+                "DATABASE_URL=postgresql+asyncpg://u:p@h:5432/d",
+                "PGDATABASE=d",
+                "PGHOST=h",
+                "PGPASSWORD=p",
+                "PGPORT=5432",
+                "PGSSLMODE=require",
+                "PGUSER=me",
+            ]
+        );
+        let values = Values::from([("DATABASE_URL".to_owned(), Secret::from(URL))]);
+        let replaced = spec.replaced(&values, &Values::new());
+        assert_eq!(replaced, ["PGHOST", "PGHOSTADDR"]);
+    }
+
+    #[test]
+    fn what_is_derived_goes_by_the_names_that_the_child_gets() {
+        let watched = Watched {
+            pattern: "HEROKU_POSTGRESQL_RED_URL".to_owned(),
+            export_as: Some("DATABASE_URL".to_owned()),
+        };
+        let spec = EnvironmentSpec {
+            expand: vec![Family::Jdbc],
+            selection: Selection {
+                watched: vec![watched],
+                all_vars: true,
+            },
+            ..spec(&[])
+        };
+        let values = Values::from([("HEROKU_POSTGRESQL_RED_URL".to_owned(), Secret::from(URL))]);
+        let others = Values::from([("JDBC_DATABASE_URL".to_owned(), Secret::from("jdbc:old"))]);
+        let environment = spec.build(None, &values, &others);
+        let url = environment.get("JDBC_DATABASE_URL").unwrap();
+        assert_eq!(
+            url,
+            "jdbc:postgresql://h:5432/d?user=u&password=p&sslmode=require"
+        );
+        assert_eq!(environment.get("HEROKU_POSTGRESQL_RED_JDBC_URL"), None);
+        assert_eq!(spec.replaced(&values, &others), ["JDBC_DATABASE_URL"]);
     }
 
     #[test]

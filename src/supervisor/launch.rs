@@ -82,6 +82,12 @@ impl Launch {
         let id = turn.ids.instance();
         let mark = turn.config.mark.as_ref().map(|mark| id.mark(mark));
         let spec = &turn.config.environment;
+        if why == Why::First {
+            let names = spec.replaced(&desired.values, &desired.others);
+            if !names.is_empty() {
+                turn.announce(Notice::Replaced { names });
+            }
+        }
         let environment = Arc::new(spec.build(mark.as_deref(), &desired.values, &desired.others));
         turn.act(Action::Prepare {
             instance: id,

@@ -111,6 +111,11 @@ pub enum Notice {
         /// The old child, which runs on.
         running: Option<Child>,
     },
+    /// `--expand` takes variables from the child, or gives them other values than it would have.
+    Replaced {
+        /// Their names; at least one.
+        names: Vec<String>,
+    },
     /// A watched value differs; it is confirmed before anything happens.
     Settling {
         /// The variables that differ.

@@ -491,6 +491,7 @@ fn defaults() -> Config {
             selection: selection(),
             sslmode: SslPolicy::Env,
             scheme: None,
+            expand: Vec::new(),
         },
         mark: Some("m".to_owned()),
         watching: Watching::Every(Duration::from_secs(60)),

@@ -309,6 +309,12 @@ fn values_without_use() {
             },
             "I DATABASE_URL is usable again",
         ),
+        (
+            Notice::Replaced {
+                names: vec!["PGHOST".to_owned(), "PGUSER".to_owned()],
+            },
+            "I --expand sets PGHOST, PGUSER anew; --keep NAME keeps what was there",
+        ),
     ]);
 }
 

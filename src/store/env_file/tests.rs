@@ -27,6 +27,7 @@ fn environment(value: &str) -> Environment {
         },
         sslmode: SslPolicy::Env,
         scheme: None,
+        expand: Vec::new(),
     };
     let values = Values::from([("DATABASE_URL".to_owned(), Secret::from(value))]);
     spec.build(Some("m.i1"), &values, &Values::new())

@@ -132,6 +132,7 @@ impl Settings {
                 selection: self.selection(),
                 sslmode: SslPolicy::Env,
                 scheme: None,
+                expand: Vec::new(),
             },
             mark: Some(MARK.to_owned()),
             watching: self.watching,

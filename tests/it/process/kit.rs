@@ -114,6 +114,7 @@ pub(crate) fn environment(mark: Option<&str>, variables: &[(&str, &str)]) -> Env
         },
         sslmode: SslPolicy::Keep,
         scheme: None,
+        expand: Vec::new(),
     }
     .build(mark, &Values::new(), &Values::new())
 }

@@ -333,7 +333,8 @@ impl Law {
             | Notice::ChangeSignalled { .. } | Notice::Stopping { .. } | Notice::Killing { .. }
             | Notice::Sweeping { .. } | Notice::SweepFailed { .. }
             | Notice::WentToBackground { .. } | Notice::Asking | Notice::LoginTried { .. }
-            | Notice::BadValue { .. } | Notice::GoodValue { .. } | Notice::StartGaveUp { .. }
+            | Notice::BadValue { .. } | Notice::GoodValue { .. } | Notice::Replaced { .. }
+            | Notice::StartGaveUp { .. }
             | Notice::SignalDropped { .. } | Notice::StopRequested { .. }
             | Notice::KillRequested => Ok(()),
         }
