@@ -181,7 +181,7 @@ impl DatabaseUrl {
         query
             .split('&')
             .filter_map(|pair| pair.split_once('='))
-            .filter(|(key, _)| *key == name)
+            .filter(|(key, _)| decoded(key) == name)
             .map(|(_, value)| value)
             .next_back()
     }
@@ -195,28 +195,22 @@ impl DatabaseUrl {
     /// What libpq makes of the URL.
     #[must_use]
     pub fn settings(&self) -> Settings {
-        let parameter = |names: &[&str]| {
-            let named = names.iter().find_map(|name| self.parameter(name));
-            named.map(decoded)
-        };
-        let part = |range: &Option<Range<usize>>| {
-            let text = self.part(range.clone()?);
+        let part = |range: &Option<Range<usize>>| Some(self.part(range.clone()?));
+        // An empty parameter takes the part's place too, and says nothing.
+        let either = |name, part: Option<&str>| {
+            let text = self.parameter(name).or(part)?;
             (!text.is_empty()).then(|| decoded(text))
         };
         let (hosts, ports): (Vec<_>, Vec<_>) = self.hosts().split(',').map(host_and_port).unzip();
-        // libpq takes an empty part for one that was not given, unless a list has it.
-        let list = |parts: Vec<&str>| {
-            let is_given = parts.iter().any(|part| !part.is_empty());
-            is_given.then(|| decoded(&parts.join(",")))
-        };
+        let (hosts, ports) = (hosts.join(","), ports.join(","));
+        // Of several hosts that none has a port, libpq takes its own for each.
+        let ports = Some(ports.as_str()).filter(|ports| ports.contains(|c| c != ','));
         Settings {
-            host: parameter(&["host", "hostaddr"]).or_else(|| list(hosts)),
-            port: parameter(&["port"]).or_else(|| list(ports)),
-            user: parameter(&["user"]).or_else(|| part(&self.user)),
-            password: parameter(&["password"])
-                .or_else(|| part(&self.password))
-                .map(Secret::new),
-            database: parameter(&["dbname"]).or_else(|| part(&Some(self.path.clone()))),
+            host: either("host", Some(&hosts)).or_else(|| either("hostaddr", None)),
+            port: either("port", ports),
+            user: either("user", part(&self.user)),
+            password: either("password", part(&self.password)).map(Secret::new),
+            database: either("dbname", part(&Some(self.path.clone()))),
         }
     }
 

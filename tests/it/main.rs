@@ -16,6 +16,7 @@ mod env_file;
 mod examples;
 mod faults;
 mod heroku_cli;
+mod libpq;
 mod listen;
 mod load;
 mod login;
