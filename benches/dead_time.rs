@@ -348,6 +348,7 @@ fn environment() -> Environment {
         },
         sslmode: SslPolicy::Keep,
         scheme: None,
+        expand: Vec::new(),
     };
     spec.build(Some("bench.0.i1"), &Values::new(), &Values::new())
 }

@@ -325,10 +325,14 @@ pub struct Database {
     /// Derive variables for clients that read no URL: pg, jdbc, spring; repeatable
     #[arg(long, value_name = "FAMILY")]
     pub expand: Vec<OsString>,
-    /// When a program failed, log in to see whether its credential died: auto, always or never
-    /// [default: auto]
+    /// Log in with a new credential before the program is touched, and with its own after it
+    /// failed: auto, always or never [default: auto]
     #[arg(long, value_name = "WHEN")]
     pub check_login: Option<OsString>,
+    /// How long a new credential's login may get no answer until the change is made all the same
+    /// [default: 30s]
+    #[arg(long, value_name = "TIME")]
+    pub check_login_timeout: Option<OsString>,
 }
 
 /// What the program gets.

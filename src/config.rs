@@ -22,8 +22,8 @@ use crate::supervisor::action::Scope;
 use crate::supervisor::readiness::Readiness;
 
 pub use crate::supervisor::config::{
-    Backoff, CrashPolicy, LeftoverPolicy, Mapped, OnChange, Order, Restart, RestartLimit,
-    SignalMap, StopSequence, StopStep,
+    Backoff, CheckLogin, CrashPolicy, LeftoverPolicy, Mapped, OnChange, Order, Restart,
+    RestartLimit, SignalMap, StopSequence, StopStep,
 };
 pub use given::{Inherited, UsageError};
 pub use groups::unknown_variables;
@@ -32,7 +32,7 @@ use given::Lookup;
 
 /// The default of every option that has one in text; `--help` shows the same (a test compares
 /// them).
-pub const DEFAULTS: [(&str, &str); 19] = [
+pub const DEFAULTS: [(&str, &str); 20] = [
     ("format", "shell"),
     ("var", "DATABASE_URL"),
     ("interval", "60s"),
@@ -50,6 +50,7 @@ pub const DEFAULTS: [(&str, &str); 19] = [
     ("backoff", "1s..60s"),
     ("sslmode", "env"),
     ("check-login", "auto"),
+    ("check-login-timeout", "30s"),
     ("start-timeout", "60s"),
     ("log-format", "text"),
 ];
@@ -65,6 +66,8 @@ pub struct Config {
     pub environment: EnvironmentSpec,
     /// `--check-login`.
     pub check_login: CheckLogin,
+    /// `--check-login-timeout`: how long a login may get no answer before it decides nothing.
+    pub check_login_timeout: Duration,
     /// `--start-timeout`: one total deadline for the first fetch.
     pub start_timeout: Duration,
 }
@@ -209,17 +212,6 @@ pub struct Ready {
     pub timeout: Duration,
 }
 
-/// `--check-login`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CheckLogin {
-    /// With a postgres URL, as far as logins ever worked on this host.
-    Auto,
-    /// A login that cannot be made counts, too.
-    Always,
-    /// Not at all.
-    Never,
-}
-
 /// `changeover env --format`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -312,6 +304,7 @@ impl Config {
         Ok(Self {
             task,
             check_login: lookup.check_login(database.check_login.as_ref())?,
+            check_login_timeout: lookup.check_login_timeout(&database)?,
             environment: lookup.environment(&source, database, child)?,
             source: lookup.source(source)?,
             start_timeout: lookup.start_timeout(start)?,

@@ -15,7 +15,7 @@ use crate::runtime::{self, clock::Clock, executor, signals::Signals, telemetry};
 use crate::supervisor::Supervisor;
 use crate::supervisor::action::{Action, Scope};
 use crate::supervisor::config::{
-    self as core, CrashPolicy, EnvFile, LeftoverPolicy, Logins, OnChange, Order, SignalMap,
+    self as core, CheckLogin, CrashPolicy, EnvFile, LeftoverPolicy, OnChange, Order, SignalMap,
     StopSequence, Watching,
 };
 use crate::supervisor::event::{Event, FetchOutcome};
@@ -158,7 +158,8 @@ fn start_only(config: &Config) -> core::Config {
         scope: Scope::Process,
         signals: SignalMap::default(),
         leftovers: LeftoverPolicy::Leave,
-        logins: Logins::Never,
+        check_login: CheckLogin::Never,
+        check_login_timeout: Duration::ZERO,
         crash: CrashPolicy::default(),
     }
 }

@@ -1,6 +1,6 @@
 //! `changeover run`: from a configuration to a supervised life.
 
-use crate::config::{CheckLogin, Config, Inherited, Run, UsageError};
+use crate::config::{Config, Inherited, Run, UsageError};
 use crate::exit_code::ExitCode;
 use crate::process::{self, Group, Identity, Program};
 use crate::runtime::{self, Setup, telemetry};
@@ -118,10 +118,8 @@ fn core_config(config: &Config, run: Run) -> core::Config {
         scope: run.change.scope,
         signals: run.change.signals,
         leftovers: run.change.leftovers,
-        logins: match config.check_login {
-            CheckLogin::Auto | CheckLogin::Always => core::Logins::AfterFailure,
-            CheckLogin::Never => core::Logins::Never,
-        },
+        check_login: config.check_login,
+        check_login_timeout: config.check_login_timeout,
         crash: run.crash,
     }
 }

@@ -148,6 +148,14 @@ impl Lookup<'_> {
         )
     }
 
+    pub(super) fn check_login_timeout(
+        &self,
+        typed: &cli::Database,
+    ) -> Result<Duration, UsageError> {
+        let typed = typed.check_login_timeout.clone();
+        self.duration("check-login-timeout", typed, TIMEOUT_MIN)
+    }
+
     pub(super) fn format(&self, typed: Option<OsString>) -> Result<Format, UsageError> {
         let given = self.text_or_default("format", typed)?;
         words::choice(

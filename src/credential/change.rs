@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{DatabaseUrl, Secret};
+use super::{DatabaseUrl, Secret, Values};
 
 /// The most important part in which two values differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,9 +24,32 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Tells what changed between two different values.
+    /// Whether what runs can do nothing good any more: after a failover its database is gone, after
+    /// a promotion it is the wrong one.
     #[must_use]
-    pub fn between(old: Option<&Secret>, new: &Secret) -> Self {
+    pub fn is_urgent(self) -> bool {
+        match self {
+            Self::Failover | Self::Promotion => true,
+            Self::Password | Self::User | Self::Options | Self::Other | Self::New => false,
+        }
+    }
+
+    /// Tells what changed in a variable, beside what it and the others were before: a value that
+    /// another database's variable had is that other database, whatever else is the same.
+    #[must_use]
+    pub fn of(name: &str, new: &Secret, before: &Values, others: &Values) -> Self {
+        let was_anothers = before.iter().chain(others).any(|(other, value)| {
+            let is_database = other.starts_with("HEROKU_POSTGRESQL_") && other.ends_with("_URL");
+            is_database && other != name && value == new
+        });
+        match before.get(name) {
+            Some(_) if was_anothers => Self::Promotion,
+            old => Self::between(old, new),
+        }
+    }
+
+    /// Tells what changed between two different values.
+    fn between(old: Option<&Secret>, new: &Secret) -> Self {
         let Some(old) = old else { return Self::New };
         let (Ok(old), Ok(new)) = (
             DatabaseUrl::parse(old.expose()),
@@ -86,5 +109,27 @@ mod tests {
             );
         }
         assert_eq!(Kind::between(None, &old), Kind::New);
+    }
+
+    #[test]
+    fn a_value_that_another_databases_variable_had_is_a_promotion() {
+        let secret = |text: &str| Secret::from(text);
+        let (old, new) = ("postgres://u:p@h1/d", "postgres://u:p@h2/d");
+        let before = Values::from([("DATABASE_URL".to_owned(), secret(old))]);
+        let kind = |other: &str, value: &str| {
+            let others = Values::from([(other.to_owned(), secret(value))]);
+            Kind::of("DATABASE_URL", &secret(new), &before, &others)
+        };
+        assert_eq!(kind("HEROKU_POSTGRESQL_RED_URL", new), Kind::Promotion);
+        assert_eq!(kind("HEROKU_POSTGRESQL_RED_URL", old), Kind::Failover);
+        assert_eq!(kind("MY_URL", new), Kind::Failover);
+        let red = "HEROKU_POSTGRESQL_RED_URL";
+        let watched = Values::from([(red.to_owned(), secret(new))]);
+        let none = Values::new();
+        assert_eq!(
+            Kind::of("DATABASE_URL", &secret(new), &watched, &none),
+            Kind::New
+        );
+        assert_eq!(Kind::of(red, &secret(old), &watched, &none), Kind::Failover);
     }
 }

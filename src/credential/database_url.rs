@@ -5,6 +5,8 @@
 //! accept, so the parts are byte ranges of the original text instead. Source of the grammar:
 //! PostgreSQL manual, 34.1.1.2.
 
+mod settings;
+
 use std::fmt;
 use std::ops::Range;
 
@@ -12,6 +14,8 @@ use percent_encoding::percent_decode_str;
 use thiserror::Error;
 
 use super::Secret;
+
+pub use settings::Settings;
 
 /// A parsed `postgres://` or `postgresql://` URL. `Debug` and [`DatabaseUrl::redacted`] hide the
 /// password.
@@ -44,23 +48,6 @@ pub enum Malformed {
     /// A `%` that is not followed by two hexadecimal digits, or that hides a NUL.
     #[error("a % in it is not followed by two hexadecimal digits")]
     Escape,
-}
-
-/// Where a URL leads, as libpq reads it: percent escapes undone, and a query parameter (`host=`,
-/// `port=`, `user=`, `password=`, `dbname=`) in the place of the part that it names. `None` is what
-/// the URL does not say.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// Host names, addresses without brackets, or directories of sockets, separated by commas.
-    pub host: Option<String>,
-    /// As many ports, separated by commas; an empty one stands for libpq's own.
-    pub port: Option<String>,
-    /// The role.
-    pub user: Option<String>,
-    /// Its password.
-    pub password: Option<Secret>,
-    /// The database's name.
-    pub database: Option<String>,
 }
 
 /// How a client encrypts, in libpq's words.
@@ -192,28 +179,6 @@ impl DatabaseUrl {
         self.query.clone().map(|range| self.part(range))
     }
 
-    /// What libpq makes of the URL.
-    #[must_use]
-    pub fn settings(&self) -> Settings {
-        let part = |range: &Option<Range<usize>>| Some(self.part(range.clone()?));
-        // An empty parameter takes the part's place too, and says nothing.
-        let either = |name, part: Option<&str>| {
-            let text = self.parameter(name).or(part)?;
-            (!text.is_empty()).then(|| decoded(text))
-        };
-        let (hosts, ports): (Vec<_>, Vec<_>) = self.hosts().split(',').map(host_and_port).unzip();
-        let (hosts, ports) = (hosts.join(","), ports.join(","));
-        // Of several hosts that none has a port, libpq takes its own for each.
-        let ports = Some(ports.as_str()).filter(|ports| ports.contains(|c| c != ','));
-        Settings {
-            host: either("host", Some(&hosts)).or_else(|| either("hostaddr", None)),
-            port: either("port", ports),
-            user: either("user", part(&self.user)),
-            password: either("password", part(&self.password)).map(Secret::new),
-            database: either("dbname", part(&Some(self.path.clone()))),
-        }
-    }
-
     /// The encryption that the URL itself names. A mode that libpq does not know is `None`, as if
     /// not named.
     #[must_use]
@@ -331,12 +296,6 @@ fn split_host(host: &str) -> Result<(&str, Option<&str>), Malformed> {
         None if !rest.is_empty() => Err(Malformed::Host),
         port => Ok((address, port)),
     }
-}
-
-/// The same of a host that was found to be good; what is not written is empty.
-fn host_and_port(host: &str) -> (&str, &str) {
-    let (name, port) = split_host(host).unwrap_or((host, None));
-    (name, port.unwrap_or_default())
 }
 
 fn decoded(text: &str) -> String {

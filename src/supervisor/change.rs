@@ -4,13 +4,23 @@
 //! empty or malformed value: each variable keeps its last good value until a good one differs from
 //! it.
 
+mod faults;
+mod login_check;
+mod proof;
+mod state;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::credential::{Fault, Kind, Snapshot, Values};
 
-use super::id::Revision;
-use super::notice::{Child, Notice};
+use login_check::Trust;
+use state::{Candidate, Confirmed, Reason, State};
+
+use super::event::LoginOutcome;
+use super::id::{LoginId, Revision};
+use super::logins::Standing;
+use super::notice::{Child, Notice, Proof};
 use super::status::ChangePhase;
 use super::time::{Duration, Time};
 use super::turn::{Turn, Want};
@@ -27,6 +37,7 @@ pub(super) struct Change {
     desired: Option<Desired>,
     state: State,
     faults: BTreeMap<String, Fault>,
+    trust: Trust,
 }
 
 /// What the child should run with.
@@ -39,29 +50,6 @@ pub(super) struct Desired {
     pub(super) others: Arc<Values>,
     /// When this revision's difference was first seen.
     pub(super) seen_at: Time,
-}
-
-#[derive(Debug)]
-enum State {
-    /// The last good answer was what is desired.
-    Quiet,
-    /// A difference was seen; the quiet time runs.
-    Settling { candidate: Candidate, until: Time },
-    /// The quiet time is over; a fetch started after `asked_at` must say the same.
-    Confirming {
-        candidate: Candidate,
-        asked_at: Time,
-    },
-    /// Confirmed; the splay runs.
-    Deferred { candidate: Candidate, until: Time },
-}
-
-/// Values that may become the next revision.
-#[derive(Clone, Debug)]
-struct Candidate {
-    values: Values,
-    seen_at: Time,
-    renewals: u32,
 }
 
 /// Whether a healthy child must be protected from values that are not proven yet.
@@ -86,6 +74,7 @@ impl Change {
             desired: None,
             state: State::Quiet,
             faults: BTreeMap::new(),
+            trust: Trust::Unproven,
         }
     }
 
@@ -94,6 +83,7 @@ impl Change {
             State::Quiet => ChangePhase::Quiet,
             State::Settling { .. } => ChangePhase::Settling,
             State::Confirming { .. } => ChangePhase::Confirming,
+            State::CheckingLogin { .. } => ChangePhase::CheckingLogin,
             State::Deferred { .. } => ChangePhase::Deferred,
         }
     }
@@ -139,58 +129,124 @@ impl Change {
         match protect {
             Protect::Child(_) => self.consider(turn, values, started_at),
             Protect::Nothing => {
-                let seen_at = self
-                    .candidate()
-                    .map_or(turn.now, |candidate| candidate.seen_at);
-                self.adopt(
-                    turn,
-                    Candidate {
-                        values,
-                        seen_at,
-                        renewals: 0,
-                    },
-                )
+                let known = self.take(turn);
+                let seen_at = known.map_or(turn.now, |candidate| candidate.seen_at);
+                let candidate = Candidate::new(values, seen_at);
+                self.adopt(turn, candidate, Proof::NotTried)
             }
+        }
+    }
+
+    /// A request that began at `started_at` failed. If it was to confirm a change, a login may.
+    pub(super) fn on_fetch_failed(&mut self, turn: &mut Turn<'_>, started_at: Time) {
+        let State::Confirming { asked_at, .. } = &self.state else {
+            return;
+        };
+        let asked_at = *asked_at;
+        if started_at < asked_at {
+            return;
+        }
+        if let Some(candidate) = self.take(turn) {
+            let confirmed = Confirmed::NotYet { asked_at };
+            match self.log_in(turn, &candidate) {
+                Some(check) => {
+                    self.state = State::CheckingLogin {
+                        candidate,
+                        confirmed,
+                        check,
+                    }
+                }
+                None => {
+                    self.state = State::Confirming {
+                        candidate,
+                        asked_at,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Somebody's login was answered: any that works shows that logins can be trusted.
+    pub(super) fn on_login(
+        &mut self,
+        turn: &mut Turn<'_>,
+        login: LoginId,
+        outcome: &LoginOutcome,
+    ) -> Verdict {
+        if *outcome == LoginOutcome::Accepted {
+            self.trust = Trust::Proven;
+        }
+        match &mut self.state {
+            State::Settling {
+                old: Some(old),
+                until,
+                ..
+            } => {
+                let is_theirs = old.on_login(login, outcome).is_some();
+                let is_dead = old.standing() == Some(Standing::Refused);
+                // What runs has nothing left that the quiet time could protect.
+                if is_theirs && is_dead && self.trust.counts(turn) {
+                    *until = turn.now;
+                }
+                Verdict::Unchanged
+            }
+            State::CheckingLogin { check, .. } => {
+                check.on_login(login, outcome);
+                self.judge(turn)
+            }
+            State::Quiet
+            | State::Settling { old: None, .. }
+            | State::Confirming { .. }
+            | State::Deferred { .. } => Verdict::Unchanged,
         }
     }
 
     /// Nothing is left to protect: what is being considered is taken now.
     pub(super) fn act_now(&mut self, turn: &mut Turn<'_>) -> Verdict {
-        match self.candidate().cloned() {
-            Some(candidate) => self.adopt(turn, candidate),
+        match self.take(turn) {
+            Some(candidate) => self.adopt(turn, candidate, Proof::NotTried),
             None => Verdict::Unchanged,
         }
     }
 
     /// Nothing will be started any more: what is being considered is nobody's business.
-    pub(super) fn forget(&mut self) {
-        self.state = State::Quiet;
+    pub(super) fn forget(&mut self, turn: &mut Turn<'_>) {
+        self.take(turn);
     }
 
     pub(super) fn on_deadline(&mut self, turn: &mut Turn<'_>) -> Verdict {
         if self.deadline().is_none_or(|deadline| deadline > turn.now) {
             return Verdict::Unchanged;
         }
-        match std::mem::replace(&mut self.state, State::Quiet) {
-            State::Settling { candidate, .. } => {
-                turn.want(Want::Fetch);
-                self.state = State::Confirming {
-                    candidate,
-                    asked_at: turn.now,
-                };
+        match &self.state {
+            State::Settling { .. } => {
+                if let Some(candidate) = self.take(turn) {
+                    turn.want(Want::Fetch);
+                    let asked_at = turn.now;
+                    self.state = State::Confirming {
+                        candidate,
+                        asked_at,
+                    };
+                }
                 Verdict::Unchanged
             }
-            State::Deferred { candidate, .. } => self.adopt(turn, candidate),
-            state @ (State::Quiet | State::Confirming { .. }) => {
-                self.state = state;
-                Verdict::Unchanged
+            State::CheckingLogin { .. } => self.judge(turn),
+            State::Deferred { reason, .. } => {
+                let reason = *reason;
+                match (self.take(turn), reason) {
+                    (None, _) => Verdict::Unchanged,
+                    (Some(candidate), Reason::Splay(proof)) => self.adopt(turn, candidate, proof),
+                    (Some(candidate), Reason::Login) => self.check(turn, candidate),
+                }
             }
+            State::Quiet | State::Confirming { .. } => Verdict::Unchanged,
         }
     }
 
     pub(super) fn deadline(&self) -> Option<Time> {
-        match self.state {
-            State::Settling { until, .. } | State::Deferred { until, .. } => Some(until),
+        match &self.state {
+            State::Settling { until, .. } | State::Deferred { until, .. } => Some(*until),
+            State::CheckingLogin { check, .. } => Some(check.deadline()),
             State::Quiet | State::Confirming { .. } => None,
         }
     }
@@ -261,53 +317,57 @@ impl Change {
 
     /// A difference, while a child must be protected from it.
     fn consider(&mut self, turn: &mut Turn<'_>, values: Values, started_at: Time) -> Verdict {
-        match std::mem::replace(&mut self.state, State::Quiet) {
-            State::Quiet => {
-                let candidate = Candidate {
-                    values,
-                    seen_at: turn.now,
-                    renewals: 0,
-                };
-                self.settle(turn, candidate)
-            }
+        let is_known = |candidate: &Candidate| candidate.values == values;
+        match &mut self.state {
+            State::Quiet => self.settle(turn, Candidate::new(values, turn.now)),
             State::Confirming {
                 candidate,
                 asked_at,
-            } if candidate.values == values => {
-                if started_at >= asked_at {
-                    self.confirm(turn, candidate)
-                } else {
-                    self.state = State::Confirming {
-                        candidate,
-                        asked_at,
-                    };
-                    Verdict::Unchanged
+            } if is_known(candidate) => {
+                if started_at < *asked_at {
+                    return Verdict::Unchanged;
+                }
+                match self.take(turn) {
+                    Some(candidate) => self.check(turn, candidate),
+                    None => Verdict::Unchanged,
                 }
             }
-            State::Settling { candidate, until } if candidate.values == values => {
-                self.state = State::Settling { candidate, until };
+            State::CheckingLogin {
+                candidate,
+                confirmed,
+                ..
+            } if is_known(candidate) => {
+                if let Confirmed::NotYet { asked_at } = *confirmed
+                    && started_at >= asked_at
+                {
+                    *confirmed = Confirmed::ByFetch;
+                }
                 Verdict::Unchanged
             }
-            State::Deferred { candidate, until } if candidate.values == values => {
-                self.state = State::Deferred { candidate, until };
+            State::Settling { candidate, .. } | State::Deferred { candidate, .. }
+                if is_known(candidate) =>
+            {
                 Verdict::Unchanged
             }
-            State::Settling { candidate, .. }
-            | State::Confirming { candidate, .. }
-            | State::Deferred { candidate, .. } => self.renew(turn, &candidate, values),
+            State::Settling { .. }
+            | State::Confirming { .. }
+            | State::CheckingLogin { .. }
+            | State::Deferred { .. } => match self.take(turn) {
+                Some(known) => self.renew(turn, &known, values),
+                None => Verdict::Unchanged,
+            },
         }
     }
 
     /// Another different value while one was being considered.
-    fn renew(&mut self, turn: &mut Turn<'_>, candidate: &Candidate, values: Values) -> Verdict {
-        let renewals = candidate.renewals + 1;
+    fn renew(&mut self, turn: &mut Turn<'_>, known: &Candidate, values: Values) -> Verdict {
+        let renewals = known.renewals + 1;
         let candidate = Candidate {
-            values,
-            seen_at: candidate.seen_at,
             renewals,
+            ..Candidate::new(values, known.seen_at)
         };
         if renewals > RENEWALS_MAX {
-            self.confirm(turn, candidate)
+            self.check(turn, candidate)
         } else {
             self.settle(turn, candidate)
         }
@@ -317,28 +377,19 @@ impl Change {
         let debounce = turn.config.debounce;
         let changed = self.difference(&candidate.values);
         turn.announce(Notice::Settling { changed, debounce });
+        let old = match debounce {
+            Duration::ZERO => None,
+            _ => self.ask_old(turn, &candidate),
+        };
         self.state = State::Settling {
             candidate,
+            old,
             until: turn.now + debounce,
         };
         Verdict::Unchanged
     }
 
-    fn confirm(&mut self, turn: &mut Turn<'_>, candidate: Candidate) -> Verdict {
-        if turn.config.splay == Duration::ZERO {
-            return self.adopt(turn, candidate);
-        }
-        let splay = turn.rng.up_to(turn.config.splay);
-        let changed = self.difference(&candidate.values);
-        turn.announce(Notice::Deferred { changed, splay });
-        self.state = State::Deferred {
-            candidate,
-            until: turn.now + splay,
-        };
-        Verdict::Unchanged
-    }
-
-    fn adopt(&mut self, turn: &mut Turn<'_>, candidate: Candidate) -> Verdict {
+    fn adopt(&mut self, turn: &mut Turn<'_>, candidate: Candidate, login: Proof) -> Verdict {
         let changed = self.difference(&candidate.values);
         self.state = State::Quiet;
         let Some(desired) = &mut self.desired else {
@@ -352,14 +403,36 @@ impl Change {
             changed,
             from,
             to: desired.revision,
+            login,
         });
         Verdict::Adopted
     }
 
     fn withdraw(&mut self, turn: &mut Turn<'_>) {
-        if !matches!(self.state, State::Quiet) {
+        if self.take(turn).is_some() {
             turn.announce(Notice::ChangeWithdrawn);
-            self.state = State::Quiet;
+        }
+    }
+
+    /// Leaves what is being considered, and the logins that are out for it.
+    fn take(&mut self, turn: &mut Turn<'_>) -> Option<Candidate> {
+        match std::mem::replace(&mut self.state, State::Quiet) {
+            State::Quiet => None,
+            State::Settling { candidate, old, .. } => {
+                if let Some(old) = old {
+                    old.close(turn);
+                }
+                Some(candidate)
+            }
+            State::CheckingLogin {
+                candidate, check, ..
+            } => {
+                check.close(turn);
+                Some(candidate)
+            }
+            State::Confirming { candidate, .. } | State::Deferred { candidate, .. } => {
+                Some(candidate)
+            }
         }
     }
 
@@ -368,56 +441,20 @@ impl Change {
             State::Quiet => None,
             State::Settling { candidate, .. }
             | State::Confirming { candidate, .. }
+            | State::CheckingLogin { candidate, .. }
             | State::Deferred { candidate, .. } => Some(candidate),
         }
     }
 
     fn difference(&self, values: &Values) -> Vec<(String, Kind)> {
-        let old = self.desired.as_ref().map(|desired| &desired.values);
+        let Some(desired) = &self.desired else {
+            return Vec::new();
+        };
+        let (before, others) = (&*desired.values, &*desired.others);
         values
             .iter()
-            .map(|(name, new)| (name, old.and_then(|old| old.get(name)), new))
-            .filter(|(_, old, new)| *old != Some(*new))
-            .map(|(name, old, new)| (name.clone(), Kind::between(old, new)))
+            .filter(|(name, new)| before.get(*name) != Some(*new))
+            .map(|(name, new)| (name.clone(), Kind::of(name, new, before, others)))
             .collect()
-    }
-
-    /// One line when a variable becomes unusable (or unusable in another way), one when it is good
-    /// again.
-    fn note_faults(&mut self, turn: &mut Turn<'_>, snapshot: &Snapshot, protect: Protect) {
-        let running = match protect {
-            Protect::Child(child) => Some(child),
-            Protect::Nothing => None,
-        };
-        let known = self.desired.as_ref().map(|desired| desired.values.keys());
-        let vanished = known
-            .into_iter()
-            .flatten()
-            .filter(|name| !snapshot.watched.contains_key(*name));
-        let mut faults: BTreeMap<String, Fault> = vanished
-            .map(|name| (name.clone(), Fault::Missing))
-            .collect();
-        for (name, value) in &snapshot.watched {
-            if let Err(fault) = value {
-                faults.insert(name.clone(), *fault);
-            }
-        }
-        for (name, fault) in &faults {
-            if self.faults.get(name) != Some(fault) {
-                turn.announce(Notice::BadValue {
-                    name: name.clone(),
-                    fault: *fault,
-                    running,
-                });
-            }
-        }
-        for name in self
-            .faults
-            .keys()
-            .filter(|name| !faults.contains_key(*name))
-        {
-            turn.announce(Notice::GoodValue { name: name.clone() });
-        }
-        self.faults = faults;
     }
 }

@@ -42,7 +42,9 @@ pub struct Config {
     /// What happens to processes that a child leaves behind.
     pub leftovers: LeftoverPolicy,
     /// When the core may log in to Postgres.
-    pub logins: Logins,
+    pub check_login: CheckLogin,
+    /// How long a change waits for a login with the new credential that gets no answer.
+    pub check_login_timeout: Duration,
     /// What follows when a child ends by itself.
     pub crash: CrashPolicy,
 }
@@ -120,11 +122,13 @@ pub enum LeftoverPolicy {
     Leave,
 }
 
-/// `--check-login`, as far as it goes today.
+/// `--check-login`: whether a credential is tried before a child is touched, and after one failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Logins {
-    /// When a child failed, its credential is tried.
-    AfterFailure,
+pub enum CheckLogin {
+    /// It is, and the answers count once a login has worked from this host.
+    Auto,
+    /// It is, and the answers count.
+    Always,
     /// Never.
     Never,
 }

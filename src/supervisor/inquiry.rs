@@ -1,11 +1,11 @@
 //! What a failed end asks: is there a new credential, and does the old one still log in?
 
-use crate::credential::{DatabaseUrl, Values};
+use crate::credential::Values;
 
-use super::action::Action;
-use super::config::Logins;
+use super::config::CheckLogin;
 use super::event::LoginOutcome;
 use super::id::LoginId;
+use super::logins::{Logins, Standing};
 use super::notice::Notice;
 use super::time::{Duration, Time};
 use super::turn::{Turn, Want};
@@ -18,8 +18,8 @@ const INQUIRY: Duration = Duration::from_secs(5);
 pub(super) struct Inquiry {
     until: Time,
     fetch: Fetch,
-    logins: Vec<Pending>,
-    credential: Credential,
+    /// `None`: there is no credential to log in with.
+    logins: Option<Logins>,
 }
 
 #[derive(Debug)]
@@ -31,25 +31,13 @@ enum Fetch {
     Answered,
 }
 
-#[derive(Debug)]
-struct Pending {
-    login: LoginId,
-    name: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Credential {
-    /// No login was refused.
-    NotRefused,
-    /// One was: the credential is dead.
-    Refused,
-}
-
 /// What an inquiry came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Finding {
     /// The credential died before its successor was there.
     CredentialDead,
+    /// Postgres could not be asked: the database may be dying, and a new credential on its way.
+    DatabaseSilent,
     /// The credential is not known to be the reason.
     NothingFound,
 }
@@ -57,15 +45,15 @@ pub(super) enum Finding {
 impl Inquiry {
     /// Asks for a fetch, and for a login with every postgres URL that the failed child ran on.
     pub(super) fn open(turn: &mut Turn<'_>, values: &Values) -> Self {
-        let mut inquiry = Self {
+        turn.want(Want::Fetch);
+        Self {
             until: turn.now + INQUIRY,
             fetch: Fetch::Asked { since: turn.now },
-            logins: Vec::new(),
-            credential: Credential::NotRefused,
-        };
-        turn.want(Want::Fetch);
-        inquiry.log_in(turn, values);
-        inquiry
+            logins: match turn.config.check_login {
+                CheckLogin::Never => None,
+                CheckLogin::Auto | CheckLogin::Always => Logins::ask(turn, values),
+            },
+        }
     }
 
     pub(super) fn deadline(&self) -> Time {
@@ -82,57 +70,33 @@ impl Inquiry {
     }
 
     pub(super) fn on_login(&mut self, turn: &mut Turn<'_>, login: LoginId, outcome: LoginOutcome) {
-        let Some(at) = self
-            .logins
-            .iter()
-            .position(|pending| pending.login == login)
-        else {
-            return;
-        };
-        let Pending { name, .. } = self.logins.swap_remove(at);
-        match &outcome {
-            LoginOutcome::Refused { .. } => self.credential = Credential::Refused,
-            LoginOutcome::Accepted | LoginOutcome::Unreachable { .. } => {}
+        let logins = self.logins.as_mut();
+        if let Some(name) = logins.and_then(|logins| logins.on_login(login, &outcome)) {
+            turn.announce(Notice::LoginTried { name, outcome });
         }
-        turn.announce(Notice::LoginTried { name, outcome });
     }
 
     /// `None`: not everything is answered yet.
     pub(super) fn finding(&self, now: Time) -> Option<Finding> {
-        let answered = matches!(self.fetch, Fetch::Answered) && self.logins.is_empty();
-        match self.credential {
-            Credential::Refused => Some(Finding::CredentialDead),
-            Credential::NotRefused if answered || now >= self.until => Some(Finding::NothingFound),
-            Credential::NotRefused => None,
+        let standing = match &self.logins {
+            None => Some(Standing::Accepted),
+            Some(logins) => logins.standing(),
+        };
+        let answered = matches!(self.fetch, Fetch::Answered) && standing.is_some();
+        let is_over = answered || now >= self.until;
+        match standing {
+            Some(Standing::Refused) => Some(Finding::CredentialDead),
+            Some(Standing::Unreachable) if is_over => Some(Finding::DatabaseSilent),
+            Some(Standing::Accepted | Standing::Unreachable) | None => {
+                is_over.then_some(Finding::NothingFound)
+            }
         }
     }
 
     /// Drops the questions that nobody waits for any more.
     pub(super) fn close(self, turn: &mut Turn<'_>) {
-        for Pending { login, .. } in self.logins {
-            turn.act(Action::CancelLogin { login });
-        }
-    }
-
-    fn log_in(&mut self, turn: &mut Turn<'_>, values: &Values) {
-        if turn.config.logins == Logins::Never {
-            return;
-        }
-        for (name, value) in values {
-            let Ok(url) = DatabaseUrl::parse(value.expose()) else {
-                continue;
-            };
-            let login = turn.ids.login();
-            let sslmode = turn.config.environment.login_sslmode(&url);
-            turn.act(Action::CheckLogin {
-                login,
-                url: value.clone(),
-                sslmode,
-            });
-            self.logins.push(Pending {
-                login,
-                name: name.clone(),
-            });
+        if let Some(logins) = self.logins {
+            logins.close(turn);
         }
     }
 }

@@ -25,6 +25,7 @@ pub mod id;
 mod inquiry;
 mod instance;
 mod launch;
+mod logins;
 pub mod notice;
 mod orders;
 mod overlap;
@@ -39,6 +40,7 @@ mod tell;
 pub mod time;
 mod transition;
 mod turn;
+mod vigil;
 mod watch;
 
 use std::collections::VecDeque;
@@ -184,7 +186,13 @@ impl Machines<'_> {
                     self.on_answer(turn, answer);
                 }
             }
-            Event::LoginChecked { login, outcome } => service.on_login(turn, login, outcome),
+            Event::LoginChecked { login, outcome } => {
+                if self.change.on_login(turn, login, &outcome) == Verdict::Adopted {
+                    self.adopted(turn);
+                }
+                let desired = self.change.desired();
+                self.service.on_login(turn, login, outcome, desired);
+            }
             Event::Prepared { instance } => {
                 service.on_prepared(turn, instance);
                 self.act_if_unprotected(turn);
@@ -229,6 +237,7 @@ impl Machines<'_> {
         let snapshot = match answer.result {
             Ok(snapshot) => snapshot,
             Err(failure) => {
+                self.change.on_fetch_failed(turn, answer.started_at);
                 self.service
                     .on_fetch_failed(turn, answer.started_at, &failure);
                 return;
@@ -301,7 +310,7 @@ impl Machines<'_> {
     fn hush(&mut self, turn: &mut Turn<'_>) {
         if self.service.phase.is_ending() {
             self.watch.switch_off(turn);
-            self.change.forget();
+            self.change.forget(turn);
         }
     }
 

@@ -17,6 +17,33 @@ pub struct Child {
     pub revision: Revision,
 }
 
+/// What is known of a new credential when its change is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// It let us in.
+    LoggedIn {
+        /// How long that took.
+        took: Duration,
+    },
+    /// No login says anything about it.
+    Unproven,
+    /// There was nothing to try, or no time for it.
+    NotTried,
+}
+
+/// A change that waits for its credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldChange {
+    /// The variable whose credential it is.
+    pub name: String,
+    /// What came of the login.
+    pub outcome: LoginOutcome,
+    /// What runs.
+    pub running: Revision,
+    /// When it is tried again, from now.
+    pub retry_in: Duration,
+}
+
 /// One fact: one line in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
@@ -133,7 +160,11 @@ pub enum Notice {
         from: Revision,
         /// The revision from now on.
         to: Revision,
+        /// Whether the new credential was tried.
+        login: Proof,
     },
+    /// A change is confirmed, and its credential does not work yet: what runs is left alone.
+    ChangeHeld(HeldChange),
     /// A change is confirmed, and waits for the fleet's sake.
     Deferred {
         /// The variables that changed.
@@ -248,6 +279,8 @@ pub enum Notice {
         /// How long it is waited for.
         timeout: Duration,
     },
+    /// The credential that was refused lets us in: the program is started on it again.
+    CredentialWorks,
     /// The successor of a dead credential did not come in time.
     CredentialNeverCame {
         /// How long it was waited for.

@@ -220,9 +220,11 @@ impl Service {
                 inquiry.close(turn);
                 end(turn, failed)
             }
-            Phase::AwaitingCredential { failed: ended, .. } | Phase::Pausing { ended, .. } => {
-                shut_down(turn, ended, ExitWith::Fixed(own_code))
+            Phase::AwaitingCredential { failed, vigil } => {
+                vigil.close(turn);
+                shut_down(turn, failed, ExitWith::Fixed(own_code))
             }
+            Phase::Pausing { ended, .. } => shut_down(turn, ended, ExitWith::Fixed(own_code)),
             Phase::ShuttingDown(last) => Phase::ShuttingDown(last.asked_for()),
             Phase::Done => Phase::Done,
         }

@@ -11,6 +11,7 @@ use super::start::Start;
 use super::status::ServicePhase;
 use super::tell::News;
 use super::time::Time;
+use super::vigil::Vigil;
 
 /// What runs, and why.
 #[derive(Debug)]
@@ -45,7 +46,7 @@ pub(super) enum Phase {
     /// The child failed; its credential is asked about.
     Asking { failed: Instance, inquiry: Inquiry },
     /// The child failed because its credential died; the successor is awaited until `until`.
-    AwaitingCredential { failed: Instance, until: Time },
+    AwaitingCredential { failed: Instance, vigil: Vigil },
     /// The child ended by itself; the next is started at `until`, or on a new revision.
     Pausing { ended: Instance, until: Time },
     /// No child lives; a start failed and is tried again at `until`.
@@ -206,8 +207,8 @@ impl Phase {
         match self {
             Self::Waiting(start) => Some(start.deadline()),
             Self::Asking { inquiry, .. } => Some(inquiry.deadline()),
+            Self::AwaitingCredential { vigil, .. } => Some(vigil.deadline()),
             Self::Postponed { until, .. }
-            | Self::AwaitingCredential { until, .. }
             | Self::Pausing { until, .. }
             | Self::BackingOff { until, .. } => Some(*until),
             Self::Starting { .. }

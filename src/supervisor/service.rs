@@ -29,6 +29,7 @@ use super::transition::{
     refuse_start, replace, restart, resume, retry, succeed,
 };
 use super::turn::{Turn, Want};
+use super::vigil::Outlook;
 
 /// The machine that owns every process.
 #[derive(Debug)]
@@ -87,9 +88,11 @@ impl Service {
                 inquiry.close(turn);
                 succeed(turn, failed, desired)
             }
-            Phase::AwaitingCredential { failed: ended, .. } | Phase::Pausing { ended, .. } => {
-                succeed(turn, ended, desired)
+            Phase::AwaitingCredential { failed, vigil } => {
+                vigil.close(turn);
+                succeed(turn, failed, desired)
             }
+            Phase::Pausing { ended, .. } => succeed(turn, ended, desired),
             Phase::BackingOff { attempt, .. } => {
                 let cause = Cause::Change;
                 let why = Why::Replacement(Attempt { cause, ..attempt });
@@ -161,11 +164,61 @@ impl Service {
         }
     }
 
-    pub(super) fn on_login(&mut self, turn: &mut Turn<'_>, login: LoginId, outcome: LoginOutcome) {
-        if let Phase::Asking { inquiry, .. } = &mut self.phase {
-            inquiry.on_login(turn, login, outcome);
-            self.conclude(turn);
+    pub(super) fn on_login(
+        &mut self,
+        turn: &mut Turn<'_>,
+        login: LoginId,
+        outcome: LoginOutcome,
+        desired: Option<&Desired>,
+    ) {
+        match &mut self.phase {
+            Phase::Asking { inquiry, .. } => {
+                inquiry.on_login(turn, login, outcome);
+                self.conclude(turn);
+            }
+            Phase::AwaitingCredential { vigil, .. } => {
+                let outlook = vigil.on_login(turn, login, &outcome);
+                self.end_vigil(turn, outlook, desired);
+            }
+            Phase::Waiting(_)
+            | Phase::Starting { .. }
+            | Phase::Running { .. }
+            | Phase::Telling { .. }
+            | Phase::Preparing { .. }
+            | Phase::Postponed { .. }
+            | Phase::Joining { .. }
+            | Phase::Overlapping { .. }
+            | Phase::Replacing { .. }
+            | Phase::Pausing { .. }
+            | Phase::BackingOff { .. }
+            | Phase::ShuttingDown(_)
+            | Phase::Done => {}
         }
+    }
+
+    /// Leaves the wait for a credential when it has come to something.
+    fn end_vigil(&mut self, turn: &mut Turn<'_>, outlook: Outlook, desired: Option<&Desired>) {
+        if outlook == Outlook::Open {
+            return;
+        }
+        if let Phase::AwaitingCredential { .. } = &self.phase
+            && let Phase::AwaitingCredential { failed, vigil } = self.take()
+        {
+            vigil.close(turn);
+            self.phase = match (outlook, desired) {
+                (Outlook::Works, Some(desired)) => {
+                    turn.announce(Notice::CredentialWorks);
+                    resume(turn, failed, desired)
+                }
+                (Outlook::Open | Outlook::Works | Outlook::Over, _) => {
+                    turn.announce(Notice::CredentialNeverCame {
+                        timeout: turn.config.start_timeout,
+                    });
+                    restart(turn, &mut self.crashes, failed)
+                }
+            };
+        }
+        self.advance(turn);
     }
 
     /// The next child's start lies ready in memory: now the old one may be touched.
@@ -321,12 +374,6 @@ impl Service {
                     next: Launch::new(turn, desired, Why::Replacement(attempt)),
                 }
             }
-            (Phase::AwaitingCredential { failed, until }, _) if until <= now => {
-                turn.announce(Notice::CredentialNeverCame {
-                    timeout: turn.config.start_timeout,
-                });
-                restart(turn, &mut self.crashes, failed)
-            }
             (Phase::Pausing { ended, until }, Some(desired)) if until <= now => {
                 resume(turn, ended, desired)
             }
@@ -337,6 +384,10 @@ impl Service {
             (phase, _) => phase,
         };
         self.conclude(turn);
+        if let Phase::AwaitingCredential { failed, vigil } = &mut self.phase {
+            let outlook = vigil.on_deadline(turn, &failed.values);
+            self.end_vigil(turn, outlook, desired);
+        }
         self.advance(turn);
     }
 
@@ -351,6 +402,13 @@ impl Service {
             inquiry.close(turn);
             self.phase = match finding {
                 Finding::CredentialDead => await_credential(turn, failed),
+                Finding::DatabaseSilent => {
+                    let phase = self.accept_end(turn, failed);
+                    if let Phase::Pausing { .. } = phase {
+                        turn.want(Want::LookOften);
+                    }
+                    phase
+                }
                 Finding::NothingFound => self.accept_end(turn, failed),
             };
             self.advance(turn);

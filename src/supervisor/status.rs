@@ -95,6 +95,8 @@ names! {
         Settling,
         /// It is asked about once more.
         Confirming,
+        /// The new credential is logged in with.
+        CheckingLogin,
         /// It is confirmed; the splay runs.
         Deferred,
     }

@@ -16,6 +16,7 @@ use super::phase::{ExitWith, Last, Phase};
 use super::tell::{News, tell};
 use super::time::{Duration, Time};
 use super::turn::{Turn, Want};
+use super::vigil::Vigil;
 
 /// A new revision, while a child lives and nobody told it to stop. One that a person interrupted
 /// may be ending: it is left alone until that is known. One that missed its watchdog ends anyway,
@@ -189,10 +190,8 @@ pub(super) fn await_credential(turn: &mut Turn<'_>, failed: Instance) -> Phase {
     let timeout = turn.config.start_timeout;
     turn.announce(Notice::AwaitingCredential { timeout });
     turn.want(Want::FetchOften);
-    Phase::AwaitingCredential {
-        failed,
-        until: turn.now + timeout,
-    }
+    let vigil = Vigil::begin(turn);
+    Phase::AwaitingCredential { failed, vigil }
 }
 
 /// The child ended by itself, and its credential is not known to be why: `--restart` decides. The

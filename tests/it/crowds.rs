@@ -107,20 +107,20 @@ fi"#;
 const GROWTH_KIB: u64 = 1024;
 
 #[test]
-fn a_hundred_restarts_leave_no_trace() {
+fn two_hundred_restarts_leave_no_trace() {
     let simulator = simulator();
     let run = Supervise::on(&simulator).options("--restart always --backoff 100ms..100ms");
     let mut run = run.script(TURN);
     let pid = run.pid();
     let mut footprints = Vec::new();
-    for turn in [10, 60, 110] {
+    for turn in [10, 60, 110, 160, 210] {
         let child = Process::named(&run.line(&format!("rest turn={turn} ")), "pid");
         eventually("all else is swept", || children_of(pid) == [child.pid]);
         footprints.push(Footprint::of(pid));
         run.signal(Signal::SIGUSR1);
     }
     let [first, .., last] = &footprints[..] else {
-        unreachable!("three rests");
+        unreachable!("five rests");
     };
     let told = format!("{footprints:?}");
     assert_eq!(last.descriptors, first.descriptors, "{told}");

@@ -166,6 +166,8 @@ fn every_shell_command_works() {
             assert_eq!(out.matches("\n✓ ").count(), 5, "{out}");
             let said: BTreeSet<_> = out.lines().map(shape).collect();
             for line in blocks("text").concat().lines() {
+                // Its databases are made up; `rotation` sees this of a real one.
+                let line = line.split(", login ok in ").next().unwrap();
                 assert!(said.contains(&shape(line)), "nobody says {line:?}: {out}");
             }
         }

@@ -75,7 +75,7 @@ fn a_rotation_restarts_the_child_which_logs_in_with_the_new_password() {
     run.line(&connected(&new));
     assert_eq!(log_in(&old), refused());
     assert_eq!(log_in(&new), Login::Accepted);
-    run.log("DATABASE_URL changed: password (revision 1→2)");
+    run.log("DATABASE_URL changed: password (revision 1→2), login ok in ");
     assert_eq!(run.terminate(), 0);
     assert_eq!(count(&run, "connected user="), 2, "{}", run.told());
     assert_eq!(count(&run, "refused"), 0, "{}", run.told());

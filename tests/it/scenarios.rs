@@ -18,7 +18,7 @@ use changeover::credential::{EnvironmentSpec, RawValue, Secret, Selection};
 use changeover::supervisor::Supervisor;
 use changeover::supervisor::action::{Action, Scope};
 use changeover::supervisor::config::{
-    Config, CrashPolicy, EnvFile, LeftoverPolicy, Logins, Mapped, OnChange, Order, Restart,
+    CheckLogin, Config, CrashPolicy, EnvFile, LeftoverPolicy, Mapped, OnChange, Order, Restart,
     RestartLimit, SignalMap, StopSequence, StopStep, Watching,
 };
 use changeover::supervisor::event::{
@@ -160,6 +160,12 @@ impl Stage {
                 self.advance_to(next);
             }
             self.advance_to(self.now + Duration::from_millis(100));
+        } else if time == "login" {
+            while self.logins.is_empty() {
+                let next = self.core.deadline().expect("a login is still to come");
+                self.advance_to(next);
+            }
+            self.advance_to(self.now + Duration::from_millis(50));
         } else {
             self.advance_to(self.now + seconds(time.strip_prefix('+').expect("@+SECONDS")));
         }
@@ -392,7 +398,12 @@ fn answer(text: &str, selection: &Selection) -> FetchOutcome {
             "number" => RawValue::NotText,
             "empty" => RawValue::Text(Secret::from("")),
             "malformed" => RawValue::Text(Secret::from("postgres:/oops")),
-            word => RawValue::Text(Secret::new(format!("postgres://app:{word}@db:5432/app"))),
+            word => {
+                let (word, host) = word.split_once('@').unwrap_or((word, "db"));
+                RawValue::Text(Secret::new(format!(
+                    "postgres://app:{word}@{host}:5432/app"
+                )))
+            }
         };
         values.insert(name.to_owned(), raw);
     }
@@ -510,7 +521,8 @@ fn defaults() -> Config {
         scope: Scope::Process,
         signals: SignalMap::default(),
         leftovers: LeftoverPolicy::Sweep,
-        logins: Logins::AfterFailure,
+        check_login: CheckLogin::Never,
+        check_login_timeout: Duration::from_secs(30),
         crash: CrashPolicy::default(),
     }
 }
@@ -545,7 +557,9 @@ fn set(config: &mut Config, name: &str, value: &str) {
         }
         "stop-timeout" => config.stop.0[0].wait = seconds(value),
         "ready-timeout" => config.ready_timeout = seconds(value),
-        "no-login" => config.logins = Logins::Never,
+        "login" if value == "always" => config.check_login = CheckLogin::Always,
+        "login" => config.check_login = CheckLogin::Auto,
+        "login-timeout" => config.check_login_timeout = seconds(value),
         "no-sweep" => config.leftovers = LeftoverPolicy::Leave,
         "env-file" => config.env_file = EnvFile::Kept,
         "on-change" if value == "exit" => config.on_change = OnChange::Exit,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracing::Level;
 
-use crate::credential::{Fault, Kind, phrase};
+use crate::credential::{Fault, phrase};
 use crate::supervisor::config::EnvFile;
 use crate::supervisor::event::{Alive, Ended, FailureKind, LoginOutcome, Member, SpawnError};
 use crate::supervisor::notice::{Child, GaveUp, Notice};
@@ -19,10 +19,12 @@ pub struct Context {
 }
 
 mod api;
+mod changes;
 mod readiness;
 mod restarts;
 
 use api::{failing, mend, recovered};
+use changes::{confirmed, deferred, held, settling};
 use readiness::{
     hung, not_ready, rolled_back, started_beside, superseded, took_over, took_over_early, unheard,
     waits,
@@ -46,47 +48,43 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
         Notice::Unheard { child, why } => warn(unheard(*child, why)),
         Notice::TookOver { child, change } => info(took_over(*child, *change)),
         Notice::TookOverEarly { child } => warn(took_over_early(*child)),
-        Notice::RolledBack { child, serving, unready, retry_in } => {
-            error(rolled_back(*child, *serving, unready.as_ref(), *retry_in))
-        }
+        Notice::RolledBack { child, serving, unready, retry_in } =>
+            error(rolled_back(*child, *serving, unready.as_ref(), *retry_in)),
         Notice::Superseded { child } => info(superseded(*child)),
         Notice::ChildStatus { child, text } => debug(format!("pid {} says: {}", child.pid, phrase(text))),
         Notice::Hung { child, timeout } => error(hung(*child, *timeout)),
-        Notice::StartFailed { error: why, retry_in, running } => {
-            error(start_failed(why, *retry_in, *running))
-        }
+        Notice::StartFailed { error: why, retry_in, running } =>
+            error(start_failed(why, *retry_in, *running)),
         Notice::Settling { changed, debounce } => debug(settling(changed, *debounce)),
         Notice::ChangeWithdrawn => debug("the difference is gone again: nothing to do".to_owned()),
-        Notice::Changed { changed, from, to } => info(format!("{} (revision {from}→{to})", differences(changed, "changed"))),
+        Notice::Changed { changed: of, from, to, login } => info(confirmed(of, *from, *to, *login)),
+        Notice::ChangeHeld(change) => warn(held(change)),
         Notice::Deferred { changed, splay } => info(deferred(changed, *splay)),
         Notice::SignalWaits { child, signal, timeout } => info(waits(*child, *signal, *timeout)),
-        Notice::ChangeSignalled { child, signal, env_file } => {
-            info(signalled(*child, *signal, *env_file))
-        }
+        Notice::ChangeSignalled { child, signal, env_file } =>
+            info(signalled(*child, *signal, *env_file)),
         Notice::Stopping { pid, signal, timeout } => info(format!("stopping pid {pid}: {signal}, up to {}", human(*timeout))),
         Notice::Killing { pid, after } => warn(killing(*pid, *after)),
         Notice::Sweeping { pid } => info(format!("pid {pid} left processes behind: stopping them")),
         Notice::WentToBackground { pid, lived } => warn(went_to_background(*pid, *lived)),
         Notice::StillAlive { pid, after, alive } => info(still_alive(*pid, *after, alive)),
         Notice::SweepFailed { pid } => warn(sweep_failed(*pid)),
-        Notice::Ended { child, ended, lived, stopping } => {
-            info(ended_line(child.pid, *ended, *lived, *stopping))
-        }
+        Notice::Ended { child, ended, lived, stopping } =>
+            info(ended_line(child.pid, *ended, *lived, *stopping)),
         Notice::Restarting { pause, why } => info(restarting(*pause, *why)),
         Notice::RestartLimit { ended, count, within } => error(too_many(*ended, *count, *within)),
         Notice::NothingFound { ended } => info(nothing_found(*ended)),
         Notice::Asking => info(ASKING.to_owned()),
         Notice::LoginTried { name, outcome } => login(name, outcome),
         Notice::AwaitingCredential { timeout } => warn(awaiting(*timeout)),
+        Notice::CredentialWorks => info("login ok: the credential works after all".to_owned()),
         Notice::CredentialNeverCame { timeout } => error(format!("no new credential came within {}", human(*timeout))),
         Notice::FetchFailing { failure, running } => failing(failure, *running, None),
-        Notice::FetchStillFailing { failure, lasted, attempts, running } => {
-            failing(failure, *running, Some((*lasted, *attempts)))
-        }
+        Notice::FetchStillFailing { failure, lasted, attempts, running } =>
+            failing(failure, *running, Some((*lasted, *attempts))),
         Notice::FetchRecovered { lasted, attempts } => info(recovered(*lasted, *attempts)),
-        Notice::BadValue { name, fault, running } => {
-            warn(bad_value(context, name, *fault, *running))
-        }
+        Notice::BadValue { name, fault, running } =>
+            warn(bad_value(context, name, *fault, *running)),
         Notice::GoodValue { name } => info(format!("{} is usable again", phrase(name))),
         Notice::Replaced { names } => info(format!("--expand sets {} anew; --keep NAME keeps what was there", phrase(&names.join(", ")))),
         Notice::StartGaveUp { reason } => error(gave_up(context, reason)),
@@ -154,19 +152,6 @@ fn warn(text: String) -> (Level, String) {
 
 fn error(text: String) -> (Level, String) {
     (Level::ERROR, text)
-}
-
-fn settling(changed: &[(String, Kind)], debounce: Duration) -> String {
-    let differences = differences(changed, "differs");
-    format!(
-        "{differences}; confirming after {} of quiet",
-        human(debounce)
-    )
-}
-
-fn deferred(changed: &[(String, Kind)], splay: Duration) -> String {
-    let differences = differences(changed, "changed");
-    format!("{differences}; acting in {} (--splay)", human(splay))
 }
 
 fn signalled(child: Child, signal: Signal, env_file: EnvFile) -> String {
@@ -255,12 +240,6 @@ fn start_failed(error: &SpawnError, retry_in: Option<Duration>, running: Option<
         Some(child) => format!("{why}. {}; {retry}", untouched(child)),
         None => format!("{why}; {retry}"),
     }
-}
-
-/// `DATABASE_URL changed: password, REDIS_URL changed: value`.
-fn differences(changed: &[(String, Kind)], verb: &str) -> String {
-    let one = |(name, kind): &(String, Kind)| format!("{} {verb}: {kind}", phrase(name));
-    changed.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn end(ended: Ended) -> String {

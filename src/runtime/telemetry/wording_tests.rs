@@ -2,8 +2,10 @@
 
 use super::*;
 
+use crate::credential::Kind;
 use crate::supervisor::event::FetchFailure;
 use crate::supervisor::id::Revision;
+use crate::supervisor::notice::{HeldChange, Proof};
 
 pub(super) const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -122,11 +124,14 @@ fn changes() {
             ("REDIS_URL".to_owned(), Kind::Other),
         ]
     };
-    let changed = |changed| Notice::Changed {
+    let with = |changed, login| Notice::Changed {
         changed,
         from: Revision(2),
         to: Revision(3),
+        login,
     };
+    let changed = |changed| with(changed, Proof::NotTried);
+    let took = Duration::from_millis(38);
     all_tell(vec![
         (
             Notice::Settling {
@@ -148,12 +153,26 @@ fn changes() {
             "I DATABASE_URL changed: failover, REDIS_URL changed: value (revision 2→3)",
         ),
         (
+            with(one(), Proof::LoggedIn { took }),
+            "I DATABASE_URL changed: password (revision 2→3), login ok in 38 ms",
+        ),
+        (
+            with(one(), Proof::Unproven),
+            "I DATABASE_URL changed: password (revision 2→3), without a login that worked",
+        ),
+        (
             Notice::Deferred {
                 changed: one(),
                 splay: seconds(12),
             },
             "I DATABASE_URL changed: password; acting in 12 s (--splay)",
         ),
+    ]);
+}
+
+#[test]
+fn signals_and_changes_that_end_it() {
+    all_tell(vec![
         (
             Notice::SignalDropped {
                 signal: Signal::HUP,
@@ -163,6 +182,30 @@ fn changes() {
         (
             Notice::ExitForChange,
             "I a change ends the program (--on-change exit): code 75 asks for a new start",
+        ),
+    ]);
+}
+
+#[test]
+fn changes_that_wait_for_a_login() {
+    let held = |outcome| {
+        Notice::ChangeHeld(HeldChange {
+            name: "DATABASE_URL".to_owned(),
+            outcome,
+            running: Revision(2),
+            retry_in: seconds(30),
+        })
+    };
+    let code = "28P01".to_owned();
+    let detail = "connection refused".to_owned();
+    all_tell(vec![
+        (
+            held(LoginOutcome::Refused { code }),
+            "W Postgres refuses the new DATABASE_URL (28P01). Nothing is touched on revision 2; trying again in 30 s",
+        ),
+        (
+            held(LoginOutcome::Unreachable { detail }),
+            "W no login with the new DATABASE_URL so far (connection refused). Nothing is touched on revision 2; trying again in 30 s",
         ),
     ]);
 }
@@ -277,6 +320,10 @@ fn a_failed_child_and_its_credential() {
                 timeout: seconds(60),
             },
             "W the credential died before its successor was there: waiting up to 1 min for the new one",
+        ),
+        (
+            Notice::CredentialWorks,
+            "I login ok: the credential works after all",
         ),
         (
             Notice::CredentialNeverCame {

@@ -36,6 +36,21 @@ pub(super) const INQUIRY: Duration = Duration::from_secs(5);
 /// "A failed fetch backs off exponentially with jitter to 5 minutes, never stops for good".
 pub(super) const BACKOFF_MAX: Duration = Duration::from_secs(300);
 
+/// "Retries come every min(interval, 30 s)."
+pub(super) const LOGIN_RETRY: Duration = Duration::from_secs(30);
+
+/// "Everything has a limit": so long after it was asked for, a login has got no answer.
+pub(super) const LOGIN_ROUND: Duration = Duration::from_secs(10);
+
+/// `supervisor/vigil.rs`: a refused login is tried again after 1 s, doubling, up to 30 s.
+pub(super) const VIGIL_MIN: Duration = Duration::from_secs(1);
+
+/// See [`VIGIL_MIN`].
+pub(super) const VIGIL_MAX: Duration = Duration::from_secs(30);
+
+/// The longest that a login takes.
+pub(super) const LOGIN: Duration = Duration::from_secs(5);
+
 /// "`Retry-After` is obeyed up to 300 s."
 pub(super) const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
 

@@ -94,12 +94,17 @@ pub(super) const ALL: &[Impossible] = &[
             "Service::Joining",
             "Service::Overlapping",
         ],
-        kinds: &[LOGINS, TREE_EMPTY],
-        why: "the leader lives: its tree is not empty, and nobody asks why it failed",
+        kinds: &[TREE_EMPTY],
+        why: "the leader lives: its tree is not empty",
+    },
+    Impossible {
+        phases: &["Service::Replacing"],
+        kinds: &[LOGINS],
+        why: "nothing is left to protect, and nobody asks why it failed",
     },
     Impossible {
         phases: &["Service::Preparing", "Service::Replacing"],
-        kinds: &[LOGINS, SPAWNED],
+        kinds: &[SPAWNED],
         why: "the successor is spawned when the old one is gone, and that is another phase",
     },
     Impossible {
@@ -154,7 +159,7 @@ pub(super) const ALL: &[Impossible] = &[
         why: "what is gone is not beside anybody",
     },
     Impossible {
-        phases: &["Service::AwaitingCredential", "Service::Pausing"],
+        phases: &["Service::Pausing"],
         kinds: &[LOGINS],
         why: "the inquiry is closed",
     },
@@ -175,8 +180,13 @@ pub(super) const ALL: &[Impossible] = &[
     },
     Impossible {
         phases: &["Instance::Live", "Instance::Stopping", "Instance::Killed"],
-        kinds: &[LOGINS, TREE_EMPTY],
+        kinds: &[TREE_EMPTY],
         why: "the leader lives",
+    },
+    Impossible {
+        phases: &["Instance::Stopping", "Instance::Killed"],
+        kinds: &[LOGINS],
+        why: "it is not protected any more, and did not fail",
     },
     Impossible {
         phases: &[
@@ -193,9 +203,19 @@ pub(super) const ALL: &[Impossible] = &[
         why: "that was before",
     },
     Impossible {
-        phases: &["Change::Settling", "Change::Confirming", "Change::Deferred"],
-        kinds: &[LOGINS, TREE_EMPTY],
+        phases: &[
+            "Change::Settling",
+            "Change::Confirming",
+            "Change::CheckingLogin",
+            "Change::Deferred",
+        ],
+        kinds: &[TREE_EMPTY],
         why: "a difference is considered only while a child lives that must be protected",
+    },
+    Impossible {
+        phases: &["Change::Confirming", "Change::Deferred"],
+        kinds: &[LOGINS],
+        why: "what was asked before is dropped, or answered",
     },
     Impossible {
         phases: &["Watch::Waiting"],
@@ -211,6 +231,7 @@ pub(super) const RARE: &[Impossible] = &[
         phases: &["Service::Joining"],
         kinds: &[
             ENDS,
+            LOGINS,
             &[
                 Kind::NotModified,
                 Kind::FetchFailed,
@@ -233,6 +254,7 @@ pub(super) const RARE: &[Impossible] = &[
             "Service::Overlapping",
             "Change::Settling",
             "Change::Confirming",
+            "Change::CheckingLogin",
             "Change::Deferred",
         ],
         kinds: &[LISTED],

@@ -54,7 +54,10 @@ impl World<'_> {
             // Rarest of all: a newer change on its way, and then the start fails.
             match status.change {
                 ChangePhase::Quiet => self.play(Scene::IssueAndShow),
-                ChangePhase::Settling | ChangePhase::Confirming | ChangePhase::Deferred => {
+                ChangePhase::Settling
+                | ChangePhase::Confirming
+                | ChangePhase::CheckingLogin
+                | ChangePhase::Deferred => {
                     self.break_start();
                 }
             }

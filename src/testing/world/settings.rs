@@ -6,7 +6,7 @@ use crate::credential::environment::SslPolicy;
 use crate::credential::{EnvironmentSpec, Selection};
 use crate::supervisor::action::Scope;
 use crate::supervisor::config::{
-    Backoff, Config, CrashPolicy, EnvFile, LeftoverPolicy, Logins, Mapped, OnChange, Order,
+    Backoff, CheckLogin, Config, CrashPolicy, EnvFile, LeftoverPolicy, Mapped, OnChange, Order,
     Restart, RestartLimit, SignalMap, StopSequence, StopStep, Watching,
 };
 use crate::supervisor::readiness::Readiness;
@@ -15,7 +15,8 @@ use crate::supervisor::time::Duration;
 
 use super::Machine;
 use super::bounds::{
-    BACKOFF_MAX, GAP_MAX, JITTER, MANAGER, REQUEST, ROLLBACK_MAX, SLACK, SWEEP, UNKILLABLE,
+    BACKOFF_MAX, GAP_MAX, JITTER, LOGIN, LOGIN_RETRY, MANAGER, REQUEST, ROLLBACK_MAX, SLACK, SWEEP,
+    UNKILLABLE,
 };
 use super::dice::Dice;
 use super::values::Watch;
@@ -49,7 +50,8 @@ pub(super) struct Settings {
     pub(super) ready_timeout: Duration,
     pub(super) stop: StopSequence,
     pub(super) leftovers: LeftoverPolicy,
-    logins: Logins,
+    check_login: CheckLogin,
+    check_login_timeout: Duration,
     crash: CrashPolicy,
     signals: SignalMap,
 }
@@ -103,11 +105,13 @@ impl Settings {
             } else {
                 LeftoverPolicy::Sweep
             },
-            logins: if dice.one_in(6) {
-                Logins::Never
-            } else {
-                Logins::AfterFailure
-            },
+            check_login: dice.pick(&[
+                CheckLogin::Auto,
+                CheckLogin::Auto,
+                CheckLogin::Always,
+                CheckLogin::Never,
+            ]),
+            check_login_timeout: seconds(dice, &[5, 30, 30]),
             signals: signals(crash.restart, dice),
             crash,
         }
@@ -148,7 +152,8 @@ impl Settings {
             scope: Scope::Process,
             signals: self.signals.clone(),
             leftovers: self.leftovers,
-            logins: self.logins,
+            check_login: self.check_login,
+            check_login_timeout: self.check_login_timeout,
             crash: self.crash.clone(),
         }
     }
@@ -174,7 +179,8 @@ impl Settings {
         };
         let polls = interval * 10 * JITTER.1 / 10;
         let seen = BACKOFF_MAX * JITTER.1 / 10 + polls + REQUEST * 3;
-        let proven = self.debounce + GAP_MAX + self.splay;
+        let logins = LOGIN_RETRY + self.check_login_timeout + LOGIN * 4;
+        let proven = self.debounce + GAP_MAX + logins + self.splay;
         let stopped = self.stop.timeout() * 2 + SWEEP + UNKILLABLE;
         let started = self.crash.backoff.max * 2 + MANAGER * 2 + self.start_timeout * 2;
         let joined = match self.order {

@@ -127,6 +127,11 @@ pub(super) fn text(at: usize, version: u32) -> String {
     }
 }
 
+/// Whether two versions of the database's URL name different hosts.
+pub(super) fn lives_elsewhere(old: Option<u32>, new: Option<u32>) -> bool {
+    old.zip(new).is_some_and(|(old, new)| old / 4 != new / 4)
+}
+
 /// The version that a text stands for.
 pub(super) fn version(text: &str) -> Option<u32> {
     let (_, rest) = text.split_once(":p")?;

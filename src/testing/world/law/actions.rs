@@ -4,14 +4,14 @@ use crate::credential::Environment;
 use crate::credential::environment::INSTANCE_MARK;
 use crate::exit_code::ExitCode;
 use crate::supervisor::action::Action;
-use crate::supervisor::config::{EnvFile, Logins, OnChange};
-use crate::supervisor::event::{ETag, Ended};
-use crate::supervisor::id::{InstanceId, LoginId};
-use crate::supervisor::notice::{Notice, RestartedFor};
+use crate::supervisor::config::{EnvFile, OnChange};
+use crate::supervisor::event::ETag;
+use crate::supervisor::id::InstanceId;
+use crate::supervisor::notice::Notice;
 use crate::supervisor::signal::Signal;
 use crate::supervisor::time::{Duration, Time};
 use crate::testing::world::settings::MARK;
-use crate::testing::world::values::{OTHER, Values, version};
+use crate::testing::world::values::{OTHER, Values};
 
 use super::end::Why;
 use super::ledger::Adopts;
@@ -60,14 +60,6 @@ impl Law {
             Action::Announce(notice) => self.announces(now, notice),
             Action::Exit(code) => self.exits(now, *code),
         }
-    }
-
-    fn logs_in(&mut self, now: Time, login: LoginId, url: &str) -> Result<(), String> {
-        let ran_on = self.child.as_ref().and_then(|child| child.values[0]);
-        if self.config.logins == Logins::Never || version(url) != ran_on {
-            return Err("a login with another credential than the failed child's".to_owned());
-        }
-        self.inquiry.logs_in(now, login)
     }
 
     /// "Every spawn carries the newest proven revision", from its preparation on.
@@ -311,6 +303,7 @@ impl Law {
                 self.begin_end(now, Why::ChildsOwn);
                 Ok(())
             }
+            Notice::CredentialWorks => self.excuses(now),
             Notice::CredentialNeverCame { timeout } => self.never_comes(now, *timeout),
             Notice::Restarting { pause, why } => self.pauses(now, *pause, *why),
             Notice::RestartLimit { ended, .. } => {
@@ -327,50 +320,15 @@ impl Law {
             Notice::StartFailed { .. } | Notice::StartedBeside { .. } | Notice::Ready { .. }
             | Notice::NotReady { .. } | Notice::Unheard { .. } | Notice::TookOver { .. }
             | Notice::TookOverEarly { .. } | Notice::Superseded { .. }
-            | Notice::SignalWaits { .. }
-            | Notice::ChildStatus { .. } | Notice::Hung { .. } | Notice::Settling { .. }
-            | Notice::ChangeWithdrawn | Notice::Deferred { .. }
+            | Notice::SignalWaits { .. } | Notice::Settling { .. }
+            | Notice::ChildStatus { .. } | Notice::Hung { .. } | Notice::StartGaveUp { .. }
+            | Notice::ChangeWithdrawn | Notice::ChangeHeld(_) | Notice::Deferred { .. }
             | Notice::ChangeSignalled { .. } | Notice::Stopping { .. } | Notice::Killing { .. }
             | Notice::Sweeping { .. } | Notice::SweepFailed { .. }
             | Notice::WentToBackground { .. } | Notice::Asking | Notice::LoginTried { .. }
             | Notice::BadValue { .. } | Notice::GoodValue { .. } | Notice::Replaced { .. }
-            | Notice::StartGaveUp { .. }
             | Notice::SignalDropped { .. } | Notice::StopRequested { .. }
             | Notice::KillRequested => Ok(()),
-        }
-    }
-
-    fn never_comes(&mut self, now: Time, timeout: Duration) -> Result<(), String> {
-        self.inquiry.gives_up(now, timeout)?;
-        match self.child.as_ref().and_then(|child| child.ended) {
-            Some(end) => self.unexplained(now, end.how),
-            None => return Err("a successor of a child that lives".to_owned()),
-        }
-        Ok(())
-    }
-
-    /// An inquiry that is finished leaves the rest to `--restart`.
-    fn conclude(&mut self, now: Time, ended: Ended) -> Result<(), String> {
-        if self.inquiry.is_open() {
-            self.inquiry.finds_nothing(now)?;
-            self.unexplained(now, ended);
-        }
-        Ok(())
-    }
-
-    fn pauses(&mut self, now: Time, pause: Duration, why: RestartedFor) -> Result<(), String> {
-        let hung = self.child.as_ref().is_some_and(|it| it.aborted().is_some());
-        if hung != (why == RestartedFor::Watchdog) {
-            return Err(format!("a restart for {why:?}, which is not why"));
-        }
-        let end = self.child.as_ref().and_then(|child| child.ended);
-        let Some(end) = end.filter(|_| self.end.is_none()) else {
-            return Err("a restart of nothing, or after the end began".to_owned());
-        };
-        self.conclude(now, end.how)?;
-        match &self.child {
-            Some(child) => self.crashes.restarts(now, child, pause),
-            None => Ok(()),
         }
     }
 

@@ -66,6 +66,11 @@ impl Crashes {
         self.pause = Pause::Due;
     }
 
+    /// It was the credential's fault, and that works now: the next child comes at once.
+    pub(super) fn is_excused(&mut self, now: Time) {
+        self.pause = Pause::Until(now);
+    }
+
     /// Something else decides: a change, or the end.
     pub(super) fn drop_pause(&mut self) {
         self.pause = Pause::None;

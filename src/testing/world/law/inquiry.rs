@@ -3,7 +3,7 @@
 use crate::supervisor::event::LoginOutcome;
 use crate::supervisor::id::LoginId;
 use crate::supervisor::time::{Duration, Time};
-use crate::testing::world::bounds::SLACK;
+use crate::testing::world::bounds::{LOGIN, SLACK, VIGIL_MAX, VIGIL_MIN};
 
 /// The wait after a failed end.
 #[derive(Debug)]
@@ -11,8 +11,18 @@ pub(super) enum Inquiry {
     None,
     /// Heroku and Postgres are asked.
     Asking(Asking),
-    /// A login was refused: the successor is awaited since then.
-    Awaiting(Time),
+    /// A login was refused: the successor is awaited, or the day on which the credential works.
+    Awaiting(Awaiting),
+}
+
+#[derive(Debug)]
+pub(super) struct Awaiting {
+    since: Time,
+    /// When the credential was last tried, and what for.
+    tried: Time,
+    out: Option<LoginId>,
+    /// A login worked in this very step.
+    works: bool,
 }
 
 #[derive(Debug)]
@@ -23,6 +33,7 @@ pub(super) struct Asking {
     owed: Owed,
     logins: Vec<LoginId>,
     refused: bool,
+    unreachable: bool,
 }
 
 /// Whether a login must be tried in this very step.
@@ -41,6 +52,7 @@ impl Inquiry {
             owed,
             logins: Vec::new(),
             refused: false,
+            unreachable: false,
         })
     }
 
@@ -59,6 +71,12 @@ impl Inquiry {
         }
     }
 
+    /// "Evidence of a dying credential (burst): a failed end whose login was refused or
+    /// unreachable".
+    pub(super) fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Asking(asking) if asking.unreachable && asking.logins.is_empty())
+    }
+
     /// A request that began at `asked` was answered, well or not.
     pub(super) fn answered(&mut self, asked: Time) {
         if let Self::Asking(asking) = self {
@@ -67,12 +85,19 @@ impl Inquiry {
     }
 
     pub(super) fn login(&mut self, login: LoginId, outcome: &LoginOutcome) {
+        if let Self::Awaiting(awaiting) = self
+            && awaiting.out == Some(login)
+        {
+            awaiting.out = None;
+            awaiting.works = *outcome == LoginOutcome::Accepted;
+        }
         let Self::Asking(asking) = self else { return };
         let Some(at) = asking.logins.iter().position(|open| *open == login) else {
             return;
         };
         asking.logins.swap_remove(at);
         asking.refused |= matches!(outcome, LoginOutcome::Refused { .. });
+        asking.unreachable |= matches!(outcome, LoginOutcome::Unreachable { .. });
     }
 
     /// A login is tried.
@@ -83,9 +108,18 @@ impl Inquiry {
                 asking.owed = Owed::Nothing;
                 Ok(())
             }
-            Self::Asking(_) | Self::Awaiting(_) | Self::None => {
-                Err("a login that no failed end asks for".to_owned())
+            Self::Awaiting(awaiting) if awaiting.out.is_some() => {
+                Err("two logins with one credential".to_owned())
             }
+            Self::Awaiting(awaiting) if now < awaiting.tried + VIGIL_MIN => Err(format!(
+                "a refused login is tried again {} later",
+                now.since(awaiting.tried).as_millis()
+            )),
+            Self::Awaiting(awaiting) => {
+                (awaiting.tried, awaiting.out) = (now, Some(login));
+                Ok(())
+            }
+            Self::Asking(_) | Self::None => Err("a login that no failed end asks for".to_owned()),
         }
     }
 
@@ -93,7 +127,12 @@ impl Inquiry {
     pub(super) fn awaits(&mut self, now: Time) -> Result<(), String> {
         match self {
             Self::Asking(asking) if asking.refused => {
-                *self = Self::Awaiting(now);
+                *self = Self::Awaiting(Awaiting {
+                    since: now,
+                    tried: now,
+                    out: None,
+                    works: false,
+                });
                 Ok(())
             }
             Self::Asking(_) | Self::Awaiting(_) | Self::None => {
@@ -115,9 +154,19 @@ impl Inquiry {
     /// The core stops waiting for a successor.
     pub(super) fn gives_up(&self, now: Time, timeout: Duration) -> Result<(), String> {
         match self {
-            Self::Awaiting(since) if now >= *since + timeout => Ok(()),
+            Self::Awaiting(awaiting) if now >= awaiting.since + timeout => Ok(()),
             Self::Asking(_) | Self::Awaiting(_) | Self::None => {
                 Err("a successor is given up too early".to_owned())
+            }
+        }
+    }
+
+    /// The credential that was refused works: the child is started on it again.
+    pub(super) fn works(&mut self) -> Result<(), String> {
+        match std::mem::replace(self, Self::None) {
+            Self::Awaiting(awaiting) if awaiting.works => Ok(()),
+            Self::Asking(_) | Self::Awaiting(_) | Self::None => {
+                Err("a credential is said to work that did not".to_owned())
             }
         }
     }
@@ -131,8 +180,19 @@ impl Inquiry {
             Self::Asking(asking) if asking.refused || asking.is_finished(now) => {
                 Err("everything is answered, and nothing is concluded".to_owned())
             }
-            Self::Awaiting(since) if now > *since + timeout + SLACK => {
-                Err(format!("a successor is awaited since {since}"))
+            Self::Awaiting(awaiting) if awaiting.works => {
+                Err("the credential works, and nothing is started".to_owned())
+            }
+            Self::Awaiting(awaiting) if now > awaiting.since + timeout + SLACK => {
+                Err(format!("a successor is awaited since {}", awaiting.since))
+            }
+            Self::Awaiting(awaiting)
+                if awaiting.out.is_none() && now > awaiting.tried + VIGIL_MAX + LOGIN + SLACK =>
+            {
+                Err(format!(
+                    "the credential was last tried at {}",
+                    awaiting.tried
+                ))
             }
             Self::Asking(_) | Self::Awaiting(_) | Self::None => Ok(()),
         }

@@ -5,9 +5,14 @@
 //! value that two answers named, the second asked for after the quiet time that the first began,
 //! with no other value between them; else the sixth different value in a row.
 
+use crate::supervisor::config::CheckLogin;
+use crate::supervisor::event::LoginOutcome;
+use crate::supervisor::id::LoginId;
 use crate::supervisor::time::{Duration, Time};
 use crate::testing::world::bounds::{GAP_MAX, RENEWALS_MAX, SLACK};
-use crate::testing::world::values::{Values, Watch};
+use crate::testing::world::values::{Values, Watch, lives_elsewhere};
+
+use super::trial::{Round, Rules, Ruling, Said, Trial, Whose};
 
 /// The answers so far.
 #[derive(Debug)]
@@ -15,6 +20,9 @@ pub(super) struct Ledger {
     watch: Watch,
     debounce: Duration,
     splay: Duration,
+    rules: Rules,
+    /// Whether a login has ever worked.
+    worked: bool,
     proven: Option<Values>,
     revision: u32,
     open: Option<Open>,
@@ -25,12 +33,27 @@ pub(super) struct Ledger {
 struct Open {
     values: Values,
     first_seen: Time,
-    quiet_from: Time,
+    quiet_until: Time,
     renewals: u32,
     /// The confirming request is owed since then.
     asked: Option<Time>,
+    stage: Stage,
+    trial: Trial,
+    /// Since when the new credential gets no answer.
+    silent: Option<Time>,
+}
+
+/// How far a difference is from being made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Nothing has said it twice.
+    Seen,
+    /// The confirming request failed, and a login may do in its place.
+    Tried,
+    /// Two answers said it.
+    Confirmed,
     /// The splay runs since then.
-    confirmed: Option<Time>,
+    Splayed(Time),
 }
 
 /// Whether a live child, that nobody told to end, works with what is proven.
@@ -41,11 +64,13 @@ pub(super) enum Guard {
 }
 
 impl Ledger {
-    pub(super) fn new(watch: Watch, debounce: Duration, splay: Duration) -> Self {
+    pub(super) fn new(watch: Watch, debounce: Duration, splay: Duration, rules: Rules) -> Self {
         Self {
             watch,
             debounce,
             splay,
+            rules,
+            worked: false,
             proven: None,
             revision: 0,
             open: None,
@@ -62,12 +87,12 @@ impl Ledger {
 
     /// "After `--debounce` the snapshot is fetched again": once for each quiet time.
     pub(super) fn confirmation_due(&mut self, now: Time) -> bool {
-        let debounce = self.debounce;
         match &mut self.open {
-            Some(open) if open.asked.is_none() && open.confirmed.is_none() => {
-                let due = now >= open.quiet_from + debounce;
+            Some(open) if open.asked.is_none() && open.stage == Stage::Seen => {
+                let due = now >= open.quiet_until;
                 if due {
                     open.asked = Some(now);
+                    open.trial = Trial::None;
                 }
                 due
             }
@@ -80,10 +105,96 @@ impl Ledger {
     pub(super) fn lacks(&self, said: Values, since: Time) -> bool {
         let lacks = |open: Open| {
             let asked = open.asked.is_some_and(|asked| since >= asked);
-            let confirming = asked && open.confirmed.is_none();
+            let confirming = asked && open.stage == Stage::Seen;
             confirming && (0..said.len()).any(|at| said[at].is_none() && open.values[at].is_some())
         };
         self.open.is_some_and(lacks)
+    }
+
+    /// No answer to a request that began at `asked`: "a confirming fetch that fails is replaced by
+    /// a successful login".
+    pub(super) fn fails(&mut self, asked: Time) {
+        let Some(mut open) = self.open else { return };
+        let was_to_confirm = open.asked.is_some_and(|at| asked >= at);
+        if open.stage == Stage::Seen
+            && was_to_confirm
+            && let Some(version) = self.tries_new(&open)
+        {
+            open.stage = Stage::Tried;
+            open.trial = owed(Whose::New, version, Said::Nothing);
+            self.open = Some(open);
+        }
+    }
+
+    /// A login was answered, whoever asked.
+    pub(super) fn login(&mut self, now: Time, login: LoginId, outcome: &LoginOutcome) -> Adopts {
+        let said = Said::of(outcome);
+        self.worked |= said == Said::Accepted;
+        let counts = self.rules.counts(self.worked);
+        let Some(mut open) = self.open else {
+            return Adopts::No;
+        };
+        let round = match open.trial {
+            Trial::Out(round, id, _) if id == login => round,
+            Trial::None | Trial::Owed(_) | Trial::Out(..) | Trial::Held(_) => return Adopts::No,
+        };
+        open.trial = Trial::None;
+        self.open = Some(open);
+        match (open.stage, round.whose) {
+            // "Debounce … only while a live instance has a credential that still logs in".
+            (Stage::Seen, _) => {
+                if said == Said::Refused && counts {
+                    open.quiet_until = now;
+                }
+                self.open = Some(open);
+                Adopts::No
+            }
+            (Stage::Tried, Whose::New) if said != Said::Accepted => {
+                open.stage = Stage::Seen;
+                self.open = Some(open);
+                Adopts::No
+            }
+            (_, Whose::New) if said == Said::Accepted && !self.is_splayed(&open) => {
+                self.adopt(open.values)
+            }
+            (_, Whose::New) => match self.tries_old(&open) {
+                Some(version) => {
+                    open.trial = owed(Whose::Old, version, said);
+                    self.open = Some(open);
+                    Adopts::No
+                }
+                None => self.rule(now, open, said, Said::Unreachable),
+            },
+            (_, Whose::Old) => self.rule(now, open, round.new, said),
+        }
+    }
+
+    /// A login that was made long ago has got no answer. One from the quiet time is not waited for.
+    pub(super) fn times_out(&mut self, now: Time) -> Adopts {
+        let tried = self.open.filter(|open| open.stage != Stage::Seen);
+        match tried.and_then(|open| open.trial.silent(now)) {
+            Some(login) => {
+                let detail = "no answer".to_owned();
+                self.login(now, login, &LoginOutcome::Unreachable { detail })
+            }
+            None => Adopts::No,
+        }
+    }
+
+    /// The core logs in before a change is made.
+    pub(super) fn logs_in(
+        &mut self,
+        now: Time,
+        login: LoginId,
+        version: u32,
+    ) -> Result<(), String> {
+        let Some(mut open) = self.open else {
+            return Err("a login without a difference".to_owned());
+        };
+        let retry = self.tries_new(&open);
+        open.trial.logs_in(now, login, version, retry)?;
+        self.open = Some(open);
+        Ok(())
     }
 
     /// A good answer to a request that began at `asked`. Yields whether the core must adopt now.
@@ -109,12 +220,14 @@ impl Ledger {
         }
         match self.open {
             None => self.begin(now, seen, now, 0),
-            Some(open) if open.values == seen => {
-                let asked_after = asked >= open.quiet_from + self.debounce;
-                if asked_after && open.confirmed.is_none() {
-                    return self.confirm(now, open);
+            Some(mut open) if open.values == seen => match open.stage {
+                Stage::Seen if asked >= open.quiet_until => return self.confirm(now, open),
+                Stage::Tried if asked >= open.quiet_until => {
+                    open.stage = Stage::Confirmed;
+                    self.open = Some(open);
                 }
-            }
+                Stage::Seen | Stage::Tried | Stage::Confirmed | Stage::Splayed(_) => {}
+            },
             Some(open) if open.renewals < RENEWALS_MAX => {
                 self.begin(now, seen, open.first_seen, open.renewals + 1);
             }
@@ -141,7 +254,7 @@ impl Ledger {
         match self.open {
             Some(Open {
                 values,
-                confirmed: Some(_),
+                stage: Stage::Splayed(_),
                 ..
             }) => {
                 self.adopt(values);
@@ -155,12 +268,13 @@ impl Ledger {
     pub(super) fn check(&self, now: Time) -> Result<(), String> {
         match self.open {
             Some(Open {
-                confirmed: Some(at),
+                stage: Stage::Splayed(at),
                 ..
             }) if now > at + self.splay + SLACK => {
                 Err(format!("a change that was proven at {at} is not acted on"))
             }
-            Some(_) | None => Ok(()),
+            Some(open) => open.trial.check(now),
+            None => Ok(()),
         }
     }
 
@@ -190,25 +304,85 @@ impl Ledger {
     }
 
     fn begin(&mut self, now: Time, values: Values, first_seen: Time, renewals: u32) {
-        self.open = Some(Open {
+        let mut open = Open {
             values,
             first_seen,
-            quiet_from: now,
+            quiet_until: now + self.debounce,
             renewals,
             asked: None,
-            confirmed: None,
-        });
+            stage: Stage::Seen,
+            trial: Trial::None,
+            silent: None,
+        };
+        if self.debounce > Duration::ZERO && renewals <= RENEWALS_MAX {
+            open.trial = match self.tries_old(&open) {
+                Some(version) => owed(Whose::Old, version, Said::Nothing),
+                None => Trial::None,
+            };
+        }
+        self.open = Some(open);
     }
 
-    fn confirm(&mut self, now: Time, open: Open) -> Adopts {
-        if self.splay == Duration::ZERO {
+    /// Two answers said it: now its login, if it has one.
+    fn confirm(&mut self, now: Time, mut open: Open) -> Adopts {
+        open.stage = Stage::Confirmed;
+        match self.tries_new(&open) {
+            Some(version) => {
+                open.trial = owed(Whose::New, version, Said::Nothing);
+                self.open = Some(open);
+                Adopts::No
+            }
+            None => self.go(now, open),
+        }
+    }
+
+    fn rule(&mut self, now: Time, mut open: Open, new: Said, old: Said) -> Adopts {
+        let silent = open.silent.unwrap_or(now);
+        let counts = self.rules.counts(self.worked);
+        let retry = now + self.rules.retry();
+        open.stage = Stage::Confirmed;
+        match self.rules.rule(new, old, counts, now.since(silent)) {
+            Ruling::GoNow => return self.adopt(open.values),
+            Ruling::Go => return self.go(now, open),
+            Ruling::Keep => {
+                open.silent = None;
+                open.trial = Trial::Held(retry);
+            }
+            Ruling::Wait => {
+                open.silent = Some(silent);
+                open.trial = Trial::Held(retry.min(silent + self.rules.timeout));
+            }
+        }
+        self.open = Some(open);
+        Adopts::No
+    }
+
+    fn go(&mut self, now: Time, mut open: Open) -> Adopts {
+        if !self.is_splayed(&open) {
             return self.adopt(open.values);
         }
-        self.open = Some(Open {
-            confirmed: Some(now),
-            ..open
-        });
+        (open.stage, open.trial) = (Stage::Splayed(now), Trial::None);
+        self.open = Some(open);
         Adopts::No
+    }
+
+    /// After a failover what runs talks to nobody: it is not protected by a delay.
+    fn is_splayed(&self, open: &Open) -> bool {
+        let proven = self.proven.unwrap_or_default();
+        self.splay > Duration::ZERO && !lives_elsewhere(proven[0], open.values[0])
+    }
+
+    /// The new credential, when it is one that can be tried.
+    fn tries_new(&self, open: &Open) -> Option<u32> {
+        let proven = self.proven.unwrap_or_default();
+        let is_tried = self.rules.policy != CheckLogin::Never && open.values[0] != proven[0];
+        open.values[0].filter(|_| is_tried)
+    }
+
+    /// The old one.
+    fn tries_old(&self, open: &Open) -> Option<u32> {
+        self.tries_new(open)?;
+        self.proven.unwrap_or_default()[0]
     }
 
     fn adopt(&mut self, values: Values) -> Adopts {
@@ -217,6 +391,14 @@ impl Ledger {
         self.open = None;
         Adopts::Now
     }
+}
+
+fn owed(whose: Whose, version: u32, new: Said) -> Trial {
+    Trial::Owed(Round {
+        whose,
+        version,
+        new,
+    })
 }
 
 /// Whether an answer proves something.

@@ -5,6 +5,7 @@
 //! the seed and the story.
 
 mod actions;
+mod aftermath;
 mod beside;
 mod child;
 mod crash;
@@ -19,15 +20,16 @@ mod progress;
 mod readiness;
 mod requests;
 mod signals;
+mod trial;
 mod watchdog;
 
-use crate::supervisor::config::{Config, LeftoverPolicy, Logins, Watching};
+use crate::supervisor::config::{CheckLogin, Config, LeftoverPolicy, Watching};
 use crate::supervisor::event::{Ended, Event, FailureKind, FetchOutcome, Leftovers, SpawnError};
 use crate::supervisor::id::{FetchId, InstanceId};
 use crate::supervisor::signal::Signal;
 use crate::supervisor::time::{Duration, Time};
 
-use super::bounds::{INQUIRY, SLACK};
+use super::bounds::{INQUIRY, LOGIN_RETRY, SLACK};
 use super::values::{Values, Watch};
 use beside::Beside;
 use child::Child;
@@ -40,6 +42,7 @@ use ledger::{Adopts, Guard, Ledger};
 use notices::Api;
 use requests::Requests;
 use signals::Job;
+use trial::Rules;
 
 /// One supervisor's account.
 #[derive(Debug)]
@@ -99,8 +102,16 @@ struct Planned {
 
 impl Law {
     pub(super) fn new(config: Config, watch: Watch) -> Self {
+        let rules = Rules {
+            policy: config.check_login,
+            timeout: config.check_login_timeout,
+            interval: match config.watching {
+                Watching::Every(interval) => interval,
+                Watching::Once => LOGIN_RETRY,
+            },
+        };
         Self {
-            ledger: Ledger::new(watch, config.debounce, config.splay),
+            ledger: Ledger::new(watch, config.debounce, config.splay, rules),
             requests: Requests::new(config.watching),
             crashes: Crashes::new(config.crash.clone()),
             config,
@@ -177,7 +188,12 @@ impl Law {
     ) -> Result<(), String> {
         match event {
             Event::Fetched { fetch, outcome } => self.fetched(now, *fetch, outcome, said),
-            Event::LoginChecked { login, outcome } => self.inquiry.login(*login, outcome),
+            Event::LoginChecked { login, outcome } => {
+                self.inquiry.login(*login, outcome);
+                if self.end.is_none() {
+                    self.adopts = self.ledger.login(now, *login, outcome);
+                }
+            }
             Event::Prepared { instance } => {
                 if let Launch::Preparing(planned) = self.launch
                     && planned.instance == *instance
@@ -215,16 +231,24 @@ impl Law {
             Event::Resumed => self.evidence(now),
             Event::Wake => {}
         }
+        self.fall_due(now);
+        Ok(())
+    }
+
+    /// What comes with time alone.
+    fn fall_due(&mut self, now: Time) {
         if self.config.start_timeout <= now.since(Time::ZERO)
             && self.ledger.proven().is_none()
             && self.end.is_none()
         {
             self.begin_end(now, self.heard.timeout());
         }
+        if self.end.is_none() && self.adopts == Adopts::No {
+            self.adopts = self.ledger.times_out(now);
+        }
         if self.end.is_none() && self.ledger.confirmation_due(now) {
             self.evidence(now);
         }
-        Ok(())
     }
 
     /// What must be true once the core has answered. `stuck`: KILL does not help the child at once.
@@ -287,6 +311,7 @@ impl Law {
                     self.begin_end(now, why);
                 }
                 self.inquiry.answered(out.since);
+                self.ledger.fails(out.since);
                 return;
             }
         };
@@ -401,7 +426,7 @@ impl Law {
             self.unexplained(now, how);
         } else {
             self.evidence(now);
-            let tries = self.config.logins == Logins::AfterFailure && values[0].is_some();
+            let tries = self.config.check_login != CheckLogin::Never && values[0].is_some();
             let owed = if tries { Owed::Login } else { Owed::Nothing };
             self.inquiry = Inquiry::open(now, now + INQUIRY, owed);
         }

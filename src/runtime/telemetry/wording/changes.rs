@@ -1,0 +1,66 @@
+//! The words for a change on its way.
+
+use std::time::Duration;
+
+use crate::credential::{Kind, phrase};
+use crate::supervisor::event::LoginOutcome;
+use crate::supervisor::id::Revision;
+use crate::supervisor::notice::{HeldChange, Proof};
+
+use super::human;
+
+/// It is confirmed.
+pub(super) fn confirmed(
+    changed: &[(String, Kind)],
+    from: Revision,
+    to: Revision,
+    login: Proof,
+) -> String {
+    let (changed, proof) = (differences(changed, "changed"), proof(login));
+    format!("{changed} (revision {from}→{to}){proof}")
+}
+
+pub(super) fn settling(changed: &[(String, Kind)], debounce: Duration) -> String {
+    let differences = differences(changed, "differs");
+    format!(
+        "{differences}; confirming after {} of quiet",
+        human(debounce)
+    )
+}
+
+pub(super) fn deferred(changed: &[(String, Kind)], splay: Duration) -> String {
+    let differences = differences(changed, "changed");
+    format!("{differences}; acting in {} (--splay)", human(splay))
+}
+
+/// `DATABASE_URL changed: password, REDIS_URL changed: value`.
+fn differences(changed: &[(String, Kind)], verb: &str) -> String {
+    let one = |(name, kind): &(String, Kind)| format!("{} {verb}: {kind}", phrase(name));
+    changed.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn proof(login: Proof) -> String {
+    match login {
+        Proof::LoggedIn { took } => format!(", login ok in {}", human(took)),
+        Proof::Unproven => ", without a login that worked".to_owned(),
+        Proof::NotTried => String::new(),
+    }
+}
+
+pub(super) fn held(change: &HeldChange) -> String {
+    let (name, running) = (phrase(&change.name), change.running);
+    let retry_in = human(change.retry_in);
+    let why = match &change.outcome {
+        LoginOutcome::Accepted => format!("the new {name} waits"),
+        LoginOutcome::Refused { code } => {
+            format!("Postgres refuses the new {name} ({})", phrase(code))
+        }
+        LoginOutcome::Unreachable { detail } => {
+            format!("no login with the new {name} so far ({})", phrase(detail))
+        }
+    };
+    format!(
+        "{why}. Nothing is touched on revision {running}; trying again in {}",
+        retry_in
+    )
+}

@@ -1,0 +1,193 @@
+//! From a confirmed difference to one that may be acted on: its login, and its place in the fleet.
+
+use std::sync::Arc;
+
+use crate::supervisor::config::{CheckLogin, Watching};
+use crate::supervisor::logins::{Bad, Logins, Standing};
+use crate::supervisor::notice::{HeldChange, Notice, Proof};
+use crate::supervisor::time::{Duration, Time};
+use crate::supervisor::turn::Turn;
+
+use super::login_check::{Check, Decision, Round, Tried, decide};
+use super::state::{Candidate, Confirmed, Held, Reason, State};
+use super::{Change, Verdict};
+
+/// A login that did not work is tried again after the poll interval, or this.
+const RETRY_MAX: Duration = Duration::from_secs(30);
+
+impl Change {
+    /// A confirmed change: now its login.
+    pub(super) fn check(&mut self, turn: &mut Turn<'_>, candidate: Candidate) -> Verdict {
+        match self.log_in(turn, &candidate) {
+            None => self.splay(turn, candidate, Proof::NotTried),
+            Some(check) => {
+                self.state = State::CheckingLogin {
+                    candidate,
+                    confirmed: Confirmed::ByFetch,
+                    check,
+                };
+                Verdict::Unchanged
+            }
+        }
+    }
+
+    /// Goes on when the logins that are out have come to something.
+    pub(super) fn judge(&mut self, turn: &mut Turn<'_>) -> Verdict {
+        let (candidate, confirmed, check) = match std::mem::replace(&mut self.state, State::Quiet) {
+            State::CheckingLogin {
+                candidate,
+                confirmed,
+                check,
+            } => (candidate, confirmed, check),
+            state @ (State::Quiet
+            | State::Settling { .. }
+            | State::Confirming { .. }
+            | State::Deferred { .. }) => {
+                self.state = state;
+                return Verdict::Unchanged;
+            }
+        };
+        match (check.round(turn), confirmed) {
+            (Round::Open(check), _) => {
+                self.state = State::CheckingLogin {
+                    candidate,
+                    confirmed,
+                    check,
+                };
+                Verdict::Unchanged
+            }
+            (Round::New(Tried::Accepted { took }), _) if !self.is_splayed(turn, &candidate) => {
+                self.adopt(turn, candidate, Proof::LoggedIn { took })
+            }
+            (
+                Round::New(Tried::Refused(_) | Tried::Unreachable(_)),
+                Confirmed::NotYet { asked_at },
+            ) => {
+                self.state = State::Confirming {
+                    candidate,
+                    asked_at,
+                };
+                Verdict::Unchanged
+            }
+            (Round::New(new), _) => match self.ask_old(turn, &candidate) {
+                Some(logins) => {
+                    self.state = State::CheckingLogin {
+                        candidate,
+                        confirmed,
+                        check: Check::of_old(turn, logins, new),
+                    };
+                    Verdict::Unchanged
+                }
+                None => self.decide(turn, candidate, new, Standing::Unreachable),
+            },
+            (Round::Old { new, old }, _) => self.decide(turn, candidate, new, old),
+        }
+    }
+
+    fn decide(
+        &mut self,
+        turn: &mut Turn<'_>,
+        mut candidate: Candidate,
+        new: Tried,
+        old: Standing,
+    ) -> Verdict {
+        let since = match candidate.held {
+            Held::Unreachable { since } => since,
+            Held::No | Held::Refused => turn.now,
+        };
+        let (counts, timeout) = (self.trust.counts(turn), turn.config.check_login_timeout);
+        let waited = turn.now.since(since);
+        let pause = retry_pause(turn);
+        let (held, bad, until) = match decide(new, old, counts, waited, timeout) {
+            // Nothing is protected by a delay when what runs has lost its credential.
+            Decision::Go(proof) if counts && old == Standing::Refused => {
+                return self.adopt(turn, candidate, proof);
+            }
+            Decision::Go(proof) => return self.splay(turn, candidate, proof),
+            Decision::Keep(bad) => (Held::Refused, bad, turn.now + pause),
+            Decision::Wait(bad) => {
+                let until = (turn.now + pause).min(since + timeout);
+                (Held::Unreachable { since }, bad, until)
+            }
+        };
+        if held != candidate.held {
+            self.tell_held(turn, bad, until);
+        }
+        candidate.held = held;
+        self.state = State::Deferred {
+            candidate,
+            reason: Reason::Login,
+            until,
+        };
+        Verdict::Unchanged
+    }
+
+    fn tell_held(&self, turn: &mut Turn<'_>, bad: Bad, until: Time) {
+        let Some(desired) = &self.desired else { return };
+        let Bad { name, outcome } = bad;
+        turn.announce(Notice::ChangeHeld(HeldChange {
+            name,
+            outcome,
+            running: desired.revision,
+            retry_in: until.since(turn.now),
+        }));
+    }
+
+    /// The change may be made, and takes its place in the fleet.
+    fn splay(&mut self, turn: &mut Turn<'_>, candidate: Candidate, proof: Proof) -> Verdict {
+        if !self.is_splayed(turn, &candidate) {
+            return self.adopt(turn, candidate, proof);
+        }
+        let splay = turn.rng.up_to(turn.config.splay);
+        let changed = self.difference(&candidate.values);
+        turn.announce(Notice::Deferred { changed, splay });
+        self.state = State::Deferred {
+            candidate,
+            reason: Reason::Splay(proof),
+            until: turn.now + splay,
+        };
+        Verdict::Unchanged
+    }
+
+    /// Whether a delay does no harm: after a failover what runs talks to nobody, after a promotion
+    /// to the wrong database.
+    fn is_splayed(&self, turn: &Turn<'_>, candidate: &Candidate) -> bool {
+        let changed = self.difference(&candidate.values);
+        turn.config.splay > Duration::ZERO && !changed.iter().any(|(_, kind)| kind.is_urgent())
+    }
+
+    /// Logs in with each postgres URL that differs; `None` when there is none, or nobody is to log
+    /// in.
+    pub(super) fn log_in(&self, turn: &mut Turn<'_>, candidate: &Candidate) -> Option<Check> {
+        let changed = self.difference(&candidate.values);
+        let new = changed
+            .iter()
+            .filter_map(|(name, _)| candidate.values.get_key_value(name));
+        let logins = match turn.config.check_login {
+            CheckLogin::Never => None,
+            CheckLogin::Auto | CheckLogin::Always => Logins::ask(turn, new),
+        };
+        logins.map(|logins| Check::of_new(turn, logins))
+    }
+
+    /// Logs in with what the same variables hold in the child that runs.
+    pub(super) fn ask_old(&self, turn: &mut Turn<'_>, candidate: &Candidate) -> Option<Logins> {
+        let desired = Arc::clone(&self.desired.as_ref()?.values);
+        let changed = self.difference(&candidate.values);
+        let old = changed
+            .iter()
+            .filter_map(|(name, _)| desired.get_key_value(name));
+        match turn.config.check_login {
+            CheckLogin::Never => None,
+            CheckLogin::Auto | CheckLogin::Always => Logins::ask(turn, old),
+        }
+    }
+}
+
+/// How soon a login is tried again.
+fn retry_pause(turn: &Turn<'_>) -> Duration {
+    match turn.config.watching {
+        Watching::Every(interval) => interval.min(RETRY_MAX),
+        Watching::Once => RETRY_MAX,
+    }
+}
