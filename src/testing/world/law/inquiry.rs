@@ -3,7 +3,7 @@
 use crate::supervisor::event::LoginOutcome;
 use crate::supervisor::id::LoginId;
 use crate::supervisor::time::{Duration, Time};
-use crate::testing::world::bounds::{LOGIN, SLACK, VIGIL_MAX, VIGIL_MIN};
+use crate::testing::world::bounds::{SLACK, VIGIL_MAX, VIGIL_MIN};
 
 /// The wait after a failed end.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(super) enum Inquiry {
 #[derive(Debug)]
 pub(super) struct Awaiting {
     since: Time,
-    /// When the credential was last tried, and what for.
+    /// When the credential was last tried, or answered for.
     tried: Time,
     out: Option<LoginId>,
     /// A login worked in this very step.
@@ -84,11 +84,11 @@ impl Inquiry {
         }
     }
 
-    pub(super) fn login(&mut self, login: LoginId, outcome: &LoginOutcome) {
+    pub(super) fn login(&mut self, now: Time, login: LoginId, outcome: &LoginOutcome) {
         if let Self::Awaiting(awaiting) = self
             && awaiting.out == Some(login)
         {
-            awaiting.out = None;
+            (awaiting.out, awaiting.tried) = (None, now);
             awaiting.works = *outcome == LoginOutcome::Accepted;
         }
         let Self::Asking(asking) = self else { return };
@@ -187,7 +187,7 @@ impl Inquiry {
                 Err(format!("a successor is awaited since {}", awaiting.since))
             }
             Self::Awaiting(awaiting)
-                if awaiting.out.is_none() && now > awaiting.tried + VIGIL_MAX + LOGIN + SLACK =>
+                if awaiting.out.is_none() && now > awaiting.tried + VIGIL_MAX + SLACK =>
             {
                 Err(format!(
                     "the credential was last tried at {}",

@@ -189,7 +189,7 @@ impl Law {
         match event {
             Event::Fetched { fetch, outcome } => self.fetched(now, *fetch, outcome, said),
             Event::LoginChecked { login, outcome } => {
-                self.inquiry.login(*login, outcome);
+                self.inquiry.login(now, *login, outcome);
                 if self.end.is_none() {
                     self.adopts = self.ledger.login(now, *login, outcome);
                 }
