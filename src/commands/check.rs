@@ -218,9 +218,8 @@ impl Report {
                 format!("`heroku pg:credentials -a {app}` shows whether a rotation is under way"),
                 ExitCode::Config,
             ),
-            Login::Unreachable { detail } => Verdict::Unknown(format!(
-                "no answer from here ({}); the program may have another way",
-                phrase(detail)
+            Login::Unreachable { why } => Verdict::Unknown(format!(
+                "not possible from here ({why}); the program may have another way"
             )),
         };
         self.add(format!("{} login", phrase(name)), verdict);
@@ -276,6 +275,7 @@ mod tests {
     use super::*;
     use crate::credential::Values;
     use crate::heroku::Origin;
+    use crate::postgres::Obstacle;
 
     fn snapshot(watched: &[(&str, Result<&str, Fault>)]) -> Snapshot {
         let one = |(name, value): &(&str, Result<&str, Fault>)| {
@@ -391,12 +391,14 @@ mod tests {
     }
 
     #[test]
-    fn a_login_that_gets_no_answer_proves_nothing() {
+    fn a_login_that_is_not_possible_proves_nothing() {
         let mut report = Report::default();
-        let detail = "timed out".to_owned();
-        report.login("acme", "A", &Login::Unreachable { detail });
+        let why = Obstacle::ConnectionRefused;
+        report.login("acme", "A", &Login::Unreachable { why });
         assert!(
-            report.to_string().starts_with("– A login  no answer"),
+            report
+                .to_string()
+                .starts_with("– A login  not possible from here (connection refused);"),
             "{report}"
         );
         assert_eq!(report.code(), ExitCode::Success);

@@ -1,7 +1,5 @@
 //! Asks a server one question about a credential: does it let us in?
 
-use std::error::Error as StdError;
-use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -12,8 +10,9 @@ use tokio_postgres::error::DbError;
 use tokio_postgres::{Config, Error};
 use zeroize::Zeroizing;
 
-use crate::credential::{DatabaseUrl, Secret, SslMode, phrase};
+use crate::credential::{DatabaseUrl, Secret, SslMode};
 
+use super::obstacle::Obstacle;
 use super::tls::{self, Roots, Verify};
 
 /// How long a server that let us in may take to see us off.
@@ -39,16 +38,29 @@ pub enum Login {
     Accepted,
     /// It knows the credential to be bad.
     Refused {
-        /// The SQLSTATE: 28P01 (password), 28000 (role or host not admitted) or 3D000 (no such
-        /// database).
+        /// The SQLSTATE: 28P01 (password), 28000 (role or host not admitted), 3D000 (no such
+        /// database), 42501 (a database that is not this role's), or a pooler's 08P01.
         code: String,
     },
     /// It said nothing about the credential.
     Unreachable {
-        /// One phrase, at most 256 bytes, without secrets.
-        detail: String,
+        /// What stood between us and an answer.
+        why: Obstacle,
     },
 }
+
+/// A server's words for no.
+const REFUSALS: [&str; 4] = ["28P01", "28000", "3D000", "42501"];
+
+/// PgBouncer's words for no, never translated. Before 1.19 it had one code, 08P01, for all that it
+/// says itself (its pull request 814; tried with 1.18).
+const POOLER_REFUSALS: [&str; 5] = [
+    "password authentication failed",
+    "SASL authentication failed",
+    "auth failed",
+    "no such user",
+    "no such database",
+];
 
 /// Logs in once and says goodbye. `sslmode` counts where the URL names none; without either, the
 /// login is encrypted and nothing is verified. A server on this machine that has no TLS is tried in
@@ -56,11 +68,13 @@ pub enum Login {
 pub async fn login(url: &Secret, sslmode: Option<SslMode>, time_max: Duration) -> Login {
     let plan = match plan(url, sslmode) {
         Ok(plan) => plan,
-        Err(detail) => return Login::unreachable(&detail),
+        Err(detail) => return Login::not_tried(detail),
     };
     match timeout(time_max, carry_out(plan)).await {
         Ok(login) => login,
-        Err(_) => Login::unreachable(&format!("no answer within {} s", time_max.as_secs_f32())),
+        Err(_) => Login::Unreachable {
+            why: Obstacle::NoAnswer(time_max),
+        },
     }
 }
 
@@ -104,6 +118,10 @@ fn plan(url: &Secret, sslmode: Option<SslMode>) -> Result<Plan, String> {
     let verify = match mode {
         Some(SslMode::VerifyCa) => Verification::Authority(root_file()),
         Some(SslMode::VerifyFull) => Verification::AuthorityAndName(root_file()),
+        // As libpq and pgx have it, a root file turns `require` into `verify-ca`.
+        Some(SslMode::Require) if parsed.parameter("sslrootcert").is_some() => {
+            Verification::Authority(root_file())
+        }
         None | Some(SslMode::Disable | SslMode::Allow | SslMode::Prefer | SslMode::Require) => {
             Verification::Nothing
         }
@@ -201,9 +219,9 @@ async fn carry_out(plan: Plan) -> Login {
         verify.and_then(|verify| tls::connector(verify).map_err(|error| error.to_string()));
     let connector = match connector {
         Ok(connector) => connector,
-        Err(detail) => return Login::unreachable(&detail),
+        Err(detail) => return Login::not_tried(detail),
     };
-    let mut answer = Login::unreachable("not tried");
+    let mut answer = Login::not_tried("not tried".to_owned());
     for encryption in plan.attempts {
         let mut config = plan.config.clone();
         config.ssl_mode(encryption);
@@ -242,17 +260,28 @@ async fn roots(file: RootFile) -> Result<Roots, String> {
 }
 
 fn judge(error: &Error, encryption: Encryption) -> Login {
-    let Some(refusal) = error.as_db_error() else {
-        return Login::unreachable(&cause(error));
+    let Some(answer) = error.as_db_error() else {
+        let why = Obstacle::of_error(error);
+        return Login::Unreachable { why };
     };
-    let code = refusal.code().code();
-    let known = ["28P01", "28000", "3D000"].contains(&code);
-    if known && !(encryption != Encryption::Require && is_about_encryption(refusal)) {
+    let (code, message) = (answer.code().code(), answer.message());
+    if is_refusal(code, message)
+        && !(encryption != Encryption::Require && is_about_encryption(answer))
+    {
         return Login::Refused {
             code: code.to_owned(),
         };
     }
-    Login::unreachable(&format!("{code} {}", refusal.message()))
+    let why = Obstacle::of_server(code, message);
+    Login::Unreachable { why }
+}
+
+fn is_refusal(code: &str, message: &str) -> bool {
+    let is_poolers = || {
+        let mut known = POOLER_REFUSALS.iter();
+        known.any(|words| message.starts_with(words))
+    };
+    REFUSALS.contains(&code) || (code == "08P01" && is_poolers())
 }
 
 /// `no pg_hba.conf entry for host …, no encryption`: a server that insists on TLS, asked without.
@@ -261,42 +290,10 @@ fn is_about_encryption(refusal: &DbError) -> bool {
     refusal.code().code() == "28000" && refusal.message().contains("pg_hba.conf")
 }
 
-/// What the system or TLS said, else the innermost error.
-fn cause(error: &Error) -> String {
-    let mut innermost: &(dyn StdError + 'static) = error;
-    while let Some(inner) = innermost.source() {
-        if let Some(told) = told(inner) {
-            return told;
-        }
-        innermost = inner;
-    }
-    innermost.to_string()
-}
-
-fn told(error: &(dyn StdError + 'static)) -> Option<String> {
-    let mut error = error;
-    // An I/O error hides what it wraps from `source`.
-    while let Some(inner) = error
-        .downcast_ref::<io::Error>()
-        .and_then(io::Error::get_ref)
-    {
-        error = inner;
-    }
-    if let Some(error) = error.downcast_ref::<rustls::Error>() {
-        return Some(format!("TLS: {error}"));
-    }
-    let error = error.downcast_ref::<io::Error>()?;
-    Some(match error.raw_os_error() {
-        Some(_) => error.kind().to_string(),
-        None => error.to_string(),
-    })
-}
-
 impl Login {
-    fn unreachable(detail: &str) -> Self {
-        Self::Unreachable {
-            detail: phrase(detail),
-        }
+    fn not_tried(why: String) -> Self {
+        let why = Obstacle::NotTried(why);
+        Self::Unreachable { why }
     }
 }
 

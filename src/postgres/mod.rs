@@ -4,6 +4,8 @@
 //! network, a full server or a certificate says nothing about a credential.
 
 mod login;
+mod obstacle;
 mod tls;
 
 pub use login::{Login, login};
+pub use obstacle::{Distrust, Obstacle};

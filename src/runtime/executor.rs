@@ -196,7 +196,9 @@ impl Executor {
             let outcome = match postgres::login(&url, sslmode, LOGIN_TIMEOUT).await {
                 Login::Accepted => LoginOutcome::Accepted,
                 Login::Refused { code } => LoginOutcome::Refused { code },
-                Login::Unreachable { detail } => LoginOutcome::Unreachable { detail },
+                Login::Unreachable { why } => LoginOutcome::Unreachable {
+                    detail: why.to_string(),
+                },
             };
             let _ = answers.send(Event::LoginChecked { login, outcome }).await;
         });

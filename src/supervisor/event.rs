@@ -168,7 +168,7 @@ pub enum FailureKind {
 pub enum LoginOutcome {
     /// The server let us in.
     Accepted,
-    /// The server knows the credential to be bad: 28P01, 28000 or 3D000.
+    /// The server, or a pooler, knows the credential to be bad.
     Refused {
         /// The SQLSTATE.
         code: String,

@@ -20,6 +20,7 @@ mod libpq;
 mod listen;
 mod load;
 mod login;
+mod login_tls;
 mod network;
 mod pid1;
 mod process;

@@ -258,7 +258,7 @@ fn login(name: &str, outcome: &LoginOutcome) -> (Level, String) {
             phrase(code)
         )),
         LoginOutcome::Unreachable { detail } => warn(format!(
-            "login with {name} got no answer ({}): nothing is known about the credential",
+            "login with {name} not possible ({}): nothing is known about the credential",
             phrase(detail)
         )),
     }

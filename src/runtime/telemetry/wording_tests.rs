@@ -313,7 +313,7 @@ fn a_failed_child_and_its_credential() {
             tried(LoginOutcome::Unreachable {
                 detail: "timed out".to_owned(),
             }),
-            "W login with DATABASE_URL got no answer (timed out): nothing is known about the credential",
+            "W login with DATABASE_URL not possible (timed out): nothing is known about the credential",
         ),
         (
             Notice::AwaitingCredential {

@@ -4,8 +4,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+pub(crate) mod authority;
 pub(crate) mod canary;
 pub(crate) mod canned;
+pub(crate) mod canned_postgres;
 pub(crate) mod postgres;
 pub(crate) mod supervised;
 pub(crate) mod terminal;

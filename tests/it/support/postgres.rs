@@ -10,16 +10,33 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use changeover::testing::heroku::{Options, Simulator};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tempfile::TempDir;
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
 use crate::skip::skipped;
+
+use super::authority::{Authority, Validity};
 
 const SUPERUSER: &str = "postgres";
 const PASSWORD: &str = "superuser-password";
 
 /// The role that a login without TLS is a member of.
 const PLAIN: &str = "plain";
+
+/// A member of this role may only log in without TLS.
+const ONLY_PLAIN: &str = "only_plain";
+
+/// How a server encrypts.
+#[derive(Clone, Copy)]
+enum Tls {
+    None,
+    /// A certificate for `localhost` that signed itself.
+    SelfSigned,
+    /// A certificate for `localhost` that an authority of its own signed.
+    Signed,
+}
 
 /// Runs the server until standard input ends, which it does when the test process is gone, however
 /// that came about.
@@ -44,16 +61,29 @@ impl Postgres {
     /// `None`, and a line that says so, where Postgres is not installed.
     pub(crate) fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<Postgres>> = OnceLock::new();
-        or_skipped(SHARED.get_or_init(|| Self::start(true)).as_ref())
+        or_skipped(SHARED.get_or_init(|| Self::start(Tls::SelfSigned)).as_ref())
     }
 
     /// A server of its own without TLS.
     pub(crate) fn without_tls() -> Option<&'static Self> {
         static WITHOUT_TLS: OnceLock<Option<Postgres>> = OnceLock::new();
-        or_skipped(WITHOUT_TLS.get_or_init(|| Self::start(false)).as_ref())
+        or_skipped(WITHOUT_TLS.get_or_init(|| Self::start(Tls::None)).as_ref())
     }
 
-    fn start(tls: bool) -> Option<Self> {
+    /// A server whose certificate an authority signed; see [`Postgres::authority`].
+    pub(crate) fn with_authority() -> Option<&'static Self> {
+        static SIGNED: OnceLock<Option<Postgres>> = OnceLock::new();
+        or_skipped(SIGNED.get_or_init(|| Self::start(Tls::Signed)).as_ref())
+    }
+
+    /// A server of the caller's own, to be filled or stopped; without TLS.
+    pub(crate) fn own() -> Option<Self> {
+        let server = Self::start(Tls::None);
+        or_skipped(server.as_ref())?;
+        server
+    }
+
+    fn start(tls: Tls) -> Option<Self> {
         let programs = programs()?;
         let identity = Identity::find();
         let directory = TempDir::with_prefix_in("pg", place()).unwrap();
@@ -83,6 +113,7 @@ impl Postgres {
         };
         server.wait_until_ready();
         server.sql(&format!("CREATE ROLE {PLAIN}"));
+        server.sql(&format!("CREATE ROLE {ONLY_PLAIN}"));
         Some(server)
     }
 
@@ -108,11 +139,27 @@ impl Postgres {
 
     /// The same, but `pg_hba.conf` has no entry for it without TLS.
     pub(crate) fn create_role_for_tls(&self, name: &str) -> String {
+        self.sql(&role(name));
+        self.sql(&format!("CREATE DATABASE {name} OWNER {name}"));
+        self.url(name, &format!("password-of-{name}"), name)
+    }
+
+    /// Like [`Postgres::create_role_and_database`]; the password is kept in this way (`md5`,
+    /// `scram-sha-256`), and it is the way to log in.
+    pub(crate) fn create_role_kept_as(&self, name: &str, kept_as: &str) -> String {
         self.sql(&format!(
-            "CREATE ROLE {name} LOGIN PASSWORD 'password-of-{name}'"
+            "SET password_encryption = '{kept_as}'; {}",
+            role(name)
         ));
         self.sql(&format!("CREATE DATABASE {name} OWNER {name}"));
         self.url(name, &format!("password-of-{name}"), name)
+    }
+
+    /// The same as that, but `pg_hba.conf` rejects it with TLS.
+    pub(crate) fn create_role_for_plain(&self, name: &str) -> String {
+        let url = self.create_role_and_database(name);
+        self.sql(&format!("GRANT {ONLY_PLAIN} TO {name}"));
+        url
     }
 
     /// A simulator whose databases are real ones here. Their users may log in with and without TLS.
@@ -143,6 +190,19 @@ impl Postgres {
     /// The certificate that signed itself.
     pub(crate) fn certificate(&self) -> PathBuf {
         self.directory.join("data/server.crt")
+    }
+
+    /// The certificate of the authority that signed the server's, and that of a stranger.
+    pub(crate) fn authority(&self) -> (PathBuf, PathBuf) {
+        let data = self.directory.join("data");
+        (data.join("authority.crt"), data.join("stranger.crt"))
+    }
+
+    /// Asks the server to end when its last client has gone.
+    pub(crate) fn shut_down_softly(&self) {
+        let lock = fs::read_to_string(self.directory.join("data/postmaster.pid")).unwrap();
+        let pid = lock.lines().next().unwrap().parse().unwrap();
+        kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
     }
 
     fn wait_until_ready(&self) {
@@ -184,8 +244,12 @@ impl Postgres {
     }
 }
 
+fn role(name: &str) -> String {
+    format!("CREATE ROLE {name} LOGIN PASSWORD 'password-of-{name}'")
+}
+
 /// Each test that goes without says so itself: `tests/run` counts the lines.
-fn or_skipped(server: Option<&'static Postgres>) -> Option<&'static Postgres> {
+fn or_skipped(server: Option<&Postgres>) -> Option<&Postgres> {
     if server.is_none() {
         skipped("Postgres: no server in PATH or /usr/lib/postgresql/*/bin");
     }
@@ -300,31 +364,58 @@ fn initialize(programs: &Path, identity: &Identity, data: &Path, password_file: 
     );
 }
 
-fn configure(identity: &Identity, directory: &Path, port: u16, tls: bool) {
+fn configure(identity: &Identity, directory: &Path, port: u16, tls: Tls) {
     let data = directory.join("data");
-    let ssl = if tls { "on" } else { "off" };
+    // With the method `md5` a password that is kept as SCRAM is still asked for as SCRAM.
+    let (ssl, host, method, kept_as) = match tls {
+        Tls::None => ("off", "host", "md5", "scram-sha-256"),
+        Tls::SelfSigned => ("on", "hostssl", "scram-sha-256", "scram-sha-256"),
+        // SCRAM's 4096 rounds take their time, and this server has hundreds of logins.
+        Tls::Signed => ("on", "hostssl", "md5", "md5"),
+    };
     let sockets = directory.display();
     let settings = format!(
         "port = {port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '{sockets}'\n\
          ssl = {ssl}\nfsync = off\nsynchronous_commit = off\nfull_page_writes = off\n\
-         max_connections = 40\nshared_buffers = 4MB\nlog_connections = on\nlog_disconnections = on\n"
+         max_connections = 40\nshared_buffers = 4MB\n\
+         log_connections = on\nlog_disconnections = on\npassword_encryption = '{kept_as}'\n"
     );
     fs::write(data.join("postgresql.auto.conf"), settings).unwrap();
-    let host = if tls { "hostssl" } else { "host" };
     let access = format!(
-        "local all all scram-sha-256\n{host} all all 127.0.0.1/32 scram-sha-256\n\
-         hostnossl all +{PLAIN},{SUPERUSER} 127.0.0.1/32 scram-sha-256\n"
+        "local all all scram-sha-256\nhostssl all +{ONLY_PLAIN} 127.0.0.1/32 reject\n\
+         {host} all all 127.0.0.1/32 {method}\n\
+         hostnossl all +{PLAIN},{SUPERUSER} 127.0.0.1/32 {method}\n"
     );
     fs::write(data.join("pg_hba.conf"), access).unwrap();
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    for (name, text) in [
-        ("server.crt", made.cert.pem()),
-        ("server.key", made.signing_key.serialize_pem()),
-    ] {
+    for (name, text) in certificates(tls) {
         let path = data.join(name);
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         identity.own(&path);
+    }
+}
+
+/// Files, and what is in them.
+fn certificates(tls: Tls) -> Vec<(&'static str, String)> {
+    match tls {
+        Tls::None => Vec::new(),
+        Tls::SelfSigned => {
+            let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+            vec![
+                ("server.crt", made.cert.pem()),
+                ("server.key", made.signing_key.serialize_pem()),
+            ]
+        }
+        Tls::Signed => {
+            let authority = Authority::new("of this server");
+            let signed = authority.sign("localhost", Validity::Now);
+            vec![
+                ("server.crt", signed.certificate_pem),
+                ("server.key", signed.key_pem),
+                ("authority.crt", authority.pem()),
+                ("stranger.crt", Authority::new("of another").pem()),
+            ]
+        }
     }
 }
 
