@@ -344,6 +344,7 @@ fn environment() -> Environment {
         sockets: Vec::new(),
         selection: Selection {
             watched: Vec::new(),
+            databases: Vec::new(),
             all_vars: false,
         },
         sslmode: SslPolicy::Keep,

@@ -203,6 +203,10 @@ pub struct Source {
     /// Config var to watch and export; =AS renames, * matches, repeatable [default: DATABASE_URL]
     #[arg(long, value_name = "NAME[=AS]")]
     pub var: Vec<OsString>,
+    /// Add-on or attachment to watch instead, wherever it is attached; exported as DATABASE_URL or
+    /// as AS; repeatable
+    #[arg(long, value_name = "NAME[=AS]")]
+    pub database: Vec<OsString>,
     /// Export all other config vars too; those cause no restart
     #[arg(long)]
     pub all_vars: bool,

@@ -74,6 +74,7 @@
 //! | `process/reaper.rs`, `tree.rs`, `procfs.rs`, `group.rs` | ends; who belongs to an instance, and how that is read; what is left to know where `/proc` is missing |
 //! | `process/notify.rs`, `ready_pipe.rs` | `NOTIFY_SOCKET`, and the descriptor of `--ready fd:N` |
 //! | `process/listeners.rs`, `terminal.rs`, `stderr.rs`, `timer.rs` | sockets to pass on; the terminal's state; log lines that never block; a timer that counts sleep |
+//! | `heroku/client.rs`, `questions.rs` | one request and its end; which requests make one answer |
 //! | `heroku/token.rs`, `token_file.rs`, `netrc.rs`, `command.rs` | where a token comes from |
 //! | `postgres/obstacle.rs` | why a login says nothing about its credential, told apart |
 //! | `commands/first.rs`, `parts.rs` | the start alone, for commands that supervise nothing; what they share |
@@ -124,6 +125,7 @@
 //! | how a child tells that it serves | `supervisor/instance/startup.rs`, `process/notify.rs`, `readiness/` |
 //! | which sockets a child gets | `process/listeners.rs` |
 //! | where a file with secrets may lie, and how it is replaced | `store/` |
+//! | what `--database` follows, and when the attachments are asked for | `credential/attachment.rs` |
 //! | where a token comes from | `heroku/token.rs` |
 //! | what must hold, whatever happens | `testing/world/law`, and its bounds in `bounds.rs` |
 //! | what can go wrong in the world | `testing/world/mischief.rs`, `heroku.rs`, `processes.rs` |

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::cli;
 use crate::credential::environment::SslPolicy;
 use crate::credential::snapshot::Watched;
-use crate::credential::{EnvironmentSpec, Family, Selection, SslMode};
+use crate::credential::{EnvironmentSpec, Family, Followed, Selection, SslMode};
 use crate::supervisor::action::Scope;
 use crate::supervisor::readiness::Readiness;
 use crate::supervisor::signal::Signal;
@@ -84,7 +84,8 @@ impl Lookup<'_> {
 
     fn selection(&self, source: &cli::Source) -> Result<Selection, UsageError> {
         let mut vars = self.list("var", source.var.clone())?;
-        if vars.is_empty() {
+        let databases = self.list("database", source.database.clone())?;
+        if vars.is_empty() && databases.is_empty() {
             vars.push(self.text_or_default("var", None)?);
         }
         let mut watched: Vec<Watched> = Vec::new();
@@ -104,6 +105,7 @@ impl Lookup<'_> {
             watched.push(one);
         }
         Ok(Selection {
+            databases: followed(&databases, &watched, exported)?,
             watched,
             all_vars: self.switch("all-vars", source.all_vars)?,
         })
@@ -392,6 +394,34 @@ fn effective(
 
 fn has_watchdog(ready: &Readiness) -> bool {
     matches!(ready, Readiness::Notify { watchdog: Some(_) })
+}
+
+/// The databases, with names that neither each other nor any `--var` has.
+fn followed(
+    databases: &[Given<String>],
+    watched: &[Watched],
+    mut exported: BTreeSet<String>,
+) -> Result<Vec<Followed>, UsageError> {
+    let mut followed: Vec<Followed> = Vec::new();
+    for given in databases {
+        let one = words::followed(given)?;
+        if !exported.insert(one.export_as.clone()) {
+            let name = &one.export_as;
+            let why = format!(
+                "but another --database or --var already gives the program a variable {name}"
+            );
+            let mend = format!("leave one of the two out, or write {}=AS", one.name);
+            return Err(given.wrong(&why, &mend));
+        }
+        let is_known = followed.iter().any(|known| known.name == one.name)
+            || watched.iter().any(|known| known.pattern == one.name);
+        if is_known {
+            let why = "but another --database or --var watches the same name";
+            return Err(given.wrong(why, "leave one of the two out"));
+        }
+        followed.push(one);
+    }
+    Ok(followed)
 }
 
 fn contradiction<T, U>(one: &Given<T>, other: &Given<U>) -> UsageError {

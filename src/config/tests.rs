@@ -14,6 +14,7 @@ use crate::credential::{Family, Secret, SslMode, Values};
 use super::*;
 
 mod crash;
+mod database;
 mod idle;
 mod map_signal;
 mod on_change;

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::credential::dotenv;
 use crate::credential::environment::is_own;
 use crate::credential::snapshot::Watched;
+use crate::credential::{Followed, dotenv};
 use crate::supervisor::signal::Signal;
 
 use super::given::{Given, UsageError};
@@ -246,6 +246,26 @@ pub(super) fn watched(given: &Text) -> Result<Watched, UsageError> {
     Ok(Watched {
         pattern: pattern.to_owned(),
         export_as: export_as.map(str::to_owned),
+    })
+}
+
+/// `NAME` or `NAME=AS`: an add-on or an attachment.
+pub(super) fn followed(given: &Text) -> Result<Followed, UsageError> {
+    let (name, export_as) = match given.value.split_once('=') {
+        Some((name, export_as)) => (name, export_as),
+        None => (given.value.as_str(), "DATABASE_URL"),
+    };
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if name.is_empty() || !name.chars().all(fits) {
+        return Err(given.wrong(
+            "which no add-on or attachment can be called",
+            "write a name such as postgresql-round-12345 or HEROKU_POSTGRESQL_VIOLET",
+        ));
+    }
+    check_export(given, name, export_as)?;
+    Ok(Followed {
+        name: name.to_owned(),
+        export_as: export_as.to_owned(),
     })
 }
 

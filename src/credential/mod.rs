@@ -4,6 +4,7 @@
 //! **Invariant:** pure. No clock, no I/O, no randomness: the same input gives the same output,
 //! always.
 
+pub mod attachment;
 pub mod change;
 pub mod database_url;
 pub mod dotenv;
@@ -13,6 +14,7 @@ pub mod phrase;
 pub mod secret;
 pub mod snapshot;
 
+pub use attachment::{Attachment, Followed, Following, RawValues};
 pub use change::Kind;
 pub use database_url::{DatabaseUrl, SslMode};
 pub use environment::{Environment, EnvironmentSpec};

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{DatabaseUrl, Secret};
+use super::{DatabaseUrl, Followed, Following, RawValues, Secret};
 
 /// The good values of the watched config vars, by config var name.
 pub type Values = BTreeMap<String, Secret>;
@@ -12,8 +12,10 @@ pub type Values = BTreeMap<String, Secret>;
 /// Which config vars are watched, and under which names the child gets them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selection {
-    /// At least one; in the order given by the user.
+    /// In the order given by the user.
     pub watched: Vec<Watched>,
+    /// Databases that are watched wherever they are attached. Together with `watched` at least one.
+    pub databases: Vec<Followed>,
     /// Every other config var is exported too; those never cause a restart.
     pub all_vars: bool,
 }
@@ -79,13 +81,21 @@ pub struct Snapshot {
 }
 
 impl Selection {
-    /// Judges one answer. What is not watched is dropped here, at once.
+    /// Judges one answer, with the databases where they were last found. What is not watched is
+    /// dropped here, at once.
     #[must_use]
-    pub fn snapshot(&self, answer: BTreeMap<String, RawValue>) -> Snapshot {
+    pub fn snapshot(&self, answer: RawValues, following: &Following) -> Snapshot {
         let mut watched: BTreeMap<_, _> = self
             .required()
             .map(|name| (name.to_owned(), Err(Fault::Missing)))
             .collect();
+        for Followed { name, .. } in &self.databases {
+            if let Some(config_var) = following.config_var(name)
+                && let Some(raw) = answer.get(config_var)
+            {
+                watched.insert(name.clone(), judge(config_var, raw.clone()));
+            }
+        }
         let mut others = Values::new();
         for (name, raw) in answer {
             if self.watches(&name) {
@@ -103,15 +113,20 @@ impl Selection {
     /// The names without which no child is started: those watched by name. A pattern requires
     /// nothing.
     pub fn required(&self) -> impl Iterator<Item = &str> {
-        self.watched
-            .iter()
-            .map(|watched| watched.pattern.as_str())
+        let watched = self.watched.iter().map(|watched| watched.pattern.as_str());
+        let databases = self.databases.iter().map(|database| database.name.as_str());
+        watched
             .filter(|pattern| !pattern.contains('*'))
+            .chain(databases)
     }
 
     /// The name under which the child gets a watched config var.
     #[must_use]
     pub fn export_name<'a>(&'a self, name: &'a str) -> &'a str {
+        let mut databases = self.databases.iter();
+        if let Some(database) = databases.find(|database| database.name == name) {
+            return &database.export_as;
+        }
         self.watched
             .iter()
             .find(|watched| watched.pattern == name)
@@ -119,10 +134,16 @@ impl Selection {
             .unwrap_or(name)
     }
 
+    /// What a pattern matches yields to what is exported under that name, or followed under it.
     fn watches(&self, name: &str) -> bool {
-        self.watched
-            .iter()
-            .any(|watched| glob(&watched.pattern, name))
+        let is_taken = || {
+            let mut databases = self.databases.iter();
+            databases.any(|database| database.name == name || database.export_as == name)
+        };
+        let mut patterns = self.watched.iter().map(|watched| watched.pattern.as_str());
+        patterns.any(|pattern| {
+            pattern == name || (pattern.contains('*') && glob(pattern, name) && !is_taken())
+        })
     }
 }
 
@@ -196,8 +217,13 @@ mod tests {
             .collect();
         Selection {
             watched,
+            databases: Vec::new(),
             all_vars: false,
         }
+    }
+
+    fn snapshot(selection: &Selection, answer: RawValues) -> Snapshot {
+        selection.snapshot(answer, &Following::default())
     }
 
     fn text(value: &str) -> RawValue {
@@ -206,7 +232,7 @@ mod tests {
 
     fn judged(value: RawValue) -> Result<Secret, Fault> {
         let answer = BTreeMap::from([("DATABASE_URL".to_owned(), value)]);
-        selection(&["DATABASE_URL"]).snapshot(answer).watched["DATABASE_URL"].clone()
+        snapshot(&selection(&["DATABASE_URL"]), answer).watched["DATABASE_URL"].clone()
     }
 
     #[test]
@@ -232,7 +258,7 @@ mod tests {
             ("SOME_URL", false),
         ] {
             let answer = BTreeMap::from([(name.to_owned(), text("not one"))]);
-            let judged = selection(&["*"]).snapshot(answer).watched[name].clone();
+            let judged = snapshot(&selection(&["*"]), answer).watched[name].clone();
             assert_eq!(judged.is_err(), promises, "{name}");
         }
     }
@@ -246,14 +272,14 @@ mod tests {
             "rediss://:p@h:6379",
         ] {
             let answer = BTreeMap::from([("THEIR_URL".to_owned(), text(value))]);
-            let judged = selection(&["*"]).snapshot(answer).watched["THEIR_URL"].clone();
+            let judged = snapshot(&selection(&["*"]), answer).watched["THEIR_URL"].clone();
             assert_eq!(judged, Ok(Secret::from(value)));
         }
     }
 
     #[test]
     fn a_variable_watched_by_name_is_there_even_when_the_answer_lacks_it() {
-        let snapshot = selection(&["DATABASE_URL", "REDIS_*"]).snapshot(BTreeMap::new());
+        let snapshot = snapshot(&selection(&["DATABASE_URL", "REDIS_*"]), BTreeMap::new());
         assert_eq!(
             snapshot.watched,
             BTreeMap::from([("DATABASE_URL".to_owned(), Err(Fault::Missing))])
@@ -267,9 +293,9 @@ mod tests {
             ("FOO".to_owned(), text("1")),
         ]);
         let mut selection = selection(&["DATABASE_URL"]);
-        assert!(selection.snapshot(answer.clone()).others.is_empty());
+        assert!(snapshot(&selection, answer.clone()).others.is_empty());
         selection.all_vars = true;
-        assert_eq!(selection.snapshot(answer).others["FOO"].expose(), "1");
+        assert_eq!(snapshot(&selection, answer).others["FOO"].expose(), "1");
     }
 
     #[test]

@@ -110,11 +110,11 @@ impl ApiUrl {
         self.0.scheme() == "http"
     }
 
-    /// The address of the app's config vars.
-    pub(super) fn config_vars(&self, app: &str) -> Url {
+    /// The address of a list of the app's: `config-vars`, `addon-attachments`.
+    pub(super) fn of_app(&self, app: &str, list: &str) -> Url {
         let mut url = self.0.clone();
         if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().extend(["apps", app, "config-vars"]);
+            path.pop_if_empty().extend(["apps", app, list]);
         }
         url
     }
@@ -220,7 +220,7 @@ mod tests {
         assert_eq!(ApiUrl::parse(DEFAULT).unwrap().machine(), "api.heroku.com");
         let url = ApiUrl::parse("https://gateway.corp/heroku/").unwrap();
         assert_eq!(
-            url.config_vars("a/b").as_str(),
+            url.of_app("a/b", "config-vars").as_str(),
             "https://gateway.corp/heroku/apps/a%2Fb/config-vars"
         );
     }

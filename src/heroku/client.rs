@@ -1,16 +1,16 @@
-//! One request for the app's config vars, and what its answer means.
+//! One request at a time: with which token, until when, and what a bad answer means.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use reqwest::header::{
-    ACCEPT, AUTHORIZATION, DATE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, LOCATION,
+    ACCEPT, AUTHORIZATION, DATE, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, LOCATION,
     RETRY_AFTER,
 };
 use reqwest::{Response, StatusCode};
 use url::Url;
 
-use crate::credential::{Selection, Snapshot, phrase};
+use crate::credential::{Attachment, Following, Selection, Snapshot, phrase};
 
 use super::command::HelperEnds;
 use super::error::{Diagnosis, FetchError, Refused, SetupError};
@@ -19,9 +19,11 @@ use super::token::{NoToken, Token, TokenOptions, TokenSource};
 use super::transport::{self, Timeouts};
 use super::{ApiUrl, Variables};
 
-const ANSWER_BYTES_MAX: usize = 1024 * 1024;
+pub(super) const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 const COMPLAINT_BYTES_MAX: usize = 16 * 1024;
-const ETAG_BYTES_MAX: usize = 256;
+const WARNINGS_MAX: usize = 16;
+pub(super) const CONFIG_VARS: &str = "config-vars";
+pub(super) const ATTACHMENTS: &str = "addon-attachments";
 const VERSION_3: &str = "application/vnd.heroku+json; version=3";
 
 /// What is asked, where, and on whose behalf.
@@ -47,11 +49,12 @@ pub struct ClientOptions {
 pub struct Client {
     http: reqwest::Client,
     timeouts: Timeouts,
-    address: Url,
-    app: String,
-    selection: Selection,
+    api_url: ApiUrl,
+    pub(super) app: String,
+    pub(super) selection: Selection,
     source: TokenSource,
     token: Mutex<Held>,
+    pub(super) following: Mutex<Following>,
 }
 
 /// The token in use, and what has been told about it.
@@ -106,39 +109,57 @@ impl Client {
         Ok(Self {
             http: transport::client(&api_url, ca_file.as_deref(), &variables, timeouts)?,
             timeouts,
-            address: api_url.config_vars(&app),
+            following: Mutex::new(Following::new(&selection.databases)),
             app,
             selection,
             source: TokenSource::new(&token, variables, &api_url)?,
             token: Mutex::default(),
+            api_url,
         })
     }
 
-    /// Asks once; with `unless`, for an answer other than the one of that tag. A request ends
-    /// within 10 s, and so does each look for the token. When the token is refused, its source is
-    /// read again: another token there is tried at once, so that all in all it may take 40 s.
+    /// Asks for the config vars; with `unless`, for an answer other than the one of that tag. With
+    /// databases to follow, the app's attachments are asked for where [`Following`] needs them, and
+    /// the config vars once more when an add-on's moved. A request ends within 10 s, and so does
+    /// each look for the token. When the token is refused, its source is read again: another token
+    /// there is tried at once, so that all in all it may take 40 s, and more with attachments.
     ///
     /// # Errors
     /// When there is no good answer; see [`FetchError`].
     pub async fn config_vars(&self, unless: Option<&str>) -> Result<Answer, FetchError> {
         let token = self.token().await?;
-        let outcome = self.ask(&token, unless).await;
-        if !matches!(outcome, Err(FetchError::TokenRefused { .. })) {
-            return outcome;
-        }
-        match self.source.read().await {
-            Ok(newer) if newer.secret != token.secret => {
-                self.hold(&newer);
-                self.ask(&newer, unless).await
-            }
-            Ok(_) | Err(_) => outcome,
+        let outcome = self.answer(&token, unless).await;
+        match self.newer(&token, &outcome).await {
+            Some(newer) => self.answer(&newer, unless).await,
+            None => outcome,
         }
     }
 
-    /// What there is to say about the file that the token is in: once for each file, `None`
-    /// afterwards.
+    /// Asks for all attachments of the app.
+    ///
+    /// # Errors
+    /// When there is no good answer; see [`FetchError`].
+    pub async fn attachments(&self) -> Result<Vec<Attachment>, FetchError> {
+        let token = self.token().await?;
+        let outcome = self.ask_attachments(&token).await;
+        match self.newer(&token, &outcome).await {
+            Some(newer) => self.ask_attachments(&newer).await,
+            None => outcome,
+        }
+    }
+
+    /// What there is to say about the file that the token is in, or about databases that are not
+    /// attached: each once, `None` afterwards.
     pub fn take_warning(&self) -> Option<String> {
         self.held().warning.take()
+    }
+
+    pub(super) fn warn(&self, warning: String) {
+        let mut held = self.held();
+        if !held.warned_about.contains(&warning) && held.warned_about.len() < WARNINGS_MAX {
+            held.warned_about.push(warning.clone());
+            held.warning = Some(warning);
+        }
     }
 
     /// Where the one reaper of the process tells how helper programs ended.
@@ -161,14 +182,23 @@ impl Client {
         Ok(token)
     }
 
+    /// Another token than the one that was refused, when its source has one by now.
+    async fn newer<T>(&self, refused: &Token, outcome: &Result<T, FetchError>) -> Option<Token> {
+        let Err(FetchError::TokenRefused { .. }) = outcome else {
+            return None;
+        };
+        let newer = self.source.read().await.ok()?;
+        if newer.secret == refused.secret {
+            return None;
+        }
+        self.hold(&newer);
+        Some(newer)
+    }
+
     fn hold(&self, token: &Token) {
-        let mut held = self.held();
-        held.token = Some(token.clone());
-        if let Some(warning) = &token.warning
-            && !held.warned_about.contains(warning)
-        {
-            held.warned_about.push(warning.clone());
-            held.warning = Some(warning.clone());
+        self.held().token = Some(token.clone());
+        if let Some(warning) = &token.warning {
+            self.warn(warning.clone());
         }
     }
 
@@ -176,52 +206,39 @@ impl Client {
         self.token.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn ask(&self, token: &Token, unless: Option<&str>) -> Result<Answer, FetchError> {
-        let mut headers = HeaderMap::new();
+    /// One request. The answer's status is 200; 206 for a list, 304 when a tag was sent along.
+    pub(super) async fn get(
+        &self,
+        token: &Token,
+        list: &str,
+        mut headers: HeaderMap,
+    ) -> Result<Response, FetchError> {
+        let conditional = headers.contains_key(IF_NONE_MATCH);
         headers.insert(ACCEPT, HeaderValue::from_static(VERSION_3));
         headers.insert(AUTHORIZATION, bearer(token)?);
-        if let Some(tag) = unless.and_then(|tag| HeaderValue::from_str(tag).ok()) {
-            headers.insert(IF_NONE_MATCH, tag);
-        }
-        let conditional = headers.contains_key(IF_NONE_MATCH);
-        let request = self.http.get(self.address.clone()).headers(headers);
-        let answer = request.send().await;
+        let address = self.api_url.of_app(&self.app, list);
+        let answer = self.http.get(address).headers(headers).send().await;
         let answer =
             answer.map_err(|error| FetchError::unavailable(self.timeouts.describe(&error)))?;
         match answer.status() {
-            StatusCode::OK => self.good(answer).await,
-            StatusCode::NOT_MODIFIED if conditional => Ok(Answer::NotModified {
-                diagnosis: Diagnosis::of(answer.headers()),
-            }),
+            StatusCode::OK => Ok(answer),
+            StatusCode::PARTIAL_CONTENT if list == ATTACHMENTS => Ok(answer),
+            StatusCode::NOT_MODIFIED if conditional => Ok(answer),
             StatusCode::NOT_MODIFIED => {
                 Err(FetchError::unavailable("304 to a request without a tag"))
             }
-            status if status.is_redirection() => Err(self.redirected(&answer)),
-            _ => Err(self.bad(answer, token).await),
+            status if status.is_redirection() => Err(Self::redirected(&answer)),
+            _ => Err(self.bad(answer, token, list).await),
         }
-    }
-
-    async fn good(&self, mut answer: Response) -> Result<Answer, FetchError> {
-        let body = self.body(&mut answer, ANSWER_BYTES_MAX).await?;
-        let Some(values) = model::config_vars(body.bytes()) else {
-            let what = match body.bytes().trim_ascii_start() {
-                [] => "200 (empty)",
-                [b'<', ..] => "200 (HTML)",
-                _ => "200, but not a JSON object",
-            };
-            return Err(FetchError::unavailable(what));
-        };
-        let etag = header(answer.headers(), ETAG).filter(|tag| tag.len() <= ETAG_BYTES_MAX);
-        Ok(Answer::Snapshot {
-            snapshot: self.selection.snapshot(values),
-            etag: etag.map(str::to_owned),
-            diagnosis: Diagnosis::of(answer.headers()),
-        })
     }
 
     /// The whole body, or the error that says why not. An answer that is dropped here closes its
     /// connection.
-    async fn body(&self, answer: &mut Response, bytes_max: usize) -> Result<Body, FetchError> {
+    pub(super) async fn body(
+        &self,
+        answer: &mut Response,
+        bytes_max: usize,
+    ) -> Result<Body, FetchError> {
         let mut body = Body::default();
         loop {
             match answer.chunk().await {
@@ -241,10 +258,10 @@ impl Client {
         }
     }
 
-    fn redirected(&self, answer: &Response) -> FetchError {
+    fn redirected(answer: &Response) -> FetchError {
         let status = answer.status().as_u16();
         let target = header(answer.headers(), LOCATION);
-        let target = target.and_then(|target| self.address.join(target).ok());
+        let target = target.and_then(|target| answer.url().join(target).ok());
         let host = target
             .as_ref()
             .and_then(Url::host_str)
@@ -254,7 +271,7 @@ impl Client {
         )))
     }
 
-    async fn bad(&self, mut answer: Response, token: &Token) -> FetchError {
+    async fn bad(&self, mut answer: Response, token: &Token, list: &str) -> FetchError {
         let status = answer.status().as_u16();
         let diagnosis = Diagnosis::of(answer.headers());
         let date = header(answer.headers(), DATE);
@@ -266,7 +283,10 @@ impl Client {
             .await
             .unwrap_or_default();
         let complaint = Complaint::read(body.bytes(), &token.secret);
-        let message = complaint.told(status);
+        let message = match list {
+            ATTACHMENTS => phrase(&format!("{} for {ATTACHMENTS}", complaint.told(status))),
+            _ => complaint.told(status),
+        };
         match (status, complaint.id.as_deref()) {
             (401 | 403, id) => FetchError::TokenRefused {
                 status,
@@ -319,12 +339,12 @@ fn bearer(token: &Token) -> Result<HeaderValue, FetchError> {
     Ok(value)
 }
 
-fn header(headers: &HeaderMap, name: impl Into<HeaderName>) -> Option<&str> {
+pub(super) fn header(headers: &HeaderMap, name: impl Into<HeaderName>) -> Option<&str> {
     headers.get(name.into())?.to_str().ok()
 }
 
 impl Diagnosis {
-    fn of(headers: &HeaderMap) -> Self {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
         let text = |name| header(headers, HeaderName::from_static(name));
         Self {
             ratelimit_remaining: text("ratelimit-remaining")

@@ -1,8 +1,8 @@
 //! FETCHES: the Heroku Platform API. `reqwest` lives only here.
 //!
-//! One request at a time, for one thing: the app's config vars. When to ask, and what an answer
-//! means for the child, is decided elsewhere; here it is only found out, within 10 seconds and 1
-//! MiB.
+//! One request at a time: for the app's config vars, and for its attachments where a database is
+//! followed. When to ask, and what an answer means for the child, is decided elsewhere; here it is
+//! only found out, within 10 seconds and 1 MiB a request.
 //!
 //! **Invariant:** the API token goes to the configured origin and nowhere else: no redirect is
 //! followed, plain http leads to a loopback address only, and no proxy stands before a loopback
@@ -17,6 +17,7 @@ mod command;
 mod error;
 mod model;
 mod netrc;
+mod questions;
 mod token;
 mod token_file;
 mod transport;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use zeroize::Zeroizing;
 
-use crate::credential::{RawValue, Secret, phrase};
+use crate::credential::{Attachment, RawValue, Secret, phrase};
 
 /// The config vars, each value a [`Secret`] from the moment it is read; `None` when the body is no
 /// JSON object.
@@ -22,6 +22,41 @@ pub(super) fn config_vars(body: &[u8]) -> Option<BTreeMap<String, RawValue>> {
             .map(|(name, Value(raw))| (name, raw))
             .collect(),
     )
+}
+
+/// One page of the app's attachments; `None` when the body is no such list.
+pub(super) fn attachments(body: &[u8]) -> Option<Vec<Attachment>> {
+    let list: Vec<AttachmentBody> = serde_json::from_slice(body).ok()?;
+    Some(list.into_iter().map(Attachment::from).collect())
+}
+
+/// What is needed of an attachment. `config_vars`, which only some answers have, is not.
+#[derive(Deserialize)]
+struct AttachmentBody {
+    id: String,
+    name: String,
+    namespace: Option<String>,
+    created_at: Option<String>,
+    addon: AddonBody,
+}
+
+#[derive(Deserialize)]
+struct AddonBody {
+    id: String,
+    name: String,
+}
+
+impl From<AttachmentBody> for Attachment {
+    fn from(body: AttachmentBody) -> Self {
+        Self {
+            id: body.id,
+            name: body.name,
+            namespace: body.namespace,
+            created_at: body.created_at.unwrap_or_default(),
+            addon_id: body.addon.id,
+            addon: body.addon.name,
+        }
+    }
 }
 
 struct Value(RawValue);
@@ -172,6 +207,24 @@ pub(super) fn retry_after(value: &str, date: Option<&str>) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn attachments_have_names_and_an_add_on_and_the_rest_is_passed_over() {
+        let body = br#"[{"id":"i","name":"DATABASE","namespace":null,"created_at":"2026","web_url":null,
+            "addon":{"id":"a","name":"postgresql-round-12345","app":{"name":"billed"}},"app":{"name":"x"}}]"#;
+        let list = attachments(body).unwrap();
+        assert_eq!(list[0].config_var(), "DATABASE_URL");
+        assert_eq!(list[0].addon, "postgresql-round-12345");
+        for body in [
+            "",
+            "{}",
+            "[{}]",
+            r#"[{"id":"i","name":"X","addon":null}]"#,
+            "<html>",
+        ] {
+            assert!(attachments(body.as_bytes()).is_none(), "{body}");
+        }
+    }
 
     fn complaint(body: &str) -> String {
         Complaint::read(body.as_bytes(), &Secret::from("T0KEN")).told(503)

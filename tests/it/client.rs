@@ -1,5 +1,6 @@
 //! The API client against a server that says every wrong thing there is.
 
+mod attachments;
 mod transport;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ fn options(api_url: &str, variables: Variables) -> ClientOptions {
                 pattern: "DATABASE_URL".to_owned(),
                 export_as: None,
             }],
+            databases: Vec::new(),
             all_vars: false,
         },
         variables: Arc::new(variables),

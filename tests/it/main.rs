@@ -12,6 +12,7 @@ mod client;
 mod commands;
 mod conformance;
 mod crowds;
+mod database;
 mod env_file;
 mod examples;
 mod faults;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use changeover::credential::environment::SslPolicy;
 use changeover::credential::snapshot::Watched;
-use changeover::credential::{EnvironmentSpec, RawValue, Secret, Selection};
+use changeover::credential::{EnvironmentSpec, Following, RawValue, Secret, Selection};
 use changeover::supervisor::Supervisor;
 use changeover::supervisor::action::{Action, Scope};
 use changeover::supervisor::config::{
@@ -409,7 +409,7 @@ fn answer(text: &str, selection: &Selection) -> FetchOutcome {
     }
     let etag = Some(ETag(text.into()));
     FetchOutcome::Snapshot {
-        snapshot: Arc::new(selection.snapshot(values)),
+        snapshot: Arc::new(selection.snapshot(values, &Following::default())),
         etag,
     }
 }
@@ -460,6 +460,7 @@ fn watch<'a>(patterns: impl Iterator<Item = &'a str>) -> Selection {
     });
     Selection {
         watched: watched.collect(),
+        databases: Vec::new(),
         all_vars: false,
     }
 }

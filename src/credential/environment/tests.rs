@@ -20,6 +20,7 @@ fn spec(base: &[(&str, &str)]) -> EnvironmentSpec {
         sockets: Vec::new(),
         selection: Selection {
             watched: vec![watched],
+            databases: Vec::new(),
             all_vars: false,
         },
         sslmode: SslPolicy::Env,
@@ -80,6 +81,7 @@ fn what_is_derived_goes_by_the_names_that_the_child_gets() {
         expand: vec![Family::Jdbc],
         selection: Selection {
             watched: vec![watched],
+            databases: Vec::new(),
             all_vars: true,
         },
         ..spec(&[])

@@ -343,7 +343,7 @@ fn gave_up(context: &Context, reason: &GaveUp) -> String {
             let faults = faults.iter().map(one).collect::<Vec<_>>().join(", ");
             format!(
                 "nothing started: {faults} on app {app}, for {}. Mend: heroku config -a {app} shows what there is; name \
-                 it with --var",
+                 it with --var or --database",
                 human(*timeout)
             )
         }

@@ -410,7 +410,7 @@ fn starts_that_never_came() {
                 timeout: seconds(60),
             }),
             "E nothing started: DATABASE_URL is missing on app acme, for 1 min. Mend: heroku config -a acme shows what \
-             there is; name it with --var",
+             there is; name it with --var or --database",
         ),
     ]);
 }

@@ -23,6 +23,7 @@ fn environment(value: &str) -> Environment {
         sockets: Vec::new(),
         selection: Selection {
             watched: Vec::new(),
+            databases: Vec::new(),
             all_vars: false,
         },
         sslmode: SslPolicy::Env,

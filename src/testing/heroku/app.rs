@@ -43,11 +43,14 @@ impl App {
                 id: format!("5ca1ab1e-0000-4000-8000-00000000000{number}"),
                 name: addon.to_owned(),
                 credentials: vec![Credential::new("default", url)],
+                billed_to: None,
+                schedules: Vec::new(),
             });
         }
         app.databases[0]
             .credentials
             .push(Credential::new("ro_user", reader_url));
+        app.databases[0].schedules.push(2);
         let names = [
             ("DATABASE", 0),
             ("HEROKU_POSTGRESQL_AMBER", 0),
@@ -59,6 +62,7 @@ impl App {
                 name: name.to_owned(),
                 namespace: None,
                 addon_id: app.databases[database].id.clone(),
+                created_at: format!("2026-01-01T12:00:0{number}Z"),
             });
             app.refresh(name);
             let addon = app.databases[database].name.clone();
@@ -121,9 +125,9 @@ impl App {
     }
 
     pub(super) fn attachment_json(&self, attachment: &Attachment) -> Value {
-        let addon = self
-            .database(&attachment.addon_id)
-            .map_or("", |addon| addon.name.as_str());
+        let addon = self.database(&attachment.addon_id).ok();
+        let billed_to = addon.and_then(|addon| addon.billed_to.clone());
+        let addon = addon.map_or("", |addon| addon.name.as_str());
         json!({
             "id": attachment.id,
             "name": attachment.name,
@@ -131,13 +135,13 @@ impl App {
             "addon": {
                 "id": attachment.addon_id,
                 "name": addon,
-                "app": self.reference(),
+                "app": billed_to.unwrap_or_else(|| self.reference()),
                 "plan": database::plan(),
             },
             "app": self.reference(),
             "config_vars": [attachment.config_var()],
-            "created_at": "2026-01-01T12:00:00Z",
-            "updated_at": "2026-01-01T12:00:00Z",
+            "created_at": attachment.created_at,
+            "updated_at": attachment.created_at,
             "web_url": null,
             "log_input_url": null,
         })
@@ -241,6 +245,7 @@ impl App {
             name: wanted.name.clone().unwrap_or_else(|| self.free_name()),
             namespace: wanted.namespace.clone(),
             addon_id: wanted.addon_id.clone(),
+            created_at: made_up::timestamp(),
         };
         if self
             .database(&wanted.addon_id)?

@@ -9,6 +9,7 @@ pub(super) struct Attachment {
     /// `None` for the default credential, else `credential:NAME` or `connection-pooling:NAME`.
     pub(super) namespace: Option<String>,
     pub(super) addon_id: String,
+    pub(super) created_at: String,
 }
 
 impl Attachment {

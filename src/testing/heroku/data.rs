@@ -76,9 +76,13 @@ async fn wait_status(State(shared): Sim, Path(database): Path<String>) -> Answer
     ))
 }
 
-async fn schedules() -> Json<Value> {
+async fn schedules(State(shared): Sim, Path(database): Path<String>) -> Answer {
     let uuid = "1a34928a-8ae2-408d-8ab0-7c9a6cc6ff2b";
-    Json(json!([{ "uuid": uuid, "name": "DATABASE_URL", "hour": 2, "timezone": "UTC" }]))
+    let state = shared.state();
+    let hours = state.app.database(&database)?.schedules.iter();
+    let one =
+        |hour| json!({ "uuid": uuid, "name": "DATABASE_URL", "hour": hour, "timezone": "UTC" });
+    Ok(Json(hours.map(one).collect::<Vec<_>>().into()))
 }
 
 /// One that is always to come, for the database that was there first.

@@ -30,6 +30,10 @@ pub(super) struct Database {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) credentials: Vec<Credential>,
+    /// The app that it is billed to, when that is another one: `{id, name}`.
+    pub(super) billed_to: Option<Value>,
+    /// The hours, in UTC, at which it is backed up.
+    pub(super) schedules: Vec<u8>,
 }
 
 impl Database {

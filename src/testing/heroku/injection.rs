@@ -18,6 +18,7 @@ pub struct Injection {
     pub(super) key: String,
     pub(super) location: Option<String>,
     pub(super) everywhere: bool,
+    pub(super) list: &'static str,
 }
 
 impl From<Fault> for Injection {
@@ -30,6 +31,7 @@ impl From<Fault> for Injection {
             key: "DATABASE_URL".to_owned(),
             location: None,
             everywhere: false,
+            list: "config-vars",
         }
     }
 }
@@ -77,10 +79,18 @@ impl Injection {
         self
     }
 
+    /// Hits GETs of another list than the config vars: `addon-attachments`, or the data API's
+    /// `transfer-schedules`.
+    #[must_use]
+    pub fn on(mut self, list: &'static str) -> Self {
+        self.list = list;
+        self
+    }
+
     fn hits(&self, method: &Method, path: &str, conditional: bool) -> bool {
-        let config_vars =
-            method == Method::GET && path.starts_with("/apps/") && path.ends_with("/config-vars");
-        let in_scope = config_vars || (self.everywhere && !self.fault.is_in_the_map());
+        let last = path.rsplit('/').next();
+        let is_it = method == Method::GET && last == Some(self.list);
+        let in_scope = is_it || (self.everywhere && !self.fault.is_in_the_map());
         in_scope && (conditional || self.fault != Fault::FalseNotModified)
     }
 }

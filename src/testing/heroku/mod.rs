@@ -49,7 +49,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -59,6 +59,7 @@ pub use injection::Injection;
 pub use shared::RequestRecord;
 
 use account::Tokens;
+use attachment::Wanted;
 use change::Gap;
 use problem::Problem;
 use shared::Shared;
@@ -177,6 +178,59 @@ impl Simulator {
     pub fn promote(&self, attachment: &str) -> io::Result<()> {
         let (shared, attachment) = (Arc::clone(&self.shared), attachment.to_owned());
         self.run(async move { change::promote(&shared, &attachment, Gap::InBackground).await })
+    }
+
+    /// Attaches an add-on under a name, in place of what has it.
+    pub fn attach(&self, addon: &str, name: &str) -> io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let (addon, name) = (addon.to_owned(), name.to_owned());
+        self.run(async move {
+            let addon_id = shared.state().app.database(&addon)?.id.clone();
+            let wanted = Wanted {
+                addon_id,
+                name: Some(name),
+                namespace: None,
+            };
+            change::attach(&shared, wanted, Gap::Awaited)
+                .await
+                .map(|_| ())
+        })
+    }
+
+    /// Detaches what has this name; its config var goes with it.
+    pub fn detach(&self, attachment: &str) -> io::Result<()> {
+        let (shared, attachment) = (Arc::clone(&self.shared), attachment.to_owned());
+        self.run(async move {
+            let mut state = shared.state();
+            let found = state.app.resolve(&attachment)?;
+            let id = found.first().map(|one| one.id.clone()).unwrap_or_default();
+            state.app.detach(&id).map(|_| ())
+        })
+    }
+
+    /// Gives an add-on another name, or has it billed to another app.
+    pub fn change_addon(&self, addon: &str, new_name: &str, billed_to: Option<&str>) {
+        let mut state = self.shared.state();
+        if let Ok(database) = state.app.database_mut(addon) {
+            new_name.clone_into(&mut database.name);
+            let id = "fedcba98-7654-3210-fedc-ba9876543210";
+            database.billed_to = billed_to.map(|app| json!({ "id": id, "name": app }));
+        }
+    }
+
+    /// At which hours, in UTC, an add-on is backed up; at first it is the first one's at 2.
+    pub fn set_backups(&self, addon: &str, hours: &[u8]) {
+        let mut state = self.shared.state();
+        if let Ok(database) = state.app.database_mut(addon) {
+            database.schedules = hours.to_vec();
+        }
+    }
+
+    /// Another token, accepted beside the others within its scope.
+    #[must_use]
+    pub fn issue_token(&self, scope: &[&str]) -> String {
+        let scope = scope.iter().map(|scope| (*scope).to_owned()).collect();
+        self.shared.state().tokens.issue(scope).text
     }
 
     /// How rotations go from now on: what comes first, and how long before the rest. At first

@@ -155,7 +155,9 @@ fn addon_json(app: &App, id_or_name: &str) -> Result<Value, Problem> {
 
 async fn app_addons(State(shared): Sim) -> Answer {
     let state = shared.state();
-    let ids = state.app.databases.iter().map(|database| &database.id);
+    let own = state.app.databases.iter();
+    let own = own.filter(|database| database.billed_to.is_none());
+    let ids = own.map(|database| &database.id);
     let addons: Result<Vec<_>, _> = ids.map(|id| addon_json(&state.app, id)).collect();
     Ok(Json(addons?.into()))
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::credential::Following;
 use crate::supervisor::config::{EnvFile, OnChange};
 use crate::supervisor::event::{ETag, Event, FetchOutcome, SpawnError};
 use crate::supervisor::id::{FetchId, InstanceId};
@@ -82,7 +83,7 @@ impl World<'_> {
                 let snapshot = self
                     .settings
                     .selection()
-                    .snapshot(values::answer(&raw, tag));
+                    .snapshot(values::answer(&raw, tag), &Following::default());
                 let etag = Some(ETag(tag.to_string().into()));
                 let said = self.settings.watch.read(&raw);
                 (

@@ -119,6 +119,7 @@ impl Settings {
 
     pub(super) fn selection(&self) -> Selection {
         Selection {
+            databases: Vec::new(),
             all_vars: self.others == Others::Exported,
             ..self.watch.selection()
         }

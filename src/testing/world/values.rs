@@ -52,6 +52,7 @@ impl Watch {
         });
         Selection {
             watched: watched.collect(),
+            databases: Vec::new(),
             all_vars: false,
         }
     }

@@ -110,6 +110,7 @@ pub(crate) fn environment(mark: Option<&str>, variables: &[(&str, &str)]) -> Env
         sockets: Vec::new(),
         selection: Selection {
             watched,
+            databases: Vec::new(),
             all_vars: false,
         },
         sslmode: SslPolicy::Keep,
