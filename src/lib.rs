@@ -75,6 +75,7 @@
 //! | `process/notify.rs`, `ready_pipe.rs` | `NOTIFY_SOCKET`, and the descriptor of `--ready fd:N` |
 //! | `process/listeners.rs`, `terminal.rs`, `stderr.rs`, `timer.rs` | sockets to pass on; the terminal's state; log lines that never block; a timer that counts sleep |
 //! | `heroku/client.rs`, `questions.rs` | one request and its end; which requests make one answer |
+//! | `heroku/addon.rs` | what only `check` asks: an add-on's plan and backups |
 //! | `heroku/token.rs`, `token_file.rs`, `netrc.rs`, `command.rs` | where a token comes from |
 //! | `postgres/obstacle.rs` | why a login says nothing about its credential, told apart |
 //! | `commands/first.rs`, `parts.rs` | the start alone, for commands that supervise nothing; what they share |

@@ -8,6 +8,8 @@ use super::error::{SetupError, UrlFault};
 use super::{Variables, variable};
 
 const DEFAULT: &str = "https://api.heroku.com";
+/// The private API of Heroku Postgres, beside Heroku's own Platform API.
+const DATA_HOST: (&str, &str) = ("api.heroku.com", "api.data.heroku.com");
 const OPTION: &str = "--api-url (CHANGEOVER_API_URL)";
 const VARIABLE: &str = "HEROKU_HOST";
 
@@ -112,9 +114,30 @@ impl ApiUrl {
 
     /// The address of a list of the app's: `config-vars`, `addon-attachments`.
     pub(super) fn of_app(&self, app: &str, list: &str) -> Url {
+        self.with_path(&["apps", app, list])
+    }
+
+    /// The address of an add-on: what it is, not what it holds.
+    pub(super) fn of_addon(&self, addon: &str) -> Url {
+        self.with_path(&["addons", addon])
+    }
+
+    /// The address of a database's list in Heroku's data API. It is known beside Heroku's own API,
+    /// and on this machine, where a simulator has both at one address.
+    pub(super) fn of_database(&self, addon: &str, list: &str) -> Option<Url> {
+        let mut url = self.with_path(&["client", "v11", "databases", addon, list]);
+        let (platform, data) = DATA_HOST;
+        if self.0.host_str() == Some(platform) {
+            url.set_host(Some(data)).ok()?;
+            return Some(url);
+        }
+        self.is_loopback().then_some(url)
+    }
+
+    fn with_path(&self, segments: &[&str]) -> Url {
         let mut url = self.0.clone();
         if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().extend(["apps", app, list]);
+            path.pop_if_empty().extend(segments);
         }
         url
     }
@@ -223,5 +246,23 @@ mod tests {
             url.of_app("a/b", "config-vars").as_str(),
             "https://gateway.corp/heroku/apps/a%2Fb/config-vars"
         );
+        assert_eq!(
+            url.of_addon("a/b").as_str(),
+            "https://gateway.corp/heroku/addons/a%2Fb"
+        );
+    }
+
+    #[test]
+    fn the_data_api_is_herokus_or_on_this_machine() {
+        for (base, expected) in [
+            (DEFAULT, Some("https://api.data.heroku.com")),
+            ("http://127.0.0.1:18080", Some("http://127.0.0.1:18080")),
+            ("https://gateway.corp/heroku", None),
+            ("https://api.heroku.com.evil.example", None),
+        ] {
+            let found = ApiUrl::parse(base).unwrap().of_database("id", "l");
+            let expected = expected.map(|base| format!("{base}/client/v11/databases/id/l"));
+            assert_eq!(found.map(String::from), expected);
+        }
     }
 }

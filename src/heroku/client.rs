@@ -49,7 +49,7 @@ pub struct ClientOptions {
 pub struct Client {
     http: reqwest::Client,
     timeouts: Timeouts,
-    api_url: ApiUrl,
+    pub(super) api_url: ApiUrl,
     pub(super) app: String,
     pub(super) selection: Selection,
     source: TokenSource,
@@ -168,7 +168,7 @@ impl Client {
         self.source.helpers()
     }
 
-    async fn token(&self) -> Result<Token, FetchError> {
+    pub(super) async fn token(&self) -> Result<Token, FetchError> {
         let held = self.held().token.clone();
         if let Some(token) = held {
             return Ok(token);
@@ -206,29 +206,41 @@ impl Client {
         self.token.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One request. The answer's status is 200; 206 for a list, 304 when a tag was sent along.
+    /// One request for a list of the app's. The answer's status is 200; 206 for a list, 304 when a
+    /// tag was sent along.
     pub(super) async fn get(
         &self,
         token: &Token,
         list: &str,
+        headers: HeaderMap,
+    ) -> Result<Response, FetchError> {
+        let address = self.api_url.of_app(&self.app, list);
+        self.send(token, address, list, headers).await
+    }
+
+    /// One request; `what` names what is asked for.
+    pub(super) async fn send(
+        &self,
+        token: &Token,
+        address: Url,
+        what: &str,
         mut headers: HeaderMap,
     ) -> Result<Response, FetchError> {
         let conditional = headers.contains_key(IF_NONE_MATCH);
         headers.insert(ACCEPT, HeaderValue::from_static(VERSION_3));
         headers.insert(AUTHORIZATION, bearer(token)?);
-        let address = self.api_url.of_app(&self.app, list);
         let answer = self.http.get(address).headers(headers).send().await;
         let answer =
             answer.map_err(|error| FetchError::unavailable(self.timeouts.describe(&error)))?;
         match answer.status() {
             StatusCode::OK => Ok(answer),
-            StatusCode::PARTIAL_CONTENT if list == ATTACHMENTS => Ok(answer),
+            StatusCode::PARTIAL_CONTENT if what == ATTACHMENTS => Ok(answer),
             StatusCode::NOT_MODIFIED if conditional => Ok(answer),
             StatusCode::NOT_MODIFIED => {
                 Err(FetchError::unavailable("304 to a request without a tag"))
             }
             status if status.is_redirection() => Err(Self::redirected(&answer)),
-            _ => Err(self.bad(answer, token, list).await),
+            _ => Err(self.bad(answer, token, what).await),
         }
     }
 
@@ -271,7 +283,7 @@ impl Client {
         )))
     }
 
-    async fn bad(&self, mut answer: Response, token: &Token, list: &str) -> FetchError {
+    async fn bad(&self, mut answer: Response, token: &Token, what: &str) -> FetchError {
         let status = answer.status().as_u16();
         let diagnosis = Diagnosis::of(answer.headers());
         let date = header(answer.headers(), DATE);
@@ -283,9 +295,9 @@ impl Client {
             .await
             .unwrap_or_default();
         let complaint = Complaint::read(body.bytes(), &token.secret);
-        let message = match list {
-            ATTACHMENTS => phrase(&format!("{} for {ATTACHMENTS}", complaint.told(status))),
-            _ => complaint.told(status),
+        let message = match what {
+            CONFIG_VARS => complaint.told(status),
+            _ => phrase(&format!("{} for {what}", complaint.told(status))),
         };
         match (status, complaint.id.as_deref()) {
             (401 | 403, id) => FetchError::TokenRefused {
@@ -298,7 +310,7 @@ impl Client {
                 message: explained(status, message, id, &diagnosis),
                 diagnosis,
             },
-            (404, _) => FetchError::AppNotFound {
+            (404, _) if [CONFIG_VARS, ATTACHMENTS].contains(&what) => FetchError::AppNotFound {
                 app: self.app.clone(),
                 origin: token.origin.to_string(),
                 message,

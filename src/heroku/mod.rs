@@ -6,11 +6,13 @@
 //!
 //! **Invariant:** the API token goes to the configured origin and nowhere else: no redirect is
 //! followed, plain http leads to a loopback address only, and no proxy stands before a loopback
-//! address.
+//! address. (Where that origin is Heroku's own, `check` asks Heroku's data API, too: the Heroku CLI
+//! sends it the same token.)
 //!
 //! **Invariant:** the process's environment is handed in as [`Variables`]; nothing here reads it by
 //! itself.
 
+mod addon;
 mod api_url;
 mod client;
 mod command;
@@ -25,6 +27,7 @@ mod transport;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
+pub use addon::Backup;
 pub use api_url::ApiUrl;
 pub use client::{Answer, Client, ClientOptions};
 pub use command::HelperEnds;

@@ -10,6 +10,8 @@ use zeroize::Zeroizing;
 
 use crate::credential::{Attachment, RawValue, Secret, phrase};
 
+use super::addon::Backup;
+
 /// The config vars, each value a [`Secret`] from the moment it is read; `None` when the body is no
 /// JSON object.
 ///
@@ -55,6 +57,54 @@ impl From<AttachmentBody> for Attachment {
             created_at: body.created_at.unwrap_or_default(),
             addon_id: body.addon.id,
             addon: body.addon.name,
+        }
+    }
+}
+
+/// An add-on's plan; `None` when the body is no add-on.
+pub(super) fn plan(body: &[u8]) -> Option<String> {
+    let PlanBody { plan } = serde_json::from_slice(body).ok()?;
+    Some(plan.name)
+}
+
+#[derive(Deserialize)]
+struct PlanBody {
+    plan: Named,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+}
+
+/// When a database is backed up; `None` when the body is no such list.
+pub(super) fn backups(body: &[u8]) -> Option<Vec<Backup>> {
+    let list: Vec<BackupBody> = serde_json::from_slice(body).ok()?;
+    Some(list.into_iter().map(Backup::from).collect())
+}
+
+#[derive(Deserialize)]
+struct BackupBody {
+    hour: Hour,
+    timezone: String,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Hour {
+    Number(u8),
+    Text(String),
+}
+
+impl From<BackupBody> for Backup {
+    fn from(body: BackupBody) -> Self {
+        let hour = match body.hour {
+            Hour::Number(hour) => hour.to_string(),
+            Hour::Text(hour) => hour,
+        };
+        Self {
+            hour,
+            timezone: body.timezone,
         }
     }
 }
@@ -223,6 +273,22 @@ mod tests {
             "<html>",
         ] {
             assert!(attachments(body.as_bytes()).is_none(), "{body}");
+        }
+    }
+
+    #[test]
+    fn plans_and_backups() {
+        let body = br#"{"id":"a","plan":{"id":"p","name":"heroku-postgresql:private-0"}}"#;
+        assert_eq!(plan(body).unwrap(), "heroku-postgresql:private-0");
+        let body = br#"[{"uuid":"u","name":"DATABASE_URL","hour":2,"timezone":"UTC"},
+            {"hour":"3","timezone":"America/Los_Angeles"}]"#;
+        let list = backups(body).unwrap();
+        let hours: Vec<_> = list.iter().map(|one| one.hour.as_str()).collect();
+        assert_eq!(hours, ["2", "3"]);
+        assert_eq!(backups(b"[]"), Some(Vec::new()));
+        for body in ["", "{}", "[{}]", "<html>", r#"{"plan":"x"}"#] {
+            assert_eq!(plan(body.as_bytes()), None, "{body}");
+            assert_eq!(backups(body.as_bytes()), None, "{body}");
         }
     }
 

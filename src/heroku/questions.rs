@@ -108,7 +108,7 @@ impl Client {
         }
         let body = self.body(&mut answer, ANSWER_BYTES_MAX).await?;
         let Some(values) = model::config_vars(body.bytes()) else {
-            return Err(FetchError::unavailable(what_came(&body, "JSON object")));
+            return Err(FetchError::unavailable(what_came(&body, "a JSON object")));
         };
         let etag = header(answer.headers(), ETAG).filter(|tag| tag.len() <= ETAG_BYTES_MAX);
         Ok(ConfigVars::Page(Page {
@@ -130,7 +130,7 @@ impl Client {
             let next = answer.headers().get(NEXT_RANGE).cloned();
             let body = self.body(&mut answer, ANSWER_BYTES_MAX).await?;
             let Some(page) = model::attachments(body.bytes()) else {
-                let what = what_came(&body, "list of attachments");
+                let what = what_came(&body, "a list of attachments");
                 return Err(FetchError::unavailable(what));
             };
             all.extend(page);
@@ -146,10 +146,10 @@ impl Client {
 }
 
 /// What was sent with 200 in place of what was asked for.
-fn what_came(body: &Body, wanted: &str) -> String {
+pub(super) fn what_came(body: &Body, wanted: &str) -> String {
     match body.bytes().trim_ascii_start() {
         [] => "200 (empty)".to_owned(),
         [b'<', ..] => "200 (HTML)".to_owned(),
-        _ => format!("200, but not a {wanted}"),
+        _ => format!("200, but not {wanted}"),
     }
 }

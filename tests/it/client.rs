@@ -1,5 +1,6 @@
 //! The API client against a server that says every wrong thing there is.
 
+mod addon;
 mod attachments;
 mod transport;
 

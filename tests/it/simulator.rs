@@ -306,6 +306,33 @@ fn faults_are_controlled_over_http_and_recorded() {
 }
 
 #[test]
+fn a_fault_hits_what_it_is_on_and_an_add_on_is_changed_over_http() {
+    let simulator = simulator();
+    let addon = "5ca1ab1e-0000-4000-8000-000000000001";
+    let schedules = format!("/client/v11/databases/{addon}/transfer-schedules");
+    let addon_path = format!("/addons/{addon}");
+    for (on, path) in [("addons", &addon_path), ("transfer-schedules", &schedules)] {
+        let order = json!({ "fault": "403", "on": on });
+        assert_eq!(post(&simulator, "/simulator/faults", &order).status, 200);
+        assert_eq!(get(&simulator, path).status, 403);
+        assert_eq!(get(&simulator, CONFIG_VARS).status, 200);
+    }
+    let order = json!({ "fault": "403", "on": "everything" });
+    assert_eq!(post(&simulator, "/simulator/faults", &order).status, 422);
+    simulator.clear_faults();
+
+    assert_eq!(get(&simulator, &schedules).json()[0]["hour"], 2);
+    let name = "postgresql-curved-12345";
+    let order = json!({ "addon": name, "plan": "heroku-postgresql:private-0", "backups": [3, 15] });
+    assert_eq!(post(&simulator, "/simulator/addon", &order).status, 200);
+    assert_eq!(get(&simulator, &schedules).json()[1]["hour"], 15);
+    let plan = &get(&simulator, &addon_path).json()["plan"]["name"];
+    assert_eq!(plan, "heroku-postgresql:private-0");
+    let order = json!({ "addon": "postgresql-none" });
+    assert_eq!(post(&simulator, "/simulator/addon", &order).status, 404);
+}
+
+#[test]
 fn databases_config_vars_and_the_token_are_controlled_over_http() {
     let simulator = simulator();
     let before = simulator.config_var("DATABASE_URL");

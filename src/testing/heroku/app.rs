@@ -45,6 +45,7 @@ impl App {
                 credentials: vec![Credential::new("default", url)],
                 billed_to: None,
                 schedules: Vec::new(),
+                plan: database::PLAN.to_owned(),
             });
         }
         app.databases[0]
@@ -127,6 +128,7 @@ impl App {
     pub(super) fn attachment_json(&self, attachment: &Attachment) -> Value {
         let addon = self.database(&attachment.addon_id).ok();
         let billed_to = addon.and_then(|addon| addon.billed_to.clone());
+        let plan = addon.map(Database::plan);
         let addon = addon.map_or("", |addon| addon.name.as_str());
         json!({
             "id": attachment.id,
@@ -136,7 +138,7 @@ impl App {
                 "id": attachment.addon_id,
                 "name": addon,
                 "app": billed_to.unwrap_or_else(|| self.reference()),
-                "plan": database::plan(),
+                "plan": plan,
             },
             "app": self.reference(),
             "config_vars": [attachment.config_var()],

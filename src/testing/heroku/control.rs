@@ -32,6 +32,7 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         )
         .route("/simulator/rotate", post(rotate))
         .route("/simulator/promote", post(promote))
+        .route("/simulator/addon", post(set_addon))
         .route("/simulator/pace", post(set_pace))
         .route("/simulator/config", get(config).post(merge_config))
         .route("/simulator/config/raw", post(set_raw))
@@ -68,8 +69,8 @@ async fn overview(State(shared): Sim) -> Json<Value> {
 }
 
 /// `{"fault": "503_html", "times": 3, "retry_after": 5, "delay_ms": 100, "key": "DATABASE_URL",
-/// "location": URL, "everywhere": true, "then": true}`; only `fault` is needed. `then` queues it
-/// behind the present ones.
+/// "location": URL, "on": "addon-attachments", "everywhere": true, "then": true}`; only `fault` is
+/// needed. `then` queues it behind the present ones.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FaultOrder {
@@ -79,6 +80,7 @@ struct FaultOrder {
     delay_ms: Option<u64>,
     key: Option<String>,
     location: Option<String>,
+    on: Option<String>,
     #[serde(default)]
     everywhere: bool,
     #[serde(default)]
@@ -97,6 +99,11 @@ async fn add_fault(State(shared): Sim, body: Bytes) -> Answer {
     injection.delay = order.delay_ms.map(Duration::from_millis);
     injection.location = order.location;
     injection.everywhere = order.everywhere;
+    if let Some(name) = order.on {
+        let found = Injection::LISTS.into_iter().find(|list| *list == name);
+        let unknown = || Problem::invalid_params(&Injection::LISTS.join(", "));
+        injection.list = found.ok_or_else(unknown)?;
+    }
     if let Some(key) = order.key {
         injection.key = key;
     }
@@ -151,6 +158,29 @@ struct PromoteOrder {
 async fn promote(State(shared): Sim, body: Bytes) -> Answer {
     let order: PromoteOrder = read(&body)?;
     change::promote(&shared, &order.attachment, Gap::InBackground).await?;
+    Ok(done())
+}
+
+/// `{"addon": "postgresql-round-54321", "plan": "heroku-postgresql:private-0", "backups": [2]}`;
+/// what is left out stays.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AddonOrder {
+    addon: String,
+    plan: Option<String>,
+    backups: Option<Vec<u8>>,
+}
+
+async fn set_addon(State(shared): Sim, body: Bytes) -> Answer {
+    let order: AddonOrder = read(&body)?;
+    let mut state = shared.state();
+    let database = state.app.database_mut(&order.addon)?;
+    if let Some(plan) = order.plan {
+        database.plan = plan;
+    }
+    if let Some(hours) = order.backups {
+        database.schedules = hours;
+    }
     Ok(done())
 }
 

@@ -25,6 +25,8 @@ impl Credential {
     }
 }
 
+pub(super) const PLAN: &str = "heroku-postgresql:standard-0";
+
 /// One add-on.
 pub(super) struct Database {
     pub(super) id: String,
@@ -34,6 +36,8 @@ pub(super) struct Database {
     pub(super) billed_to: Option<Value>,
     /// The hours, in UTC, at which it is backed up.
     pub(super) schedules: Vec<u8>,
+    /// What it costs, and where it runs: `heroku-postgresql:standard-0`.
+    pub(super) plan: String,
 }
 
 impl Database {
@@ -60,7 +64,7 @@ impl Database {
             "name": self.name,
             "app": app,
             "addon_service": addon_service(),
-            "plan": plan(),
+            "plan": self.plan(),
             "config_vars": config_vars,
             "state": "provisioned",
             "provider_id": "resource1@heroku.com",
@@ -69,6 +73,11 @@ impl Database {
             "web_url": null,
             "actions": [],
         })
+    }
+
+    /// As add-ons and attachments show it.
+    pub(super) fn plan(&self) -> Value {
+        json!({ "id": "062a1cc7-f79f-404c-9f91-135f70175577", "name": self.plan })
     }
 
     /// As `GET /client/v11/databases/{id}` shows it.
@@ -86,7 +95,7 @@ impl Database {
             "database_name": parts.database,
             "database_user": parts.user,
             "database_password": parts.password,
-            "plan": "standard-0",
+            "plan": self.plan.rsplit(':').next(),
             "resource_url": url,
             "waiting?": false,
             "following": null,
@@ -129,10 +138,6 @@ impl Database {
 
 fn addon_service() -> Value {
     json!({ "id": "6c67493d-8fc2-4cd4-9161-4f1ec11cbe69", "name": "heroku-postgresql" })
-}
-
-pub(super) fn plan() -> Value {
-    json!({ "id": "062a1cc7-f79f-404c-9f91-135f70175577", "name": "heroku-postgresql:standard-0" })
 }
 
 /// What stands in a postgres URL, decoded; empty where it says nothing.

@@ -7,6 +7,10 @@ use axum::http::Method;
 
 use super::fault::Fault;
 
+const ATTACHMENTS: &str = "addon-attachments";
+const ADDONS: &str = "addons";
+const SCHEDULES: &str = "transfer-schedules";
+
 /// A fault with its details: how often, how late, on which variable. `Injection::from(fault)` lasts
 /// until the faults are cleared and hits `GET /apps/…/config-vars` only.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,8 +83,11 @@ impl Injection {
         self
     }
 
-    /// Hits GETs of another list than the config vars: `addon-attachments`, or the data API's
-    /// `transfer-schedules`.
+    /// What a fault may hit.
+    pub(super) const LISTS: [&str; 4] = ["config-vars", ATTACHMENTS, ADDONS, SCHEDULES];
+
+    /// Hits GETs of something else than the config vars: `addon-attachments`, `addons` (one of
+    /// them, by its id), or the data API's `transfer-schedules`.
     #[must_use]
     pub fn on(mut self, list: &'static str) -> Self {
         self.list = list;
@@ -89,7 +96,8 @@ impl Injection {
 
     fn hits(&self, method: &Method, path: &str, conditional: bool) -> bool {
         let last = path.rsplit('/').next();
-        let is_it = method == Method::GET && last == Some(self.list);
+        let is_addon = self.list == ADDONS && path.starts_with("/addons/");
+        let is_it = method == Method::GET && (last == Some(self.list) || is_addon);
         let in_scope = is_it || (self.everywhere && !self.fault.is_in_the_map());
         in_scope && (conditional || self.fault != Fault::FalseNotModified)
     }

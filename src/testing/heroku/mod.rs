@@ -8,10 +8,11 @@
 //! | call | body |
 //! |---|---|
 //! | `GET /simulator` | what there is |
-//! | `POST /simulator/faults` | `{"fault":"503_html"}` and, if wanted, `times`, `retry_after`, `delay_ms`, `key`, `location`, `everywhere`, `then` |
+//! | `POST /simulator/faults` | `{"fault":"503_html"}` and, if wanted, `times`, `retry_after`, `delay_ms`, `key`, `location`, `on`, `everywhere`, `then` |
 //! | `GET`, `DELETE /simulator/faults` | the faults to come; none |
 //! | `POST /simulator/rotate` | `{"credential":"default"}`, or nothing |
 //! | `POST /simulator/promote` | `{"attachment":"HEROKU_POSTGRESQL_COBALT"}` |
+//! | `POST /simulator/addon` | `{"addon":"postgresql-round-54321","plan":"heroku-postgresql:private-0","backups":[2]}` |
 //! | `POST /simulator/pace` | `{"rotation_order":"config_first","rotation_delay_ms":5000,"promotion_gap_ms":300}` |
 //! | `GET`, `POST /simulator/config` | the config vars; merged as `PATCH config-vars` does |
 //! | `POST /simulator/config/raw` | any JSON values, and no release |
@@ -223,6 +224,14 @@ impl Simulator {
         let mut state = self.shared.state();
         if let Ok(database) = state.app.database_mut(addon) {
             database.schedules = hours.to_vec();
+        }
+    }
+
+    /// An add-on's plan; at first each has `heroku-postgresql:standard-0`.
+    pub fn set_plan(&self, addon: &str, plan: &str) {
+        let mut state = self.shared.state();
+        if let Ok(database) = state.app.database_mut(addon) {
+            plan.clone_into(&mut database.plan);
         }
     }
 
