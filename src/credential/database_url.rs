@@ -214,10 +214,17 @@ impl DatabaseUrl {
     }
 
     /// `postgres://user:***@host:port/db`, for people. The query is left out: it may hold a
-    /// password too.
+    /// password too. An `@` behind the hosts may end a password with a `/` or `?` in it, which has
+    /// ended them too early: then nothing is shown.
     #[must_use]
     pub fn redacted(&self) -> String {
         let scheme = self.part(self.scheme.clone());
+        if self
+            .part(self.hosts.end..self.text.expose().len())
+            .contains('@')
+        {
+            return format!("{scheme}://***");
+        }
         let login = match (self.user(), &self.password) {
             (Some(user), Some(_)) => format!("{user}:***@"),
             (Some(user), None) => format!("{user}@"),
@@ -477,6 +484,9 @@ mod tests {
             "postgres://u:CANARY@CANARY@h/d",
             "postgres://:CANARY@h/d",
             "postgres://h/d?password=CANARY",
+            "postgres://u:12/CANARY@h/d",
+            "postgres://u:CANARY@12/CANARY@h/d",
+            "postgres://CANARY:12?b@h/d",
         ] {
             assert!(!parse(text).redacted().contains("CANARY"), "{text}");
         }

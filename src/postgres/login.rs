@@ -8,28 +8,15 @@ use tokio::time::timeout;
 use tokio_postgres::config::{Host, SslMode as Encryption};
 use tokio_postgres::error::DbError;
 use tokio_postgres::{Config, Error};
-use zeroize::Zeroizing;
 
 use crate::credential::{DatabaseUrl, Secret, SslMode};
 
 use super::obstacle::Obstacle;
+use super::settings;
 use super::tls::{self, Roots, Verify};
 
 /// How long a server that let us in may take to see us off.
 const FAREWELL_TIME_MAX: Duration = Duration::from_secs(1);
-
-/// What a URL may say beyond user, hosts and database. The rest is about pools, files and times
-/// that a single login has no use for, or that `tokio-postgres` does not know.
-const PARAMETERS: [&str; 8] = [
-    "user",
-    "password",
-    "dbname",
-    "options",
-    "host",
-    "hostaddr",
-    "port",
-    "channel_binding",
-];
 
 /// What the server said about the credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +65,15 @@ pub async fn login(url: &Secret, sslmode: Option<SslMode>, time_max: Duration) -
     }
 }
 
+/// Whether a login can be tried at all; what any text may do to it is for tests to see.
+///
+/// # Errors
+/// Why not, without secrets.
+#[cfg(feature = "testing")]
+pub fn is_usable(url: &Secret, sslmode: Option<SslMode>) -> Result<(), String> {
+    plan(url, sslmode).map(|_| ())
+}
+
 /// One login, with these attempts until one of them is an answer.
 struct Plan {
     config: Config,
@@ -96,7 +92,7 @@ type RootFile = Option<String>;
 
 fn plan(url: &Secret, sslmode: Option<SslMode>) -> Result<Plan, String> {
     let parsed = DatabaseUrl::parse(url.expose()).map_err(|error| format!("the URL: {error}"))?;
-    let config = config(&parsed)?;
+    let config = settings::config(&parsed)?;
     let mode = parsed.sslmode().or(sslmode);
     let places = Places::of(&config);
     let attempts = match mode {
@@ -131,43 +127,6 @@ fn plan(url: &Secret, sslmode: Option<SslMode>) -> Result<Plan, String> {
         attempts,
         verify,
     })
-}
-
-/// The URL as `tokio-postgres` reads it.
-fn config(url: &DatabaseUrl) -> Result<Config, String> {
-    let text = Zeroizing::new(reduced(url.text().expose()));
-    // What the parser has to say may quote the URL.
-    let mut config: Config = text
-        .parse()
-        .map_err(|_| "the URL cannot be used for a login")?;
-    if config.get_user().is_some_and(str::is_empty) {
-        return Err("the URL names no user".to_owned());
-    }
-    config.application_name("changeover");
-    Ok(config)
-}
-
-/// The URL with known parameters only, and with each `@` encoded but the one before the hosts:
-/// `tokio-postgres` takes the first one that it finds anywhere.
-fn reduced(url: &str) -> String {
-    let (base, query) = url.split_once('?').unwrap_or((url, ""));
-    let parameters: Vec<&str> = query
-        .split('&')
-        .filter(|pair| {
-            let name = pair.split_once('=').map(|(name, _)| name);
-            name.is_some_and(|name| PARAMETERS.contains(&name))
-        })
-        .collect();
-    let authority = base.find("://").map_or(0, |at| at + "://".len());
-    let path = base[authority..]
-        .find('/')
-        .map_or(base.len(), |at| authority + at);
-    let encode = |text: &str| text.replace('@', "%40");
-    let base = match base[..path].rsplit_once('@') {
-        Some((userinfo, hosts)) => format!("{}@{hosts}{}", encode(userinfo), encode(&base[path..])),
-        None => encode(base),
-    };
-    format!("{base}?{}", encode(&parameters.join("&")))
 }
 
 /// Where the servers are.
@@ -300,26 +259,6 @@ impl Login {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_known_parameters_are_left_and_one_at_sign() {
-        for (url, expected) in [
-            ("postgres://u:p@h:1/d", "postgres://u:p@h:1/d?"),
-            ("postgres://u:a@b@h/d@x", "postgres://u:a%40b@h/d%40x?"),
-            (
-                "postgres://u:p@h/d?sslmode=verify-full&options=-c%20a&sslrootcert=/x&pool=5&flag",
-                "postgres://u:p@h/d?options=-c%20a",
-            ),
-            (
-                "postgres://h/d?user=u&password=a@b",
-                "postgres://h/d?user=u&password=a%40b",
-            ),
-            ("postgres://u:p@h?sslmode=disable", "postgres://u:p@h?"),
-        ] {
-            assert_eq!(reduced(url), expected);
-            assert!(reduced(url).parse::<Config>().is_ok(), "{url}");
-        }
-    }
 
     fn attempts(url: &str, sslmode: Option<SslMode>) -> Vec<Encryption> {
         plan(&Secret::from(url), sslmode).unwrap().attempts

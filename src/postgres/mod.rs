@@ -5,7 +5,10 @@
 
 mod login;
 mod obstacle;
+mod settings;
 mod tls;
 
+#[cfg(feature = "testing")]
+pub use login::is_usable;
 pub use login::{Login, login};
 pub use obstacle::{Distrust, Obstacle};

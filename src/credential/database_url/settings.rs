@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+use percent_encoding::percent_decode_str;
+use zeroize::Zeroizing;
+
 use crate::credential::Secret;
 
 use super::{DatabaseUrl, decoded, split_host};
@@ -44,6 +47,14 @@ impl DatabaseUrl {
             password: either("password", part(&self.password)).map(Secret::new),
             database: either("dbname", part(&Some(self.path.clone()))),
         }
+    }
+
+    /// The password's own bytes, which need not be UTF-8.
+    #[must_use]
+    pub fn password_bytes(&self) -> Option<Zeroizing<Vec<u8>>> {
+        let part = self.password.clone().map(|range| self.part(range));
+        let text = self.parameter("password").or(part)?;
+        (!text.is_empty()).then(|| Zeroizing::new(percent_decode_str(text).collect()))
     }
 }
 
