@@ -77,6 +77,7 @@
 //! | `heroku/client.rs`, `questions.rs` | one request and its end; which requests make one answer |
 //! | `heroku/addon.rs` | what only `check` asks: an add-on's plan and backups |
 //! | `heroku/token.rs`, `token_file.rs`, `netrc.rs`, `command.rs` | where a token comes from |
+//! | `postgres/settings.rs` | a URL in `tokio-postgres`'s words |
 //! | `postgres/obstacle.rs` | why a login says nothing about its credential, told apart |
 //! | `commands/first.rs`, `parts.rs` | the start alone, for commands that supervise nothing; what they share |
 //! | `config/given.rs`, `groups.rs`, `words.rs` | what was given and where; each group of options; each value's syntax |
@@ -138,6 +139,8 @@
 //! random lives in virtual time, and holds every step against an account that it keeps of its own:
 //! `SEED=n cargo test --test simulation` tells one of them line by line. A new event or phase is
 //! given to the world in the commit that brings it; what the world finds becomes a scenario.
+//! Text from outside is made up: `testing::urls` says what holds of any database URL, and property
+//! tests and a fuzzer (`tests/fuzz`) look for one of which it does not.
 //! *Mutants* (`tests/mutants/run`) change the core for the worse, line by line, to see whether the
 //! others notice.
 //!

@@ -1,7 +1,8 @@
-//! Simulators for tests and examples, and a web server under load (feature `testing`); never in the
-//! installed binary.
+//! Simulators for tests and examples, a web server under load, and what must hold of any URL
+//! (feature `testing`); never in the installed binary.
 
 pub mod heroku;
 pub mod load;
+pub mod urls;
 pub mod web;
 pub mod world;

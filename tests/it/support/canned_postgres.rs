@@ -1,10 +1,11 @@
 //! A server that answers every login with the same error, encrypted or not.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Builder;
 use tokio_rustls::TlsAcceptor;
 
 use super::authority::Signed;
@@ -40,6 +41,19 @@ impl CannedPostgres {
             .with_single_cert(vec![signed.certificate], signed.key)
             .unwrap();
         Self::serve(said, Some(TlsAcceptor::from(Arc::new(config)))).await
+    }
+
+    /// For a test that has no runtime: it lives as long as the test process.
+    pub(crate) fn on_own_thread(said: Said) -> Self {
+        let (tell, told) = mpsc::channel();
+        std::thread::spawn(move || {
+            let runtime = Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(async {
+                tell.send(Self::start(said).await).unwrap();
+                std::future::pending::<()>().await;
+            });
+        });
+        told.recv().unwrap()
     }
 
     async fn serve(said: Said, tls: Option<TlsAcceptor>) -> Self {

@@ -198,6 +198,12 @@ impl Postgres {
         (data.join("authority.crt"), data.join("stranger.crt"))
     }
 
+    /// What the server has said so far.
+    pub(crate) fn log(&self) -> String {
+        let log = fs::read(self.directory.join("log")).unwrap();
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
     /// Asks the server to end when its last client has gone.
     pub(crate) fn shut_down_softly(&self) {
         let lock = fs::read_to_string(self.directory.join("data/postmaster.pid")).unwrap();
