@@ -15,6 +15,7 @@ use std::sync::Arc;
 use crate::credential::{Fault, Kind, Snapshot, Values};
 
 use login_check::Trust;
+use proof::ask_old;
 use state::{Candidate, Confirmed, Reason, State};
 
 use super::event::LoginOutcome;
@@ -53,10 +54,10 @@ pub(super) struct Desired {
 }
 
 /// Whether a healthy child must be protected from values that are not proven yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) enum Protect {
-    /// A child lives on the desired revision: be careful.
-    Child(Child),
+    /// A child lives on these values: be careful.
+    Child { child: Child, values: Arc<Values> },
     /// Nothing is left to protect: act now.
     Nothing,
 }
@@ -109,32 +110,46 @@ impl Change {
         started_at: Time,
         protect: Protect,
     ) -> Verdict {
-        self.note_faults(turn, snapshot, protect);
+        self.note_faults(turn, snapshot, &protect);
         let values = self.merged(snapshot);
+        let changed = self.difference(&values);
         let Some(desired) = &mut self.desired else {
             return self.adopt_first(turn, snapshot, values);
         };
         if *desired.others != snapshot.others {
             desired.others = Arc::new(snapshot.others.clone());
         }
-        if matches!(protect, Protect::Child(_)) && self.saw_only_a_gap(turn.now, snapshot, &values)
-        {
+        let is_guarded = match protect {
+            Protect::Child { .. } => true,
+            Protect::Nothing => false,
+        };
+        if is_guarded && self.saw_only_a_gap(turn.now, snapshot, &values) {
             self.look_again(turn, started_at);
             return Verdict::Unchanged;
         }
-        if self.is_desired(&values) {
+        if changed.is_empty() {
             self.withdraw(turn);
             return Verdict::Unchanged;
         }
+        let candidate = Candidate::new(values, changed, turn.now);
         match protect {
-            Protect::Child(_) => self.consider(turn, values, started_at),
-            Protect::Nothing => {
-                let known = self.take(turn);
-                let seen_at = known.map_or(turn.now, |candidate| candidate.seen_at);
-                let candidate = Candidate::new(values, seen_at);
-                self.adopt(turn, candidate, Proof::NotTried)
-            }
+            Protect::Child { values, .. } => self.consider(turn, candidate, started_at, &values),
+            Protect::Nothing => self.take_at_once(turn, candidate),
         }
+    }
+
+    /// A difference, and nothing to protect from it.
+    fn take_at_once(&mut self, turn: &mut Turn<'_>, candidate: Candidate) -> Verdict {
+        if self.knows(&candidate) {
+            return self.act_now(turn);
+        }
+        let known = self.take(turn);
+        let seen_at = known.map_or(turn.now, |known| known.seen_at);
+        let candidate = Candidate {
+            seen_at,
+            ..candidate
+        };
+        self.adopt(turn, candidate, Proof::NotTried)
     }
 
     /// A request that began at `started_at` failed. If it was to confirm a change, a login may.
@@ -172,6 +187,7 @@ impl Change {
         turn: &mut Turn<'_>,
         login: LoginId,
         outcome: &LoginOutcome,
+        protect: &Protect,
     ) -> Verdict {
         if *outcome == LoginOutcome::Accepted {
             self.trust = Trust::Proven;
@@ -192,7 +208,7 @@ impl Change {
             }
             State::CheckingLogin { check, .. } => {
                 check.on_login(login, outcome);
-                self.judge(turn)
+                self.judge(turn, protect)
             }
             State::Quiet
             | State::Settling { old: None, .. }
@@ -201,8 +217,12 @@ impl Change {
         }
     }
 
-    /// Nothing is left to protect: what is being considered is taken now.
+    /// Nothing is left to protect: what is being considered is taken now, unless the server has said
+    /// no to it. That is tried on until it works; a child had better start on what worked before.
     pub(super) fn act_now(&mut self, turn: &mut Turn<'_>) -> Verdict {
+        if self.candidate().is_some_and(Candidate::is_refused) {
+            return Verdict::Unchanged;
+        }
         match self.take(turn) {
             Some(candidate) => self.adopt(turn, candidate, Proof::NotTried),
             None => Verdict::Unchanged,
@@ -214,7 +234,7 @@ impl Change {
         self.take(turn);
     }
 
-    pub(super) fn on_deadline(&mut self, turn: &mut Turn<'_>) -> Verdict {
+    pub(super) fn on_deadline(&mut self, turn: &mut Turn<'_>, protect: &Protect) -> Verdict {
         if self.deadline().is_none_or(|deadline| deadline > turn.now) {
             return Verdict::Unchanged;
         }
@@ -230,7 +250,7 @@ impl Change {
                 }
                 Verdict::Unchanged
             }
-            State::CheckingLogin { .. } => self.judge(turn),
+            State::CheckingLogin { .. } => self.judge(turn, protect),
             State::Deferred { reason, .. } => {
                 let reason = *reason;
                 match (self.take(turn), reason) {
@@ -267,10 +287,10 @@ impl Change {
         values
     }
 
-    fn is_desired(&self, values: &Values) -> bool {
-        self.desired
-            .as_ref()
-            .is_some_and(|desired| *desired.values == *values)
+    /// Whether just these values are being considered.
+    fn knows(&self, candidate: &Candidate) -> bool {
+        self.candidate()
+            .is_some_and(|known| known.values == candidate.values)
     }
 
     /// Whether an answer differs from what is being considered only in that a variable has no
@@ -315,15 +335,18 @@ impl Change {
         Verdict::Adopted
     }
 
-    /// A difference, while a child must be protected from it.
-    fn consider(&mut self, turn: &mut Turn<'_>, values: Values, started_at: Time) -> Verdict {
-        let is_known = |candidate: &Candidate| candidate.values == values;
+    /// A difference, while a child that runs on `old` must be protected from it.
+    fn consider(
+        &mut self,
+        turn: &mut Turn<'_>,
+        seen: Candidate,
+        started_at: Time,
+        old: &Values,
+    ) -> Verdict {
+        let is_known = self.knows(&seen);
         match &mut self.state {
-            State::Quiet => self.settle(turn, Candidate::new(values, turn.now)),
-            State::Confirming {
-                candidate,
-                asked_at,
-            } if is_known(candidate) => {
+            State::Quiet => self.settle(turn, seen, old),
+            State::Confirming { asked_at, .. } if is_known => {
                 if started_at < *asked_at {
                     return Verdict::Unchanged;
                 }
@@ -332,11 +355,7 @@ impl Change {
                     None => Verdict::Unchanged,
                 }
             }
-            State::CheckingLogin {
-                candidate,
-                confirmed,
-                ..
-            } if is_known(candidate) => {
+            State::CheckingLogin { confirmed, .. } if is_known => {
                 if let Confirmed::NotYet { asked_at } = *confirmed
                     && started_at >= asked_at
                 {
@@ -344,42 +363,44 @@ impl Change {
                 }
                 Verdict::Unchanged
             }
-            State::Settling { candidate, .. } | State::Deferred { candidate, .. }
-                if is_known(candidate) =>
-            {
-                Verdict::Unchanged
-            }
+            State::Settling { .. } | State::Deferred { .. } if is_known => Verdict::Unchanged,
             State::Settling { .. }
             | State::Confirming { .. }
             | State::CheckingLogin { .. }
             | State::Deferred { .. } => match self.take(turn) {
-                Some(known) => self.renew(turn, &known, values),
+                Some(known) => self.renew(turn, &known, seen, old),
                 None => Verdict::Unchanged,
             },
         }
     }
 
     /// Another different value while one was being considered.
-    fn renew(&mut self, turn: &mut Turn<'_>, known: &Candidate, values: Values) -> Verdict {
-        let renewals = known.renewals + 1;
+    fn renew(
+        &mut self,
+        turn: &mut Turn<'_>,
+        known: &Candidate,
+        seen: Candidate,
+        old: &Values,
+    ) -> Verdict {
         let candidate = Candidate {
-            renewals,
-            ..Candidate::new(values, known.seen_at)
+            renewals: known.renewals + 1,
+            seen_at: known.seen_at,
+            ..seen
         };
-        if renewals > RENEWALS_MAX {
+        if candidate.renewals > RENEWALS_MAX {
             self.check(turn, candidate)
         } else {
-            self.settle(turn, candidate)
+            self.settle(turn, candidate, old)
         }
     }
 
-    fn settle(&mut self, turn: &mut Turn<'_>, candidate: Candidate) -> Verdict {
+    fn settle(&mut self, turn: &mut Turn<'_>, candidate: Candidate, old: &Values) -> Verdict {
         let debounce = turn.config.debounce;
-        let changed = self.difference(&candidate.values);
+        let changed = candidate.changed.clone();
         turn.announce(Notice::Settling { changed, debounce });
         let old = match debounce {
             Duration::ZERO => None,
-            _ => self.ask_old(turn, &candidate),
+            _ => ask_old(turn, &candidate, old),
         };
         self.state = State::Settling {
             candidate,
@@ -390,7 +411,6 @@ impl Change {
     }
 
     fn adopt(&mut self, turn: &mut Turn<'_>, candidate: Candidate, login: Proof) -> Verdict {
-        let changed = self.difference(&candidate.values);
         self.state = State::Quiet;
         let Some(desired) = &mut self.desired else {
             return Verdict::Unchanged;
@@ -400,7 +420,7 @@ impl Change {
         desired.values = Arc::new(candidate.values);
         desired.seen_at = candidate.seen_at;
         turn.announce(Notice::Changed {
-            changed,
+            changed: candidate.changed,
             from,
             to: desired.revision,
             login,

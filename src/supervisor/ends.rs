@@ -3,10 +3,13 @@
 use super::change::Desired;
 use super::event::{Alive, Ended, Leftovers};
 use super::id::InstanceId;
+use super::inquiry::Finding;
+use super::instance::Instance;
+use super::notice::Notice;
 use super::phase::{ExitWith, Last, Phase};
 use super::service::Service;
-use super::transition::{ask, end, restart, succeed};
-use super::turn::Turn;
+use super::transition::{ask, await_credential, end, restart, succeed};
+use super::turn::{Turn, Want};
 
 /// What a leader's end is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +98,41 @@ impl Service {
         if is_given_up {
             self.decide_end(turn, Finish::Failed, desired);
         }
+    }
+
+    /// Leaves an inquiry that has come to something.
+    pub(super) fn conclude(&mut self, turn: &mut Turn<'_>) {
+        let Phase::Asking { inquiry, .. } = &self.phase else {
+            return;
+        };
+        if let Some(finding) = inquiry.finding(turn.now)
+            && let Phase::Asking { failed, inquiry } = self.take()
+        {
+            inquiry.conclude(turn);
+            self.phase = match finding {
+                Finding::CredentialDead => await_credential(turn, failed),
+                Finding::DatabaseSilent => {
+                    let phase = self.accept_end(turn, failed);
+                    if let Phase::Pausing { .. } = phase {
+                        turn.want(Want::LookOften);
+                    }
+                    phase
+                }
+                Finding::NothingFound => self.accept_end(turn, failed),
+            };
+            self.advance(turn);
+        }
+    }
+
+    /// Nothing explains the child's failure but itself.
+    fn accept_end(&mut self, turn: &mut Turn<'_>, failed: Instance) -> Phase {
+        if let Some(end) = failed.ending()
+            && !turn.config.crash.restarts(end)
+        {
+            let ended = end.ended;
+            turn.announce(Notice::NothingFound { ended });
+        }
+        restart(turn, &mut self.crashes, failed)
     }
 
     /// What follows from a leader's end.

@@ -86,11 +86,21 @@ impl Inquiry {
         let is_over = answered || now >= self.until;
         match standing {
             Some(Standing::Refused) => Some(Finding::CredentialDead),
-            Some(Standing::Unreachable) if is_over => Some(Finding::DatabaseSilent),
-            Some(Standing::Accepted | Standing::Unreachable) | None => {
-                is_over.then_some(Finding::NothingFound)
+            // No answer in all that time is none.
+            Some(Standing::Unreachable) | None => is_over.then_some(Finding::DatabaseSilent),
+            Some(Standing::Accepted) => is_over.then_some(Finding::NothingFound),
+        }
+    }
+
+    /// It has come to something: what was not answered by now is told, too.
+    pub(super) fn conclude(self, turn: &mut Turn<'_>) {
+        if turn.now >= self.until {
+            let unanswered = self.logins.iter().flat_map(Logins::unanswered);
+            for (name, outcome) in unanswered {
+                turn.announce(Notice::LoginTried { name, outcome });
             }
         }
+        self.close(turn);
     }
 
     /// Drops the questions that nobody waits for any more.

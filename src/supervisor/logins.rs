@@ -102,14 +102,19 @@ impl Logins {
         (known == Standing::Refused || self.pending.is_empty()).then_some(known)
     }
 
+    /// The variables of which nothing is known yet, as if their time were over.
+    pub(super) fn unanswered(&self) -> impl Iterator<Item = (String, LoginOutcome)> {
+        let pending = self.pending.iter();
+        pending.map(|pending| (pending.name.clone(), no_answer()))
+    }
+
     /// Drops the questions that nobody waits for any more, and yields the worst answer; no answer
     /// is one.
     pub(super) fn close(self, turn: &mut Turn<'_>) -> Option<Bad> {
         let mut silent = None;
         for Pending { login, name } in self.pending {
             turn.act(Action::CancelLogin { login });
-            let detail = "no answer in time".to_owned();
-            let outcome = LoginOutcome::Unreachable { detail };
+            let outcome = no_answer();
             silent = Some(Bad { name, outcome });
         }
         match self.worst {
@@ -117,6 +122,11 @@ impl Logins {
             Answered::Badly(bad) => Some(bad),
         }
     }
+}
+
+fn no_answer() -> LoginOutcome {
+    let detail = "no answer in time".to_owned();
+    LoginOutcome::Unreachable { detail }
 }
 
 /// What one answer says of its credential.

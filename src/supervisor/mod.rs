@@ -187,9 +187,11 @@ impl Machines<'_> {
                 }
             }
             Event::LoginChecked { login, outcome } => {
-                if self.change.on_login(turn, login, &outcome) == Verdict::Adopted {
+                let protect = service.phase.protect();
+                if self.change.on_login(turn, login, &outcome, &protect) == Verdict::Adopted {
                     self.adopted(turn);
                 }
+                self.act_if_unprotected(turn);
                 let desired = self.change.desired();
                 self.service.on_login(turn, login, outcome, desired);
             }
@@ -258,8 +260,11 @@ impl Machines<'_> {
 
     /// A change that is being confirmed waits only to protect a child.
     fn act_if_unprotected(&mut self, turn: &mut Turn<'_>) {
-        let protect = self.service.phase.protect();
-        if protect == Protect::Nothing && self.change.act_now(turn) == Verdict::Adopted {
+        let is_free = match self.service.phase.protect() {
+            Protect::Child { .. } => false,
+            Protect::Nothing => true,
+        };
+        if is_free && self.change.act_now(turn) == Verdict::Adopted {
             self.adopted(turn);
         }
     }
@@ -283,14 +288,17 @@ impl Machines<'_> {
             self.hush(turn);
             let change = due(self.change.deadline());
             let service = due(self.service.deadline());
-            if change && self.change.on_deadline(turn) == Verdict::Adopted {
+            let protect = self.service.phase.protect();
+            if change && self.change.on_deadline(turn, &protect) == Verdict::Adopted {
                 self.adopted(turn);
             }
             if service {
+                self.service.on_instances_due(turn);
+                self.act_if_unprotected(turn);
                 self.service.on_deadline(turn, self.change.desired());
             }
             self.hush(turn);
-            if service {
+            if change || service {
                 self.act_if_unprotected(turn);
                 self.hush(turn);
             }

@@ -1,5 +1,7 @@
 //! The states of what runs. Variants hold only what is true then.
 
+use std::sync::Arc;
+
 use crate::exit_code::ExitCode;
 
 use super::change::Protect;
@@ -175,7 +177,10 @@ impl Phase {
             | Self::Overlapping { old: child, .. }
                 if child.is_untouched() =>
             {
-                Protect::Child(child.child())
+                Protect::Child {
+                    child: child.child(),
+                    values: Arc::clone(&child.values),
+                }
             }
             Self::Running { .. }
             | Self::Preparing { .. }

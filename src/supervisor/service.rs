@@ -14,7 +14,6 @@ use super::change::Desired;
 use super::crash::Crashes;
 use super::event::{FetchFailure, LoginOutcome, SpawnError};
 use super::id::{InstanceId, LoginId};
-use super::inquiry::Finding;
 use super::instance::{Instance, Role};
 use super::launch::{Attempt, Cause, Launch, Stage, Why};
 use super::notice::Notice;
@@ -25,8 +24,8 @@ use super::start::Start;
 use super::tell::deliver;
 use super::time::{Duration, Time};
 use super::transition::{
-    announce_retry, apply, apply_again, await_credential, end, finish, not_prepared, over, proceed,
-    refuse_start, replace, restart, resume, retry, succeed,
+    announce_retry, apply, apply_again, end, finish, not_prepared, over, proceed, refuse_start,
+    replace, restart, resume, retry, succeed,
 };
 use super::turn::{Turn, Want};
 use super::vigil::Outlook;
@@ -353,11 +352,16 @@ impl Service {
         self.advance(turn);
     }
 
-    pub(super) fn on_deadline(&mut self, turn: &mut Turn<'_>, desired: Option<&Desired>) {
+    /// What is due to the processes themselves. It may leave nothing to protect, and that comes
+    /// before anything is started.
+    pub(super) fn on_instances_due(&mut self, turn: &mut Turn<'_>) {
         let newcomer = self.phase.newcomer().map(|new| new.id);
         for instance in self.instances_mut() {
             instance.on_deadline(turn, Role::of(instance.id, newcomer));
         }
+    }
+
+    pub(super) fn on_deadline(&mut self, turn: &mut Turn<'_>, desired: Option<&Desired>) {
         self.give_up(turn, desired);
         let now = turn.now;
         self.phase = match (self.take(), desired) {
@@ -389,41 +393,6 @@ impl Service {
             self.end_vigil(turn, outlook, desired);
         }
         self.advance(turn);
-    }
-
-    /// Leaves an inquiry that has come to something.
-    fn conclude(&mut self, turn: &mut Turn<'_>) {
-        let Phase::Asking { inquiry, .. } = &self.phase else {
-            return;
-        };
-        if let Some(finding) = inquiry.finding(turn.now)
-            && let Phase::Asking { failed, inquiry } = self.take()
-        {
-            inquiry.close(turn);
-            self.phase = match finding {
-                Finding::CredentialDead => await_credential(turn, failed),
-                Finding::DatabaseSilent => {
-                    let phase = self.accept_end(turn, failed);
-                    if let Phase::Pausing { .. } = phase {
-                        turn.want(Want::LookOften);
-                    }
-                    phase
-                }
-                Finding::NothingFound => self.accept_end(turn, failed),
-            };
-            self.advance(turn);
-        }
-    }
-
-    /// Nothing explains the child's failure but itself.
-    fn accept_end(&mut self, turn: &mut Turn<'_>, failed: Instance) -> Phase {
-        if let Some(end) = failed.ending()
-            && !turn.config.crash.restarts(end)
-        {
-            let ended = end.ended;
-            turn.announce(Notice::NothingFound { ended });
-        }
-        restart(turn, &mut self.crashes, failed)
     }
 
     /// Moves on when what a phase waits for is there.

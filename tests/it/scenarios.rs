@@ -533,6 +533,7 @@ fn set(config: &mut Config, name: &str, value: &str) {
         "watch" => config.environment.selection = watch(value.split(',')),
         "debounce" => config.debounce = seconds(value),
         "splay" => config.splay = seconds(value),
+        "all-vars" => config.environment.selection.all_vars = true,
         "start-timeout" => config.start_timeout = seconds(value),
         "interval" => config.watching = Watching::Every(seconds(value)),
         "no-watch" => config.watching = Watching::Once,

@@ -15,10 +15,10 @@ impl Change {
         &mut self,
         turn: &mut Turn<'_>,
         snapshot: &Snapshot,
-        protect: Protect,
+        protect: &Protect,
     ) {
         let running = match protect {
-            Protect::Child(child) => Some(child),
+            Protect::Child { child, .. } => Some(*child),
             Protect::Nothing => None,
         };
         let known = self.desired.as_ref().map(|desired| desired.values.keys());

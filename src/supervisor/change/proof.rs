@@ -1,7 +1,6 @@
 //! From a confirmed difference to one that may be acted on: its login, and its place in the fleet.
 
-use std::sync::Arc;
-
+use crate::credential::Values;
 use crate::supervisor::config::{CheckLogin, Watching};
 use crate::supervisor::logins::{Bad, Logins, Standing};
 use crate::supervisor::notice::{HeldChange, Notice, Proof};
@@ -10,7 +9,7 @@ use crate::supervisor::turn::Turn;
 
 use super::login_check::{Check, Decision, Round, Tried, decide};
 use super::state::{Candidate, Confirmed, Held, Reason, State};
-use super::{Change, Verdict};
+use super::{Change, Protect, Verdict};
 
 /// A login that did not work is tried again after the poll interval, or this.
 const RETRY_MAX: Duration = Duration::from_secs(30);
@@ -32,7 +31,7 @@ impl Change {
     }
 
     /// Goes on when the logins that are out have come to something.
-    pub(super) fn judge(&mut self, turn: &mut Turn<'_>) -> Verdict {
+    pub(super) fn judge(&mut self, turn: &mut Turn<'_>, protect: &Protect) -> Verdict {
         let (candidate, confirmed, check) = match std::mem::replace(&mut self.state, State::Quiet) {
             State::CheckingLogin {
                 candidate,
@@ -56,7 +55,7 @@ impl Change {
                 };
                 Verdict::Unchanged
             }
-            (Round::New(Tried::Accepted { took }), _) if !self.is_splayed(turn, &candidate) => {
+            (Round::New(Tried::Accepted { took }), _) if !is_splayed(turn, &candidate) => {
                 self.adopt(turn, candidate, Proof::LoggedIn { took })
             }
             (
@@ -69,19 +68,37 @@ impl Change {
                 };
                 Verdict::Unchanged
             }
-            (Round::New(new), _) => match self.ask_old(turn, &candidate) {
-                Some(logins) => {
-                    self.state = State::CheckingLogin {
-                        candidate,
-                        confirmed,
-                        check: Check::of_old(turn, logins, new),
-                    };
-                    Verdict::Unchanged
-                }
-                None => self.decide(turn, candidate, new, Standing::Unreachable),
-            },
+            (Round::New(new), _) => self.doubt(turn, candidate, confirmed, new, protect),
             (Round::Old { new, old }, _) => self.decide(turn, candidate, new, old),
         }
+    }
+
+    /// The new credential's answer alone does not decide: what runs is asked, too.
+    fn doubt(
+        &mut self,
+        turn: &mut Turn<'_>,
+        mut candidate: Candidate,
+        confirmed: Confirmed,
+        new: Tried,
+        protect: &Protect,
+    ) -> Verdict {
+        match new {
+            Tried::Refused(_) if self.trust.counts(turn) => candidate.held = Held::Refused,
+            Tried::Refused(_) | Tried::Accepted { .. } | Tried::Unreachable(_) => {}
+        }
+        let old = match protect {
+            Protect::Child { values, .. } => ask_old(turn, &candidate, values),
+            Protect::Nothing => None,
+        };
+        let Some(logins) = old else {
+            return self.decide(turn, candidate, new, Standing::Unreachable);
+        };
+        self.state = State::CheckingLogin {
+            candidate,
+            confirmed,
+            check: Check::of_old(turn, logins, new),
+        };
+        Verdict::Unchanged
     }
 
     fn decide(
@@ -110,10 +127,10 @@ impl Change {
                 (Held::Unreachable { since }, bad, until)
             }
         };
-        if held != candidate.held {
+        candidate.held = held;
+        if candidate.must_tell(turn.now) {
             self.tell_held(turn, bad, until);
         }
-        candidate.held = held;
         self.state = State::Deferred {
             candidate,
             reason: Reason::Login,
@@ -134,12 +151,13 @@ impl Change {
     }
 
     /// The change may be made, and takes its place in the fleet.
-    fn splay(&mut self, turn: &mut Turn<'_>, candidate: Candidate, proof: Proof) -> Verdict {
-        if !self.is_splayed(turn, &candidate) {
+    fn splay(&mut self, turn: &mut Turn<'_>, mut candidate: Candidate, proof: Proof) -> Verdict {
+        if !is_splayed(turn, &candidate) {
             return self.adopt(turn, candidate, proof);
         }
+        candidate.held = Held::No;
         let splay = turn.rng.up_to(turn.config.splay);
-        let changed = self.difference(&candidate.values);
+        let changed = candidate.changed.clone();
         turn.announce(Notice::Deferred { changed, splay });
         self.state = State::Deferred {
             candidate,
@@ -149,18 +167,11 @@ impl Change {
         Verdict::Unchanged
     }
 
-    /// Whether a delay does no harm: after a failover what runs talks to nobody, after a promotion
-    /// to the wrong database.
-    fn is_splayed(&self, turn: &Turn<'_>, candidate: &Candidate) -> bool {
-        let changed = self.difference(&candidate.values);
-        turn.config.splay > Duration::ZERO && !changed.iter().any(|(_, kind)| kind.is_urgent())
-    }
-
     /// Logs in with each postgres URL that differs; `None` when there is none, or nobody is to log
     /// in.
     pub(super) fn log_in(&self, turn: &mut Turn<'_>, candidate: &Candidate) -> Option<Check> {
-        let changed = self.difference(&candidate.values);
-        let new = changed
+        let new = candidate
+            .changed
             .iter()
             .filter_map(|(name, _)| candidate.values.get_key_value(name));
         let logins = match turn.config.check_login {
@@ -169,19 +180,29 @@ impl Change {
         };
         logins.map(|logins| Check::of_new(turn, logins))
     }
+}
 
-    /// Logs in with what the same variables hold in the child that runs.
-    pub(super) fn ask_old(&self, turn: &mut Turn<'_>, candidate: &Candidate) -> Option<Logins> {
-        let desired = Arc::clone(&self.desired.as_ref()?.values);
-        let changed = self.difference(&candidate.values);
-        let old = changed
-            .iter()
-            .filter_map(|(name, _)| desired.get_key_value(name));
-        match turn.config.check_login {
-            CheckLogin::Never => None,
-            CheckLogin::Auto | CheckLogin::Always => Logins::ask(turn, old),
-        }
+/// Logs in with what the same variables hold in the child that runs.
+pub(super) fn ask_old(
+    turn: &mut Turn<'_>,
+    candidate: &Candidate,
+    running: &Values,
+) -> Option<Logins> {
+    let old = candidate
+        .changed
+        .iter()
+        .filter_map(|(name, _)| running.get_key_value(name));
+    match turn.config.check_login {
+        CheckLogin::Never => None,
+        CheckLogin::Auto | CheckLogin::Always => Logins::ask(turn, old),
     }
+}
+
+/// Whether a delay does no harm: after a failover what runs talks to nobody, after a promotion to
+/// the wrong database.
+fn is_splayed(turn: &Turn<'_>, candidate: &Candidate) -> bool {
+    let mut kinds = candidate.changed.iter().map(|(_, kind)| kind);
+    turn.config.splay > Duration::ZERO && !kinds.any(|kind| kind.is_urgent())
 }
 
 /// How soon a login is tried again.

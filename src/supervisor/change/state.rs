@@ -1,11 +1,14 @@
 //! How far a difference has come.
 
-use crate::credential::Values;
+use crate::credential::{Kind, Values};
 use crate::supervisor::logins::Logins;
 use crate::supervisor::notice::Proof;
-use crate::supervisor::time::Time;
+use crate::supervisor::time::{Duration, Time};
 
 use super::login_check::Check;
+
+/// What goes on is told again this often.
+const HEARTBEAT: Duration = Duration::from_secs(900);
 
 #[derive(Debug)]
 pub(super) enum State {
@@ -60,9 +63,13 @@ pub(super) enum Reason {
 #[derive(Clone, Debug)]
 pub(super) struct Candidate {
     pub(super) values: Values,
+    /// In what they differ from the desired ones, told beside everything that was known before
+    /// them: a later answer knows the other databases' newest values, and could no longer tell.
+    pub(super) changed: Vec<(String, Kind)>,
     pub(super) seen_at: Time,
     pub(super) renewals: u32,
     pub(super) held: Held,
+    pub(super) told: Told,
 }
 
 /// How the last login with a candidate went, as far as it holds the change up.
@@ -73,13 +80,44 @@ pub(super) enum Held {
     Unreachable { since: Time },
 }
 
+/// When it was last said that a change is held up, for either reason.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Told {
+    refused: Option<Time>,
+    unreachable: Option<Time>,
+}
+
 impl Candidate {
-    pub(super) fn new(values: Values, seen_at: Time) -> Self {
+    pub(super) fn new(values: Values, changed: Vec<(String, Kind)>, seen_at: Time) -> Self {
         Self {
             values,
+            changed,
             seen_at,
             renewals: 0,
             held: Held::No,
+            told: Told::default(),
         }
+    }
+
+    /// Whether the server said no to it the last time that it was asked.
+    pub(super) fn is_refused(&self) -> bool {
+        match self.held {
+            Held::Refused => true,
+            Held::No | Held::Unreachable { .. } => false,
+        }
+    }
+
+    /// Whether it must be said why the change is held up: when that begins, and as a heartbeat.
+    pub(super) fn must_tell(&mut self, now: Time) -> bool {
+        let last = match self.held {
+            Held::No => return false,
+            Held::Refused => &mut self.told.refused,
+            Held::Unreachable { .. } => &mut self.told.unreachable,
+        };
+        let is_due = last.is_none_or(|at| now.since(at) >= HEARTBEAT);
+        if is_due {
+            *last = Some(now);
+        }
+        is_due
     }
 }

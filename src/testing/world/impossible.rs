@@ -28,6 +28,16 @@ const ENDS: &[Kind] = &[
     Kind::Continued,
 ];
 const WORDS: &[Kind] = &[Kind::Ready, Kind::Word];
+/// What a person, or nobody in particular, says.
+const PERSONS: &[Kind] = &[
+    Kind::Interrupt,
+    Kind::InterruptHeard,
+    Kind::HangUp,
+    Kind::Quit,
+    Kind::JobControl,
+    Kind::SignalHeard,
+    Kind::StaleEnd,
+];
 const TREE_EMPTY: &[Kind] = &[Kind::TreeEmpty];
 const LISTED: &[Kind] = &[Kind::Listed];
 
@@ -63,7 +73,7 @@ pub(super) const ALL: &[Impossible] = &[
     },
     Impossible {
         phases: &["Service::Starting", "Service::BackingOff"],
-        kinds: &[LOGINS, ENDS, WORDS, TREE_EMPTY],
+        kinds: &[ENDS, WORDS, TREE_EMPTY],
         why: "no child is there: the last one is gone with all that it left",
     },
     Impossible {
@@ -96,11 +106,6 @@ pub(super) const ALL: &[Impossible] = &[
         ],
         kinds: &[TREE_EMPTY],
         why: "the leader lives: its tree is not empty",
-    },
-    Impossible {
-        phases: &["Service::Replacing"],
-        kinds: &[LOGINS],
-        why: "nothing is left to protect, and nobody asks why it failed",
     },
     Impossible {
         phases: &["Service::Preparing", "Service::Replacing"],
@@ -159,11 +164,6 @@ pub(super) const ALL: &[Impossible] = &[
         why: "what is gone is not beside anybody",
     },
     Impossible {
-        phases: &["Service::Pausing"],
-        kinds: &[LOGINS],
-        why: "the inquiry is closed",
-    },
-    Impossible {
         phases: &["Service::ShuttingDown", "Watch::Off"],
         kinds: &[ANSWERS, LOGINS],
         why: "nothing is asked any more",
@@ -184,11 +184,6 @@ pub(super) const ALL: &[Impossible] = &[
         why: "the leader lives",
     },
     Impossible {
-        phases: &["Instance::Stopping", "Instance::Killed"],
-        kinds: &[LOGINS],
-        why: "it is not protected any more, and did not fail",
-    },
-    Impossible {
         phases: &[
             "Instance::Sweeping",
             "Instance::SweepKilled",
@@ -203,17 +198,12 @@ pub(super) const ALL: &[Impossible] = &[
         why: "that was before",
     },
     Impossible {
-        phases: &[
-            "Change::Settling",
-            "Change::Confirming",
-            "Change::CheckingLogin",
-            "Change::Deferred",
-        ],
+        phases: &["Change::Settling", "Change::Confirming"],
         kinds: &[TREE_EMPTY],
-        why: "a difference is considered only while a child lives that must be protected",
+        why: "a difference that no login was refused to is considered only while a child lives",
     },
     Impossible {
-        phases: &["Change::Confirming", "Change::Deferred"],
+        phases: &["Change::Confirming"],
         kinds: &[LOGINS],
         why: "what was asked before is dropped, or answered",
     },
@@ -224,7 +214,7 @@ pub(super) const ALL: &[Impossible] = &[
     },
 ];
 
-/// Pairs that can meet, and so seldom that a run of lives need not wait for them: less than ten
+/// Pairs that can meet, and so seldom that a run of lives need not wait for them: less than twenty
 /// times in 40,000.
 pub(super) const RARE: &[Impossible] = &[
     Impossible {
@@ -232,16 +222,8 @@ pub(super) const RARE: &[Impossible] = &[
         kinds: &[
             ENDS,
             LOGINS,
-            &[
-                Kind::NotModified,
-                Kind::FetchFailed,
-                Kind::StaleLogin,
-                Kind::StaleEnd,
-                Kind::InterruptHeard,
-                Kind::HangUp,
-                Kind::Quit,
-                Kind::SignalHeard,
-            ],
+            PERSONS,
+            &[Kind::NotModified, Kind::FetchFailed, Kind::StaleLogin],
         ],
         why: "a spawn takes a few milliseconds",
     },
@@ -261,17 +243,46 @@ pub(super) const RARE: &[Impossible] = &[
         why: "one that missed its watchdog takes long to end",
     },
     Impossible {
-        phases: &["Change::Deferred"],
-        kinds: &[STARTS, &[Kind::Beside]],
-        why: "a splay that runs while another revision is being started",
+        phases: &[
+            "Change::Settling",
+            "Change::Confirming",
+            "Change::CheckingLogin",
+            "Change::Deferred",
+        ],
+        kinds: &[STARTS, TREE_EMPTY, &[Kind::Beside, Kind::NotModified]],
+        why: "a difference is seen while another revision is being started",
     },
     Impossible {
-        phases: &["Service::Overlapping"],
+        phases: &[
+            "Service::Starting",
+            "Service::BackingOff",
+            "Service::Replacing",
+            "Service::Pausing",
+            "Instance::Stopping",
+            "Instance::Killed",
+        ],
+        kinds: &[LOGINS],
+        why: "a change that was refused is tried on while its child's successor is started",
+    },
+    Impossible {
+        phases: &["Service::Overlapping", "Service::Telling"],
         kinds: &[
+            LOGINS,
+            ENDS,
             &[Kind::StaleLogin, Kind::Ready, Kind::Word],
-            &[Kind::Suspended, Kind::Continued],
+            &[Kind::StaleEnd, Kind::HangUp],
         ],
         why: "it has little to do with them, and does not last",
+    },
+    Impossible {
+        phases: &["Change::Deferred"],
+        kinds: &[LOGINS],
+        why: "a change was refused, and then its child failed",
+    },
+    Impossible {
+        phases: &["Service::Replacing"],
+        kinds: &[&[Kind::Ready]],
+        why: "it is ready just when it is told to end",
     },
     Impossible {
         phases: &[
@@ -279,6 +290,8 @@ pub(super) const RARE: &[Impossible] = &[
             "Service::Asking",
             "Service::AwaitingCredential",
             "Service::Pausing",
+            "Service::BackingOff",
+            "Instance::SweepKilled",
         ],
         kinds: &[&[Kind::Beside]],
         why: "one child leaves while the one that took its place fails",
@@ -301,19 +314,12 @@ pub(super) const RARE: &[Impossible] = &[
     Impossible {
         phases: &[
             "Beside::Live",
+            "Beside::Stopping",
             "Beside::Killed",
             "Beside::Sweeping",
             "Beside::SweepKilled",
         ],
-        kinds: &[
-            &[Kind::Suspended, Kind::Continued],
-            &[
-                Kind::HangUp,
-                Kind::InterruptHeard,
-                Kind::Quit,
-                Kind::StaleEnd,
-            ],
-        ],
+        kinds: &[&[Kind::Suspended, Kind::Continued], PERSONS],
         why: "they do not last",
     },
 ];

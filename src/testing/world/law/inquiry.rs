@@ -74,7 +74,7 @@ impl Inquiry {
     /// "Evidence of a dying credential (burst): a failed end whose login was refused or
     /// unreachable".
     pub(super) fn is_unreachable(&self) -> bool {
-        matches!(self, Self::Asking(asking) if asking.unreachable && asking.logins.is_empty())
+        matches!(self, Self::Asking(asking) if asking.unreachable || !asking.logins.is_empty())
     }
 
     /// A request that began at `asked` was answered, well or not.

@@ -39,8 +39,17 @@ struct Open {
     asked: Option<Time>,
     stage: Stage,
     trial: Trial,
-    /// Since when the new credential gets no answer.
-    silent: Option<Time>,
+    held: Held,
+}
+
+/// What a difference was last held up by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Held {
+    No,
+    /// The server said no to it.
+    Refused,
+    /// The new credential gets no answer since then.
+    Silent(Time),
 }
 
 /// How far a difference is from being made.
@@ -56,10 +65,10 @@ enum Stage {
     Splayed(Time),
 }
 
-/// Whether a live child, that nobody told to end, works with what is proven.
+/// Whether a live child, that nobody told to end, works with these values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Guard {
-    Up,
+    Up(Values),
     Down,
 }
 
@@ -127,7 +136,26 @@ impl Ledger {
     }
 
     /// A login was answered, whoever asked.
-    pub(super) fn login(&mut self, now: Time, login: LoginId, outcome: &LoginOutcome) -> Adopts {
+    pub(super) fn login(
+        &mut self,
+        now: Time,
+        login: LoginId,
+        outcome: &LoginOutcome,
+        guard: Guard,
+    ) -> Adopts {
+        match (self.answer(now, login, outcome, guard), guard) {
+            (Adopts::No, Guard::Down) => self.drop_guard(),
+            (adopts, _) => adopts,
+        }
+    }
+
+    fn answer(
+        &mut self,
+        now: Time,
+        login: LoginId,
+        outcome: &LoginOutcome,
+        guard: Guard,
+    ) -> Adopts {
         let said = Said::of(outcome);
         self.worked |= said == Said::Accepted;
         let counts = self.rules.counts(self.worked);
@@ -157,25 +185,30 @@ impl Ledger {
             (_, Whose::New) if said == Said::Accepted && !self.is_splayed(&open) => {
                 self.adopt(open.values)
             }
-            (_, Whose::New) => match self.tries_old(&open) {
-                Some(version) => {
-                    open.trial = owed(Whose::Old, version, said);
-                    self.open = Some(open);
-                    Adopts::No
+            (_, Whose::New) => {
+                if said == Said::Refused && counts {
+                    open.held = Held::Refused;
                 }
-                None => self.rule(now, open, said, Said::Unreachable),
-            },
+                match self.tries_old(&open, guard) {
+                    Some(version) => {
+                        open.trial = owed(Whose::Old, version, said);
+                        self.open = Some(open);
+                        Adopts::No
+                    }
+                    None => self.rule(now, open, said, Said::Unreachable),
+                }
+            }
             (_, Whose::Old) => self.rule(now, open, round.new, said),
         }
     }
 
     /// A login that was made long ago has got no answer. One from the quiet time is not waited for.
-    pub(super) fn times_out(&mut self, now: Time) -> Adopts {
+    pub(super) fn times_out(&mut self, now: Time, guard: Guard) -> Adopts {
         let tried = self.open.filter(|open| open.stage != Stage::Seen);
         match tried.and_then(|open| open.trial.silent(now)) {
             Some(login) => {
                 let detail = "no answer".to_owned();
-                self.login(now, login, &LoginOutcome::Unreachable { detail })
+                self.login(now, login, &LoginOutcome::Unreachable { detail }, guard)
             }
             None => Adopts::No,
         }
@@ -204,11 +237,13 @@ impl Ledger {
         };
         let seen = over(proven, said);
         if guard == Guard::Down {
-            self.open = None;
-            return if seen == proven {
-                Adopts::No
-            } else {
-                self.adopt(seen)
+            return match self.open {
+                _ if seen == proven => {
+                    self.open = None;
+                    Adopts::No
+                }
+                Some(open) if open.values == seen => self.drop_guard(),
+                Some(_) | None => self.adopt(seen),
             };
         }
         if self.is_gap(now, proven, said, seen) {
@@ -219,7 +254,7 @@ impl Ledger {
             return Adopts::No;
         }
         match self.open {
-            None => self.begin(now, seen, now, 0),
+            None => self.begin(now, seen, now, 0, guard),
             Some(mut open) if open.values == seen => match open.stage {
                 Stage::Seen if asked >= open.quiet_until => return self.confirm(now, open),
                 Stage::Tried if asked >= open.quiet_until => {
@@ -229,10 +264,10 @@ impl Ledger {
                 Stage::Seen | Stage::Tried | Stage::Confirmed | Stage::Splayed(_) => {}
             },
             Some(open) if open.renewals < RENEWALS_MAX => {
-                self.begin(now, seen, open.first_seen, open.renewals + 1);
+                self.begin(now, seen, open.first_seen, open.renewals + 1, guard);
             }
             Some(open) => {
-                self.begin(now, seen, open.first_seen, open.renewals + 1);
+                self.begin(now, seen, open.first_seen, open.renewals + 1, guard);
                 if let Some(open) = self.open {
                     return self.confirm(now, open);
                 }
@@ -241,11 +276,11 @@ impl Ledger {
         Adopts::No
     }
 
-    /// Nothing is left to protect: what is open is proven enough.
+    /// Nothing is left to protect: what is open is proven enough, unless the server said no to it.
     pub(super) fn drop_guard(&mut self) -> Adopts {
         match self.open {
-            Some(open) => self.adopt(open.values),
-            None => Adopts::No,
+            Some(open) if open.held != Held::Refused => self.adopt(open.values),
+            Some(_) | None => Adopts::No,
         }
     }
 
@@ -303,7 +338,7 @@ impl Ledger {
         filled == open.values && seen != open.values && now.since(open.first_seen) < GAP_MAX
     }
 
-    fn begin(&mut self, now: Time, values: Values, first_seen: Time, renewals: u32) {
+    fn begin(&mut self, now: Time, values: Values, first_seen: Time, renewals: u32, guard: Guard) {
         let mut open = Open {
             values,
             first_seen,
@@ -312,10 +347,10 @@ impl Ledger {
             asked: None,
             stage: Stage::Seen,
             trial: Trial::None,
-            silent: None,
+            held: Held::No,
         };
         if self.debounce > Duration::ZERO && renewals <= RENEWALS_MAX {
-            open.trial = match self.tries_old(&open) {
+            open.trial = match self.tries_old(&open, guard) {
                 Some(version) => owed(Whose::Old, version, Said::Nothing),
                 None => Trial::None,
             };
@@ -337,7 +372,10 @@ impl Ledger {
     }
 
     fn rule(&mut self, now: Time, mut open: Open, new: Said, old: Said) -> Adopts {
-        let silent = open.silent.unwrap_or(now);
+        let silent = match open.held {
+            Held::Silent(since) => since,
+            Held::No | Held::Refused => now,
+        };
         let counts = self.rules.counts(self.worked);
         let retry = now + self.rules.retry();
         open.stage = Stage::Confirmed;
@@ -345,11 +383,11 @@ impl Ledger {
             Ruling::GoNow => return self.adopt(open.values),
             Ruling::Go => return self.go(now, open),
             Ruling::Keep => {
-                open.silent = None;
+                open.held = Held::Refused;
                 open.trial = Trial::Held(retry);
             }
             Ruling::Wait => {
-                open.silent = Some(silent);
+                open.held = Held::Silent(silent);
                 open.trial = Trial::Held(retry.min(silent + self.rules.timeout));
             }
         }
@@ -362,6 +400,7 @@ impl Ledger {
             return self.adopt(open.values);
         }
         (open.stage, open.trial) = (Stage::Splayed(now), Trial::None);
+        open.held = Held::No;
         self.open = Some(open);
         Adopts::No
     }
@@ -379,10 +418,13 @@ impl Ledger {
         open.values[0].filter(|_| is_tried)
     }
 
-    /// The old one.
-    fn tries_old(&self, open: &Open) -> Option<u32> {
+    /// What runs.
+    fn tries_old(&self, open: &Open, guard: Guard) -> Option<u32> {
         self.tries_new(open)?;
-        self.proven.unwrap_or_default()[0]
+        match guard {
+            Guard::Up(running) => running[0],
+            Guard::Down => None,
+        }
     }
 
     fn adopt(&mut self, values: Values) -> Adopts {

@@ -191,7 +191,7 @@ impl Law {
             Event::LoginChecked { login, outcome } => {
                 self.inquiry.login(now, *login, outcome);
                 if self.end.is_none() {
-                    self.adopts = self.ledger.login(now, *login, outcome);
+                    self.adopts = self.ledger.login(now, *login, outcome, self.guard());
                 }
             }
             Event::Prepared { instance } => {
@@ -244,7 +244,7 @@ impl Law {
             self.begin_end(now, self.heard.timeout());
         }
         if self.end.is_none() && self.adopts == Adopts::No {
-            self.adopts = self.ledger.times_out(now);
+            self.adopts = self.ledger.times_out(now, self.guard());
         }
         if self.end.is_none() && self.ledger.confirmation_due(now) {
             self.evidence(now);
@@ -465,7 +465,7 @@ impl Law {
 
     fn guard(&self) -> Guard {
         match &self.child {
-            Some(child) if child.lives() && !child.is_told() => Guard::Up,
+            Some(child) if child.lives() && !child.is_told() => Guard::Up(child.values),
             Some(_) | None => Guard::Down,
         }
     }
