@@ -116,7 +116,8 @@
 //! |---|---|
 //! | when Heroku is asked | `supervisor/watch.rs` |
 //! | what counts as a change, and when it is acted on | `supervisor/change.rs` |
-//! | what happens when a child ends by itself | `supervisor/ends.rs` (`on_exited`), `supervisor/inquiry.rs`, `supervisor/crash.rs` |
+//! | which logins a change waits for, and what their answers allow | `supervisor/change/login_check.rs`, `proof.rs` |
+//! | what happens when a child ends by itself | `supervisor/ends.rs` (`on_exited`), `supervisor/inquiry.rs`, `supervisor/vigil.rs`, `supervisor/crash.rs` |
 //! | how a child is stopped, killed, swept | `supervisor/instance.rs` |
 //! | what a signal does | `supervisor/orders.rs` |
 //! | how a new child takes an old one's place | `supervisor/transition.rs`; beside it: `supervisor/overlap.rs` |

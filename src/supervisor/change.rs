@@ -217,8 +217,8 @@ impl Change {
         }
     }
 
-    /// Nothing is left to protect: what is being considered is taken now, unless the server has said
-    /// no to it. That is tried on until it works; a child had better start on what worked before.
+    /// Nothing is left to protect: what is being considered is taken now, unless the server has
+    /// said no to it. That is tried on until it works; a child had better start on what worked.
     pub(super) fn act_now(&mut self, turn: &mut Turn<'_>) -> Verdict {
         if self.candidate().is_some_and(Candidate::is_refused) {
             return Verdict::Unchanged;

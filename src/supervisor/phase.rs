@@ -47,7 +47,7 @@ pub(super) enum Phase {
     Replacing { old: Instance, next: Launch },
     /// The child failed; its credential is asked about.
     Asking { failed: Instance, inquiry: Inquiry },
-    /// The child failed because its credential died; the successor is awaited until `until`.
+    /// The child failed because its credential died; the successor is awaited.
     AwaitingCredential { failed: Instance, vigil: Vigil },
     /// The child ended by itself; the next is started at `until`, or on a new revision.
     Pausing { ended: Instance, until: Time },

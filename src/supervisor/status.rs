@@ -97,7 +97,7 @@ names! {
         Confirming,
         /// The new credential is logged in with.
         CheckingLogin,
-        /// It is confirmed; the splay runs.
+        /// It is confirmed, and waits for its place in the fleet, or for a login that works.
         Deferred,
     }
 }
