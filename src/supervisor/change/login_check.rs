@@ -8,8 +8,8 @@
 //! | refused | keep, try again | keep, try again | keep, try again |
 //! | unreachable | go after the timeout | go | go after the timeout |
 //!
-//! That table is about a child that lives. One that failed meanwhile starts on the old credential as
-//! long as the new one is refused, and on the new one otherwise.
+//! That table is about a child that lives. One that failed meanwhile starts on the old credential
+//! as long as the new one is refused, and on the new one otherwise.
 //!
 //! Where no login has ever worked, answers are about the way to the server and not about a
 //! credential: they decide nothing (unless `--check-login always`).
