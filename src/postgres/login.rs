@@ -7,13 +7,15 @@ use percent_encoding::percent_decode_str;
 use tokio::time::timeout;
 use tokio_postgres::config::{Host, SslMode as Encryption};
 use tokio_postgres::error::DbError;
-use tokio_postgres::{Config, Error};
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{Client, Config, Connection, Error, Socket};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::credential::{DatabaseUrl, Secret, SslMode};
 
 use super::obstacle::Obstacle;
 use super::settings;
-use super::tls::{self, Roots, Verify};
+use super::tls::{self, Handshakes, Roots, Verify};
 
 /// How long a server that let us in may take to see us off.
 const FAREWELL_TIME_MAX: Duration = Duration::from_secs(1);
@@ -57,7 +59,17 @@ pub async fn login(url: &Secret, sslmode: Option<SslMode>, time_max: Duration) -
         Ok(plan) => plan,
         Err(detail) => return Login::not_tried(detail),
     };
-    match timeout(time_max, carry_out(plan)).await {
+    let carried_out = async {
+        let (client, connection) = match connect(plan).await {
+            Ok(open) => open,
+            Err(answer) => return answer,
+        };
+        // Without its client the connection says goodbye and ends.
+        drop(client);
+        let _ = timeout(FAREWELL_TIME_MAX, connection).await;
+        Login::Accepted
+    };
+    match timeout(time_max, carried_out).await {
         Ok(login) => login,
         Err(_) => Login::Unreachable {
             why: Obstacle::NoAnswer(time_max),
@@ -74,23 +86,29 @@ pub fn is_usable(url: &Secret, sslmode: Option<SslMode>) -> Result<(), String> {
     plan(url, sslmode).map(|_| ())
 }
 
+/// A connection that was let in.
+pub(super) type Open = (
+    Client,
+    Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>,
+);
+
 /// One login, with these attempts until one of them is an answer.
-struct Plan {
-    config: Config,
+pub(super) struct Plan {
+    pub(super) config: Config,
     attempts: Vec<Encryption>,
-    verify: Verification,
+    pub(super) verify: Verification,
 }
 
-enum Verification {
+pub(super) enum Verification {
     Nothing,
     Authority(RootFile),
     AuthorityAndName(RootFile),
 }
 
 /// `sslrootcert`, and `None` for the bundled roots.
-type RootFile = Option<String>;
+pub(super) type RootFile = Option<String>;
 
-fn plan(url: &Secret, sslmode: Option<SslMode>) -> Result<Plan, String> {
+pub(super) fn plan(url: &Secret, sslmode: Option<SslMode>) -> Result<Plan, String> {
     let parsed = DatabaseUrl::parse(url.expose()).map_err(|error| format!("the URL: {error}"))?;
     let config = settings::config(&parsed)?;
     let mode = parsed.sslmode().or(sslmode);
@@ -168,34 +186,36 @@ fn is_loopback(host: &Host) -> bool {
     }
 }
 
-async fn carry_out(plan: Plan) -> Login {
+/// Logs in, and stays.
+pub(super) async fn connect(plan: Plan) -> Result<Open, Login> {
+    connect_noting(plan, &Handshakes::default()).await
+}
+
+/// The same, and notes whether the last attempt was encrypted.
+pub(super) async fn connect_noting(plan: Plan, handshakes: &Handshakes) -> Result<Open, Login> {
     let verify = match plan.verify {
         Verification::Nothing => Ok(Verify::Nothing),
         Verification::Authority(file) => roots(file).await.map(Verify::Authority),
         Verification::AuthorityAndName(file) => roots(file).await.map(Verify::AuthorityAndName),
     };
-    let connector =
-        verify.and_then(|verify| tls::connector(verify).map_err(|error| error.to_string()));
+    let connector = verify
+        .and_then(|verify| tls::connector(verify, handshakes).map_err(|error| error.to_string()));
     let connector = match connector {
         Ok(connector) => connector,
-        Err(detail) => return Login::not_tried(detail),
+        Err(detail) => return Err(Login::not_tried(detail)),
     };
     let mut answer = Login::not_tried("not tried".to_owned());
     for encryption in plan.attempts {
         let mut config = plan.config.clone();
         config.ssl_mode(encryption);
+        handshakes.forget();
         let next = match config.connect(connector.clone()).await {
-            Ok((client, connection)) => {
-                // Without its client the connection says goodbye and ends.
-                drop(client);
-                let _ = timeout(FAREWELL_TIME_MAX, connection).await;
-                return Login::Accepted;
-            }
+            Ok(open) => return Ok(open),
             Err(error) => judge(&error, encryption),
         };
         let said_no = matches!(answer, Login::Refused { .. });
         match &next {
-            Login::Refused { code } if code != "28000" => return next,
+            Login::Refused { code } if code != "28000" => return Err(next),
             // 28000 may be about the encryption: the other way is tried too, and a refusal stays
             // one.
             Login::Accepted | Login::Refused { .. } => answer = next,
@@ -203,7 +223,7 @@ async fn carry_out(plan: Plan) -> Login {
             Login::Unreachable { .. } => answer = next,
         }
     }
-    answer
+    Err(answer)
 }
 
 async fn roots(file: RootFile) -> Result<Roots, String> {
@@ -250,7 +270,7 @@ fn is_about_encryption(refusal: &DbError) -> bool {
 }
 
 impl Login {
-    fn not_tried(why: String) -> Self {
+    pub(super) fn not_tried(why: String) -> Self {
         let why = Obstacle::NotTried(why);
         Self::Unreachable { why }
     }

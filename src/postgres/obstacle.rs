@@ -47,6 +47,8 @@ pub enum Obstacle {
     NoTls,
     /// The server's certificate is not trusted.
     Certificate(Distrust),
+    /// Client and server do not agree on TLS otherwise.
+    Handshake(String),
     /// 53300: the server has no connection left for this role, or for anybody.
     Full(String),
     /// 57P01 to 57P03: the server is starting up, or shutting down.
@@ -91,6 +93,7 @@ impl fmt::Display for Obstacle {
             Self::ConnectionRefused => f.write_str("connection refused"),
             Self::NoAnswer(after) => write!(f, "no answer within {} s", after.as_secs_f32()),
             Self::NoTls => f.write_str("TLS: the server has none"),
+            Self::Handshake(why) => write!(f, "TLS: {}", phrase(why)),
             Self::Certificate(why) => write!(f, "TLS: the server's certificate {why}"),
             Self::Full(message) => {
                 write!(f, "53300: no connection slot left ({})", phrase(message))
@@ -141,6 +144,13 @@ impl Obstacle {
         Self::of_text(&innermost.to_string())
     }
 
+    /// What the system says when nobody is reached, or a name is not found.
+    pub(super) fn of_io(error: &io::Error) -> Self {
+        Self::of_lookup(&error.to_string())
+            .or_else(|| Self::of_cause(error))
+            .unwrap_or_else(|| Self::Other(error.to_string()))
+    }
+
     /// What the system or TLS said.
     fn of_cause(mut error: &(dyn StdError + 'static)) -> Option<Self> {
         // An I/O error hides what it wraps from `source`.
@@ -168,7 +178,7 @@ impl Obstacle {
     )]
     fn of_tls(error: &rustls::Error) -> Self {
         let rustls::Error::InvalidCertificate(why) = error else {
-            return Self::Other(format!("TLS: {error}"));
+            return Self::Handshake(error.to_string());
         };
         Self::Certificate(match why {
             CertificateError::UnknownIssuer => Distrust::UnknownIssuer,
@@ -187,13 +197,20 @@ impl Obstacle {
 
     /// What has no type but its words.
     fn of_text(text: &str) -> Self {
-        let lookup = text.strip_prefix(LOOKUP);
-        match lookup {
-            Some(why) if UNKNOWN_NAME.contains(&why) => Self::NameNotFound,
-            Some(why) if NO_RESOLVER.contains(&why) => Self::ResolverSilent,
-            _ if text == NO_TLS => Self::NoTls,
-            _ => Self::Other(text.to_owned()),
+        match Self::of_lookup(text) {
+            Some(obstacle) => obstacle,
+            None if text == NO_TLS => Self::NoTls,
+            None => Self::Other(text.to_owned()),
         }
+    }
+
+    /// What the resolver says of a name.
+    fn of_lookup(text: &str) -> Option<Self> {
+        let why = text.strip_prefix(LOOKUP)?;
+        if UNKNOWN_NAME.contains(&why) {
+            return Some(Self::NameNotFound);
+        }
+        NO_RESOLVER.contains(&why).then_some(Self::ResolverSilent)
     }
 }
 

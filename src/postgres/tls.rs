@@ -1,6 +1,7 @@
 //! How a login encrypts: libpq's modes, in rustls.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -32,14 +33,32 @@ pub(super) enum Roots {
     Pem(Vec<u8>),
 }
 
+/// Notes that a server's certificate was taken: `tokio-postgres` does not tell whether it encrypts.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Handshakes(Arc<AtomicBool>);
+
+impl Handshakes {
+    pub(super) fn forget(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+
+    pub(super) fn was_one(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// A TLS stack that verifies that much.
-pub(super) fn connector(verify: Verify) -> Result<MakeRustlsConnect, Error> {
+pub(super) fn connector(
+    verify: Verify,
+    handshakes: &Handshakes,
+) -> Result<MakeRustlsConnect, Error> {
     let provider = Arc::new(ring::default_provider());
     let verifier: Arc<dyn ServerCertVerifier> = match verify {
         Verify::Nothing => Arc::new(AnyCertificate(provider.clone())),
         Verify::Authority(roots) => Arc::new(AnyName(webpki(roots, &provider)?)),
         Verify::AuthorityAndName(roots) => webpki(roots, &provider)?,
     };
+    let verifier = Arc::new(Noted(verifier, handshakes.clone()));
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .dangerous()
@@ -63,6 +82,48 @@ fn webpki(
     WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider.clone())
         .build()
         .map_err(|error| Error::General(format!("sslrootcert: {error}")))
+}
+
+/// Another verifier, whose yes is noted.
+#[derive(Debug)]
+struct Noted(Arc<dyn ServerCertVerifier>, Handshakes);
+
+impl ServerCertVerifier for Noted {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let Self(verifier, Handshakes(taken)) = self;
+        let yes = verifier.verify_server_cert(certificate, intermediates, name, ocsp, now)?;
+        taken.store(true, Ordering::Relaxed);
+        Ok(yes)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.0.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.0.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
+    }
 }
 
 /// Takes every certificate, even those that webpki cannot read (version 1, as `openssl x509 -req`
