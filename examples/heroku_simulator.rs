@@ -18,8 +18,9 @@ use signal_hook::iterator::Signals;
 /// HEROKU_DATA_HOST=127.0.0.1 and HEROKU_API_KEY.
 ///
 /// While it runs: POST /simulator/faults {"fault":"503_html"}, DELETE /simulator/faults, POST
-/// /simulator/rotate, POST /simulator/promote {"attachment":"HEROKU_POSTGRESQL_COBALT"}, GET
-/// /simulator/requests; GET /simulator shows what there is, the names of all faults included. It
+/// /simulator/rotate, POST /simulator/promote {"attachment":"HEROKU_POSTGRESQL_COBALT"}, POST
+/// /simulator/addon {"addon":"postgresql-curved-12345","backups":[]}, GET /simulator/requests; GET
+/// /simulator shows what there is, the names of all faults included. It
 /// ends on TERM and INT.
 #[derive(Parser)]
 struct Arguments {

@@ -86,7 +86,7 @@ pub enum Command {
         after_help = format!("{ENV_EXAMPLE}\n\n{ENVIRONMENT}\n\n{EXIT_CODES}")
     )]
     Env(Box<Env>),
-    /// Diagnose token, app, variables and login
+    /// Diagnose the whole way from the token to the database
     #[command(
         override_usage = "changeover check -a APP [OPTIONS]",
         after_help = format!("{CHECK_EXAMPLE}\n\n{ENVIRONMENT}\n\n{EXIT_CODES}")
@@ -178,7 +178,11 @@ pub struct Env {
 
 /// `changeover check`.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
 pub struct Check {
+    /// Print one JSON object for a script, in place of a text for people
+    #[arg(long)]
+    pub json: bool,
     /// Where the credentials come from.
     #[command(flatten)]
     pub source: Source,

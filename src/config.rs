@@ -88,7 +88,10 @@ pub enum Task {
         format: Format,
     },
     /// `check`: diagnose.
-    Check,
+    Check {
+        /// For a script, not for a person.
+        json: bool,
+    },
 }
 
 /// What only `run` knows.
@@ -297,7 +300,8 @@ impl Config {
             cli::Command::Check(check) => {
                 // It diagnoses what `run` would do here, so the environment's child group counts.
                 let child = cli::Child::default();
-                let task = Task::Check;
+                let json = lookup.switch("json", check.json)?;
+                let task = Task::Check { json };
                 (check.source, check.database, child, check.start, task)
             }
         };

@@ -79,6 +79,8 @@
 //! | `heroku/token.rs`, `token_file.rs`, `netrc.rs`, `command.rs` | where a token comes from |
 //! | `postgres/settings.rs` | a URL in `tokio-postgres`'s words |
 //! | `postgres/obstacle.rs` | why a login says nothing about its credential, told apart |
+//! | `postgres/inspection.rs`, `route.rs` | a look at a server step by step, for `check`: its name, its port, its TLS, what it says of itself |
+//! | `commands/check/` | who is asked (`mod.rs`), what each answer means (`platform.rs`, `variable.rs`, `server.rs`), and how that looks (`text.rs`, `json.rs`) |
 //! | `commands/first.rs`, `parts.rs` | the start alone, for commands that supervise nothing; what they share |
 //! | `config/given.rs`, `groups.rs`, `words.rs` | what was given and where; each group of options; each value's syntax |
 //!
@@ -130,6 +132,7 @@
 //! | where a file with secrets may lie, and how it is replaced | `store/` |
 //! | what `--database` follows, and when the attachments are asked for | `credential/attachment.rs` |
 //! | where a token comes from | `heroku/token.rs` |
+//! | what `check` looks at, and what it says to do | `commands/check/`, then the README's table |
 //! | what must hold, whatever happens | `testing/world/law`, and its bounds in `bounds.rs` |
 //! | what can go wrong in the world | `testing/world/mischief.rs`, `heroku.rs`, `processes.rs` |
 //!

@@ -64,6 +64,6 @@ fn obey(
         Task::Run(task) => run::run(config, *task, inherited, started_with),
         Task::Exec { child } => exec::exec(config, &child, inherited, started_with),
         Task::Env { format } => env::print(&config, format, inherited, started_with),
-        Task::Check => check::check(&config, inherited),
+        Task::Check { json } => check::check(&config, json, inherited),
     }
 }

@@ -206,6 +206,12 @@ fn find<'a>(
     }
 }
 
+/// The attachment that a watched variable's name, or a followed database's, means now.
+#[must_use]
+pub fn behind<'a>(name: &str, attachments: &'a [Attachment]) -> Option<&'a Attachment> {
+    find(name, &Place::Nowhere, attachments).map(|(found, _)| found)
+}
+
 /// Of an add-on's attachments, which all show the same value, the oldest is the least likely to
 /// have been another add-on's a moment ago: a promotion attaches `DATABASE` anew. One with a
 /// namespace shows another credential, and is meant only by its own name.

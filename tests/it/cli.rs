@@ -67,7 +67,10 @@ fn help_is_grouped_in_the_order_of_the_manual() {
                 "Operation:",
             ],
         ),
-        ("check", &["Source:", "Database:", "Start:", "Operation:"]),
+        (
+            "check",
+            &["Output:", "Source:", "Database:", "Start:", "Operation:"],
+        ),
     ] {
         let (_, help, _) = run(&[command, "-h"], &[]);
         let general = [
@@ -95,7 +98,10 @@ fn help_is_about_the_command_and_fits_a_screens_width() {
             "Fetch once, then become the program (no supervisor stays)",
         ),
         ("env", "Print the fetched variables, all of them or nothing"),
-        ("check", "Diagnose token, app, variables and login"),
+        (
+            "check",
+            "Diagnose the whole way from the token to the database",
+        ),
     ] {
         let (_, help, _) = run(&[command, "--help"], &[]);
         assert_eq!(help.lines().next(), Some(about));

@@ -5,6 +5,7 @@
 )]
 
 mod changes;
+mod check;
 mod child;
 mod children;
 mod cli;

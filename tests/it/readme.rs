@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 use crate::raw_http;
 use crate::support;
+use crate::support::postgres::Postgres;
 use crate::support::supervised::Supervise;
 
 const README: &str = include_str!("../../README.md");
@@ -86,7 +87,7 @@ fn workplace() -> TempDir {
 
 /// Runs a script as a reader would, on a simulated Heroku. Whether a reader's port is free here is
 /// not known: another one is.
-fn run_script(script: &str, place: &Path, heroku: &Simulator) -> Output {
+fn run_script(script: &str, place: &Path, heroku: &(Simulator, &str)) -> Output {
     let binary = Path::new(env!("CARGO_BIN_EXE_changeover"));
     let system = std::env::var("PATH").unwrap();
     let path = format!(
@@ -106,24 +107,27 @@ fn run_script(script: &str, place: &Path, heroku: &Simulator) -> Output {
         .env("PATH", path)
         .env("ROOT", ROOT)
         .env("CARGO", env!("CARGO"))
-        .env("HEROKU_HOST", heroku.url())
+        .env("HEROKU_HOST", heroku.0.url())
         .env("HEROKU_API_KEY", "HRKU-simulator")
+        .env("CHANGEOVER_CHECK_LOGIN", heroku.1)
         .output()
         .unwrap()
 }
 
-fn simulator() -> Simulator {
+/// Its databases are real ones where Postgres is installed, and else nobody logs in.
+fn simulator() -> (Simulator, &'static str) {
     let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let options = Options {
+    let mut options = Options {
         app: "my-app".to_owned(),
-        // Nothing listens there: a login gets its answer at once.
-        config: vec![
-            variable("DATABASE_URL", "postgres://u:p@127.0.0.1:1/d"),
-            variable("REDIS_URL", "redis://127.0.0.1:1"),
-        ],
+        config: vec![variable("REDIS_URL", "redis://127.0.0.1:1")],
         ..Options::default()
     };
-    Simulator::start(options).unwrap()
+    let mut check_login = "auto";
+    match Postgres::shared() {
+        Some(server) => options.postgres = Some(server.superuser_url()),
+        None => check_login = "never",
+    }
+    (Simulator::start(options).unwrap(), check_login)
 }
 
 /// The fenced blocks in this language.
