@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
@@ -55,8 +56,8 @@ pub(super) fn connector(
     let provider = Arc::new(ring::default_provider());
     let verifier: Arc<dyn ServerCertVerifier> = match verify {
         Verify::Nothing => Arc::new(AnyCertificate(provider.clone())),
-        Verify::Authority(roots) => Arc::new(AnyName(webpki(roots, &provider)?)),
-        Verify::AuthorityAndName(roots) => webpki(roots, &provider)?,
+        Verify::Authority(roots) => Arc::new(Known::new(&roots, &provider, Name::Any)?),
+        Verify::AuthorityAndName(roots) => Arc::new(Known::new(&roots, &provider, Name::Theirs)?),
     };
     let verifier = Arc::new(Noted(verifier, handshakes.clone()));
     let config = ClientConfig::builder_with_provider(provider)
@@ -65,23 +66,6 @@ pub(super) fn connector(
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
     Ok(MakeRustlsConnect::new(config))
-}
-
-fn webpki(
-    roots: Roots,
-    provider: &Arc<CryptoProvider>,
-) -> Result<Arc<WebPkiServerVerifier>, Error> {
-    let mut store = RootCertStore::empty();
-    match roots {
-        Roots::Bundled => store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-        Roots::Pem(pem) => {
-            let certificates = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok);
-            store.add_parsable_certificates(certificates);
-        }
-    }
-    WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider.clone())
-        .build()
-        .map_err(|error| Error::General(format!("sslrootcert: {error}")))
 }
 
 /// Another verifier, whose yes is noted.
@@ -167,11 +151,67 @@ impl ServerCertVerifier for AnyCertificate {
     }
 }
 
-/// `verify-ca`: the chain has to end at a root; whose name is on the certificate does not matter.
-#[derive(Debug)]
-struct AnyName(Arc<WebPkiServerVerifier>);
+/// Whose name is on a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Name {
+    /// It does not matter (`verify-ca`).
+    Any,
+    /// The host's (`verify-full`).
+    Theirs,
+}
 
-impl ServerCertVerifier for AnyName {
+/// The chain has to end at a root that is known. (A name is one of the certificate's alternative
+/// names. libpq takes the common name of one that has none; webpki does not know it.)
+#[derive(Debug)]
+struct Known {
+    webpki: Arc<WebPkiServerVerifier>,
+    /// The roots that were named.
+    roots: Vec<CertificateDer<'static>>,
+    name: Name,
+}
+
+impl Known {
+    fn new(roots: &Roots, provider: &Arc<CryptoProvider>, name: Name) -> Result<Self, Error> {
+        let mut store = RootCertStore::empty();
+        let roots: Vec<_> = match roots {
+            Roots::Bundled => {
+                store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+                Vec::new()
+            }
+            Roots::Pem(pem) => CertificateDer::pem_slice_iter(pem)
+                .filter_map(Result::ok)
+                .collect(),
+        };
+        store.add_parsable_certificates(roots.iter().cloned());
+        let webpki = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider.clone())
+            .build()
+            .map_err(|error| Error::General(format!("sslrootcert: {error}")))?;
+        Ok(Self {
+            webpki,
+            roots,
+            name,
+        })
+    }
+
+    fn verify_name(
+        &self,
+        certificate: &CertificateDer<'_>,
+        name: &ServerName<'_>,
+    ) -> Result<(), Error> {
+        match self.name {
+            Name::Any => Ok(()),
+            Name::Theirs => verify_server_name(&ParsedCertificate::try_from(certificate)?, name),
+        }
+    }
+}
+
+/// The server's own certificate is an authority's, as the PostgreSQL manual makes them (`openssl
+/// req -x509`). webpki looks at that after the time, and says so in its own type only.
+fn is_authoritys_own(why: &CertificateError) -> bool {
+    matches!(why, CertificateError::Other(why) if why.to_string().contains("CaUsedAsEndEntity"))
+}
+
+impl ServerCertVerifier for Known {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -181,13 +221,21 @@ impl ServerCertVerifier for AnyName {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let verified = self
-            .0
+            .webpki
             .verify_server_cert(certificate, intermediates, name, ocsp, now);
         match verified {
             // The name is looked at last, when everything else is well.
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) => Ok(ServerCertVerified::assertion()),
+            )) if self.name == Name::Any => Ok(ServerCertVerified::assertion()),
+            // libpq takes it when it is itself one of the roots.
+            Err(Error::InvalidCertificate(why)) if is_authoritys_own(&why) => {
+                if self.roots.iter().all(|root| root != certificate) {
+                    return Err(CertificateError::UnknownIssuer.into());
+                }
+                self.verify_name(certificate, name)?;
+                Ok(ServerCertVerified::assertion())
+            }
             other => other,
         }
     }
@@ -198,7 +246,8 @@ impl ServerCertVerifier for AnyName {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls12_signature(message, certificate, signed)
+        self.webpki
+            .verify_tls12_signature(message, certificate, signed)
     }
 
     fn verify_tls13_signature(
@@ -207,10 +256,11 @@ impl ServerCertVerifier for AnyName {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls13_signature(message, certificate, signed)
+        self.webpki
+            .verify_tls13_signature(message, certificate, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.webpki.supported_verify_schemes()
     }
 }

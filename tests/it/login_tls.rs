@@ -222,6 +222,52 @@ async fn a_certificate_that_signed_itself() {
     }
 }
 
+/// The PostgreSQL manual's own recipe makes an authority of the server's certificate.
+#[tokio::test]
+async fn a_certificate_that_signed_itself_and_could_sign_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join("root.pem");
+    let stranger = directory.path().join("stranger.pem");
+    std::fs::write(&stranger, Authority::new("of another").pem()).unwrap();
+    for validity in [Validity::Now, Validity::Past] {
+        let own = Authority::of_itself("localhost", validity);
+        std::fs::write(&root, &own.certificate_pem).unwrap();
+        let server = CannedPostgres::start_tls(Said::Error("28P01", "no"), own).await;
+        for (mode, host, root, expected) in [
+            (SslMode::VerifyCa, "localhost", &root, None),
+            (SslMode::VerifyCa, "127.0.0.1", &root, None),
+            (SslMode::VerifyFull, "localhost", &root, None),
+            (
+                SslMode::VerifyFull,
+                "127.0.0.1",
+                &root,
+                Some(Distrust::WrongName),
+            ),
+            (
+                SslMode::VerifyFull,
+                "localhost",
+                &stranger,
+                Some(Distrust::UnknownIssuer),
+            ),
+        ] {
+            let url = format!("postgres://u:p@{host}:{}/d", server.port);
+            let [(url, _), _] = named(&url, Some(root), mode);
+            let login = login(&Secret::from(url.as_str()), None, TIME_MAX).await;
+            let expected = match (validity, expected) {
+                (Validity::Past, _) => Some(Distrust::Expired),
+                (Validity::Now | Validity::Future, expected) => expected,
+            };
+            match (expected, login) {
+                (None, Login::Refused { code }) => assert_eq!(code, "28P01"),
+                (Some(distrust), Login::Unreachable { why }) => {
+                    assert_eq!(why, Obstacle::Certificate(distrust), "{url}");
+                }
+                (_, other) => panic!("{url}: {other:?}"),
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_root_file_that_cannot_be_read() {
     let url = "postgres://u:p@127.0.0.1:1/d?sslmode=verify-full&sslrootcert=/nonexistent.pem";

@@ -1,7 +1,8 @@
 //! A certificate authority of a test's own.
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
+    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair,
+    date_time_ymd,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -42,21 +43,40 @@ impl Authority {
 
     /// A certificate for a host's name.
     pub(crate) fn sign(&self, host: &str, validity: Validity) -> Signed {
-        let mut parameters = CertificateParams::new([host.to_owned()]).unwrap();
-        let (before, after) = match validity {
-            Validity::Now => (2000, 4000),
-            Validity::Past => (2000, 2001),
-            Validity::Future => (3999, 4000),
-        };
-        parameters.not_before = date_time_ymd(before, 1, 1);
-        parameters.not_after = date_time_ymd(after, 1, 1);
         let key = KeyPair::generate().unwrap();
-        let certificate = parameters.signed_by(&key, &self.0).unwrap();
-        Signed {
+        let certificate = for_host(host, validity).signed_by(&key, &self.0);
+        Signed::new(&certificate.unwrap(), &key)
+    }
+
+    /// A certificate for a host's name that signed itself and says that it is an authority's, as
+    /// `openssl req -x509` makes them.
+    pub(crate) fn of_itself(host: &str, validity: Validity) -> Signed {
+        let mut parameters = for_host(host, validity);
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        Signed::new(&parameters.self_signed(&key).unwrap(), &key)
+    }
+}
+
+impl Signed {
+    fn new(certificate: &Certificate, key: &KeyPair) -> Self {
+        Self {
             certificate: certificate.der().clone(),
             certificate_pem: certificate.pem(),
             key: PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
             key_pem: key.serialize_pem(),
         }
     }
+}
+
+fn for_host(host: &str, validity: Validity) -> CertificateParams {
+    let mut parameters = CertificateParams::new([host.to_owned()]).unwrap();
+    let (before, after) = match validity {
+        Validity::Now => (2000, 4000),
+        Validity::Past => (2000, 2001),
+        Validity::Future => (3999, 4000),
+    };
+    parameters.not_before = date_time_ymd(before, 1, 1);
+    parameters.not_after = date_time_ymd(after, 1, 1);
+    parameters
 }
