@@ -26,6 +26,7 @@ mod login;
 mod login_check;
 mod login_tls;
 mod network;
+mod pgbench;
 mod pid1;
 mod process;
 mod raw_http;

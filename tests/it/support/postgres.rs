@@ -187,6 +187,11 @@ impl Postgres {
         self.ask(query).unwrap()
     }
 
+    /// The same in another database.
+    pub(crate) fn value_in(&self, database: &str, query: &str) -> Option<String> {
+        self.ask_in(database, query).unwrap()
+    }
+
     /// The certificate that signed itself.
     pub(crate) fn certificate(&self) -> PathBuf {
         self.directory.join("data/server.crt")
@@ -223,8 +228,17 @@ impl Postgres {
         panic!("Postgres did not come up: {log}");
     }
 
-    /// Through the socket file, where no encryption is asked for.
     fn ask(&self, statement: &str) -> Result<Option<String>, tokio_postgres::Error> {
+        self.ask_in("postgres", statement)
+    }
+
+    /// Through the socket file, where no encryption is asked for.
+    fn ask_in(
+        &self,
+        database: &str,
+        statement: &str,
+    ) -> Result<Option<String>, tokio_postgres::Error> {
+        let database = database.to_owned();
         let sockets = self.directory.clone();
         let port = self.port;
         let statement = statement.to_owned();
@@ -234,7 +248,8 @@ impl Postgres {
                 .host_path(sockets)
                 .port(port)
                 .user(SUPERUSER)
-                .password(PASSWORD);
+                .password(PASSWORD)
+                .dbname(database);
             let (client, connection) = config.connect(NoTls).await?;
             let connection = tokio::spawn(connection);
             let messages = client.simple_query(&statement).await?;
@@ -332,7 +347,17 @@ fn place() -> PathBuf {
     }
 }
 
+/// One of the programs that come with the server, if this one does here.
+pub(crate) fn program(name: &str) -> Option<PathBuf> {
+    let directory = directory_with(&[name])?;
+    Some(directory.join(name))
+}
+
 fn programs() -> Option<PathBuf> {
+    directory_with(&["initdb", "postgres"])
+}
+
+fn directory_with(programs: &[&str]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let installed = fs::read_dir("/usr/lib/postgresql")
         .into_iter()
@@ -340,11 +365,7 @@ fn programs() -> Option<PathBuf> {
         .flatten();
     std::env::split_paths(&path)
         .chain(installed.map(|version| version.path().join("bin")))
-        .find(|directory| {
-            ["initdb", "postgres"]
-                .iter()
-                .all(|name| directory.join(name).is_file())
-        })
+        .find(|directory| programs.iter().all(|name| directory.join(name).is_file()))
 }
 
 fn initialize(programs: &Path, identity: &Identity, data: &Path, password_file: &Path) {
