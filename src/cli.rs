@@ -241,6 +241,13 @@ pub struct Watch {
     /// Fetch once, then only supervise
     #[arg(long)]
     pub no_watch: bool,
+    /// Keep one idle connection to the database: when it is lost, ask Heroku at once
+    #[arg(long)]
+    pub watch_connection: bool,
+    /// With --watch-connection, when another server answers behind an unchanged URL: restart or
+    /// ignore [default: restart]
+    #[arg(long, value_name = "ACTION")]
+    pub on_failover: Option<OsString>,
 }
 
 /// What a change does.

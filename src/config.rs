@@ -22,8 +22,8 @@ use crate::supervisor::action::Scope;
 use crate::supervisor::readiness::Readiness;
 
 pub use crate::supervisor::config::{
-    Backoff, CheckLogin, CrashPolicy, LeftoverPolicy, Mapped, OnChange, Order, Restart,
-    RestartLimit, SignalMap, StopSequence, StopStep,
+    Backoff, CheckLogin, ConnectionWatch, CrashPolicy, LeftoverPolicy, Mapped, OnChange,
+    OnFailover, Order, Restart, RestartLimit, SignalMap, StopSequence, StopStep,
 };
 pub use given::{Inherited, UsageError};
 pub use groups::unknown_variables;
@@ -32,7 +32,7 @@ use given::Lookup;
 
 /// The default of every option that has one in text; `--help` shows the same (a test compares
 /// them).
-pub const DEFAULTS: [(&str, &str); 20] = [
+pub const DEFAULTS: [(&str, &str); 21] = [
     ("format", "shell"),
     ("var", "DATABASE_URL"),
     ("interval", "60s"),
@@ -51,6 +51,7 @@ pub const DEFAULTS: [(&str, &str); 20] = [
     ("sslmode", "env"),
     ("check-login", "auto"),
     ("check-login-timeout", "30s"),
+    ("on-failover", "restart"),
     ("start-timeout", "60s"),
     ("log-format", "text"),
 ];
@@ -183,6 +184,8 @@ pub struct Watch {
     pub interval: Option<Duration>,
     /// Quiet time after a difference was first seen.
     pub debounce: Duration,
+    /// `--watch-connection` and `--on-failover`.
+    pub connection: ConnectionWatch,
 }
 
 /// What a change does.

@@ -22,7 +22,8 @@
 //! what it is told, and sleeps until [`deadline`](supervisor::Supervisor::deadline). Two machines
 //! live side by side in the core: `change` decides *what the child should run with* (debounce,
 //! confirmation, splay), `service` decides *what runs* (one instance at a time; two, while a
-//! start-first change is under way); `watch` decides when to fetch.
+//! start-first change is under way); `watch` decides when to fetch, `connection` which database is
+//! watched through a connection of its own.
 //!
 //! # Code map
 //!
@@ -51,6 +52,7 @@
 //! | `config.rs`, `readiness.rs`, `signal.rs`, `time.rs`, `id.rs`, `rng.rs` | the words it speaks: wishes, readiness, signals, times, ids; its own random numbers |
 //! | `status.rs` | what it is doing, by name |
 //! | `watch.rs`, `api.rs` | when Heroku is asked; what is told of an API that fails |
+//! | `connection.rs`, `failover.rs` | the watched connection: when it is there, what its loss is; what a proven failover does |
 //! | `change.rs` | from a first difference to a desired revision |
 //! | `phase.rs` | the states of what runs; `service.rs`: what each event does to them |
 //! | `transition.rs` | the ways from one phase to the next |
@@ -78,6 +80,7 @@
 //! | `heroku/addon.rs` | what only `check` asks: an add-on's plan and backups |
 //! | `heroku/token.rs`, `token_file.rs`, `netrc.rs`, `command.rs` | where a token comes from |
 //! | `postgres/settings.rs` | a URL in `tokio-postgres`'s words |
+//! | `postgres/connection_watch.rs` | one idle connection: when it is lost, who answers |
 //! | `postgres/obstacle.rs` | why a login says nothing about its credential, told apart |
 //! | `postgres/inspection.rs`, `route.rs` | a look at a server step by step, for `check`: its name, its port, its TLS, what it says of itself |
 //! | `commands/check/` | who is asked (`mod.rs`), what each answer means (`platform.rs`, `variable.rs`, `server.rs`), and how that looks (`text.rs`, `json.rs`) |
@@ -123,6 +126,7 @@
 //! | how a child is stopped, killed, swept | `supervisor/instance.rs` |
 //! | what a signal does | `supervisor/orders.rs` |
 //! | how a new child takes an old one's place | `supervisor/transition.rs`; beside it: `supervisor/overlap.rs` |
+//! | when a connection is watched, and what its news mean | `supervisor/connection.rs` |
 //! | how a child is told of a change | `supervisor/tell.rs` |
 //! | an option | `cli.rs`, then `config.rs`, then the README's table |
 //! | a log line | `runtime/telemetry/wording.rs` |

@@ -15,8 +15,8 @@ use crate::runtime::{self, clock::Clock, executor, signals::Signals, telemetry};
 use crate::supervisor::Supervisor;
 use crate::supervisor::action::{Action, Scope};
 use crate::supervisor::config::{
-    self as core, CheckLogin, CrashPolicy, EnvFile, LeftoverPolicy, OnChange, Order, SignalMap,
-    StopSequence, Watching,
+    self as core, CheckLogin, ConnectionWatch, CrashPolicy, EnvFile, LeftoverPolicy, OnChange,
+    Order, SignalMap, StopSequence, Watching,
 };
 use crate::supervisor::event::{Event, FetchOutcome};
 use crate::supervisor::id::FetchId;
@@ -123,6 +123,8 @@ async fn first<'a>(
                 // Nothing lives yet: none of these can come before the first preparation.
                 Action::CheckLogin { .. }
                 | Action::CancelLogin { .. }
+                | Action::WatchConnection { .. }
+                | Action::UnwatchConnection { .. }
                 | Action::Spawn { .. }
                 | Action::ProbeReadiness { .. }
                 | Action::Signal { .. }
@@ -160,6 +162,7 @@ fn start_only(config: &Config) -> core::Config {
         leftovers: LeftoverPolicy::Leave,
         check_login: CheckLogin::Never,
         check_login_timeout: Duration::ZERO,
+        connection: ConnectionWatch::Off,
         crash: CrashPolicy::default(),
     }
 }

@@ -120,6 +120,7 @@ fn core_config(config: &Config, run: Run) -> core::Config {
         leftovers: run.change.leftovers,
         check_login: config.check_login,
         check_login_timeout: config.check_login_timeout,
+        connection: run.watch.connection,
         crash: run.crash,
     }
 }

@@ -15,9 +15,9 @@ use crate::supervisor::signal::Signal;
 
 use super::given::{self, Given, Inherited, Lookup, UsageError};
 use super::{
-    Change, CheckLogin, Child, CrashPolicy, Format, LeftoverPolicy, Listen, Log, LogFormat,
-    OnChange, Order, Ready, Restart, SignalMap, Source, StopSequence, StopStep, Token, Verbosity,
-    Watch, listen, ready, words,
+    Change, CheckLogin, Child, ConnectionWatch, CrashPolicy, Format, LeftoverPolicy, Listen, Log,
+    LogFormat, OnChange, OnFailover, Order, Ready, Restart, SignalMap, Source, StopSequence,
+    StopStep, Token, Verbosity, Watch, listen, ready, words,
 };
 
 /// Below this, every interval would be a burst.
@@ -202,9 +202,25 @@ impl Lookup<'_> {
             }
         }
         let interval = words::duration(&interval, INTERVAL_MIN)?;
+        let connection = self.switch("watch-connection", typed.watch_connection)?;
+        let on_failover = self.text_or_default("on-failover", typed.on_failover)?;
+        if !connection {
+            let why = "and without --watch-connection nothing finds out about a failover";
+            on_failover.idle(why, "add --watch-connection, or leave it out")?;
+        }
+        let reactions = [
+            ("restart", OnFailover::Restart),
+            ("ignore", OnFailover::Ignore),
+        ];
+        let on_failover = words::choice(&on_failover, &reactions)?;
         Ok(Watch {
             interval: (!once).then_some(interval),
             debounce: words::duration(&debounce, Duration::ZERO)?,
+            connection: if connection {
+                ConnectionWatch::On(on_failover)
+            } else {
+                ConnectionWatch::Off
+            },
         })
     }
 

@@ -13,6 +13,7 @@ use crate::credential::{Family, Secret, SslMode, Values};
 
 use super::*;
 
+mod connection;
 mod crash;
 mod database;
 mod idle;
@@ -70,7 +71,8 @@ fn the_defaults() {
         run.watch,
         Watch {
             interval: Some(seconds(60)),
-            debounce: seconds(1)
+            debounce: seconds(1),
+            connection: ConnectionWatch::Off,
         }
     );
     assert_eq!(

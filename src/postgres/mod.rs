@@ -3,6 +3,7 @@
 //! **Invariant:** a credential is called refused only when the server knows it and says no. A
 //! network, a full server or a certificate says nothing about a credential.
 
+mod connection_watch;
 mod inspection;
 mod login;
 mod obstacle;
@@ -10,6 +11,7 @@ mod route;
 mod settings;
 mod tls;
 
+pub use connection_watch::{Server, WatchedConnection};
 pub use inspection::{Encryption, Entry, Inspection, Mode, SelfReport, Slots, Verified, inspect};
 #[cfg(feature = "testing")]
 pub use login::is_usable;

@@ -10,14 +10,15 @@ use tokio::task::{AbortHandle, JoinHandle};
 use crate::credential::{Environment, Secret, SslMode, phrase};
 use crate::exit_code::ExitCode;
 use crate::heroku::{Answer, Client, FetchError, HelperEnds, Origin, Refused};
-use crate::postgres::{self, Login};
+use crate::postgres::{self, Login, WatchedConnection};
 use crate::process::{self, Prepared, Program};
 use crate::store::EnvFile;
 use crate::supervisor::action::Action;
 use crate::supervisor::event::{
-    ETag, Event, FailureKind, FetchFailure, FetchOutcome, LoginOutcome, Remedy, SpawnError,
+    Access, ConnectionNews, ETag, Event, FailureKind, FetchFailure, FetchOutcome, LoginOutcome,
+    Remedy, Server, SpawnError,
 };
-use crate::supervisor::id::{FetchId, InstanceId, LoginId};
+use crate::supervisor::id::{ConnectionId, FetchId, InstanceId, LoginId};
 use crate::supervisor::notice::Notice;
 use crate::supervisor::signal::Signal;
 
@@ -39,6 +40,7 @@ pub struct Executor {
     prepared: Option<(InstanceId, Prepared, Option<Ear>)>,
     fetches: Vec<(FetchId, AbortHandle)>,
     logins: Vec<(LoginId, AbortHandle)>,
+    connections: Vec<(ConnectionId, AbortHandle)>,
     answers: mpsc::Sender<Event>,
     news: Vec<News>,
     context: Context,
@@ -85,6 +87,7 @@ impl Executor {
             prepared: None,
             fetches: Vec::new(),
             logins: Vec::new(),
+            connections: Vec::new(),
             answers,
             news: Vec::new(),
             context,
@@ -102,6 +105,12 @@ impl Executor {
                 sslmode,
             } => self.check_login(login, url, sslmode),
             Action::CancelLogin { login } => abort(&mut self.logins, &login),
+            Action::WatchConnection {
+                connection,
+                url,
+                sslmode,
+            } => self.watch_connection(connection, url, sslmode),
+            Action::UnwatchConnection { connection } => abort(&mut self.connections, &connection),
             Action::Prepare {
                 instance,
                 environment,
@@ -203,6 +212,33 @@ impl Executor {
             let _ = answers.send(Event::LoginChecked { login, outcome }).await;
         });
         remember(&mut self.logins, login, &task);
+    }
+
+    fn watch_connection(
+        &mut self,
+        connection: ConnectionId,
+        url: Secret,
+        sslmode: Option<SslMode>,
+    ) {
+        let answers = self.answers.clone();
+        let tell = async move |news| {
+            let _ = answers.send(Event::Connection { connection, news }).await;
+        };
+        let task = tokio::spawn(async move {
+            let opened = WatchedConnection::open(&url, sslmode).await;
+            drop(url);
+            let why = match opened {
+                Err(why) => why,
+                Ok(mut watched) => loop {
+                    match watched.news().await {
+                        Ok(server) => tell(ConnectionNews::Server(met(server))).await,
+                        Err(why) => break why,
+                    }
+                },
+            };
+            tell(ConnectionNews::Lost { why }).await;
+        });
+        remember(&mut self.connections, connection, &task);
     }
 
     fn prepare(&mut self, instance: InstanceId, environment: &Environment) -> Event {
@@ -324,6 +360,23 @@ fn remedy_for(origin: &Origin, fault: Refused) -> Remedy {
         (Refused::Token, Origin::ApiKey) => Remedy::Environment,
         (Refused::Token, Origin::Credential(_)) => Remedy::Credential,
         (Refused::Token, Origin::Keychain | Origin::Netrc(_)) => Remedy::CliLogin,
+    }
+}
+
+fn met(server: postgres::Server) -> Server {
+    let postgres::Server {
+        system,
+        timeline,
+        read_only,
+    } = server;
+    Server {
+        system,
+        timeline,
+        access: if read_only {
+            Access::ReadOnly
+        } else {
+            Access::ReadWrite
+        },
     }
 }
 

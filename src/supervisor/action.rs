@@ -6,7 +6,7 @@ use crate::credential::{Environment, Secret, SslMode};
 use crate::exit_code::ExitCode;
 
 use super::event::ETag;
-use super::id::{FetchId, InstanceId, LoginId};
+use super::id::{ConnectionId, FetchId, InstanceId, LoginId};
 use super::notice::Notice;
 use super::signal::Signal;
 
@@ -38,6 +38,21 @@ pub enum Action {
     CancelLogin {
         /// Which attempt.
         login: LoginId,
+    },
+    /// Log in, stay, and look now and then who answers; what is found is told by `Connection`,
+    /// until it says `Lost`.
+    WatchConnection {
+        /// Names the connection.
+        connection: ConnectionId,
+        /// A postgres URL.
+        url: Secret,
+        /// How the child's client would encrypt, as far as anything says.
+        sslmode: Option<SslMode>,
+    },
+    /// Close a connection, or stop making it; nothing more is said of it.
+    UnwatchConnection {
+        /// Which connection.
+        connection: ConnectionId,
     },
     /// Write what was fetched to the env file, if there is one; then find the program and lay out
     /// its start in memory. Answered by `Prepared` or `SpawnFailed`: unless that is `Unwritable`,

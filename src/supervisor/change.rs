@@ -94,6 +94,12 @@ impl Change {
         self.desired.as_ref()
     }
 
+    /// The newest values that were seen: what is desired, or what is being considered.
+    pub(super) fn newest(&self) -> Option<&Values> {
+        let considered = self.candidate().map(|candidate| &candidate.values);
+        considered.or(self.desired.as_ref().map(|desired| &*desired.values))
+    }
+
     /// The watched variables that have no usable value right now.
     pub(super) fn faults(&self) -> Vec<(String, Fault)> {
         self.faults

@@ -45,6 +45,8 @@ pub struct Config {
     pub check_login: CheckLogin,
     /// How long a change waits for a login with the new credential that gets no answer.
     pub check_login_timeout: Duration,
+    /// Whether a connection to the child's database is watched.
+    pub connection: ConnectionWatch,
     /// What follows when a child ends by itself.
     pub crash: CrashPolicy,
 }
@@ -131,6 +133,24 @@ pub enum CheckLogin {
     Always,
     /// Never.
     Never,
+}
+
+/// `--watch-connection`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionWatch {
+    /// No connection is kept.
+    Off,
+    /// One is, and it may prove a failover.
+    On(OnFailover),
+}
+
+/// `--on-failover`: another server is proven behind an unchanged URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFailover {
+    /// As for a change, without splay.
+    Restart,
+    /// It is only told.
+    Ignore,
 }
 
 /// What follows when a child ends by itself.

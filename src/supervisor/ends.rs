@@ -172,7 +172,7 @@ impl Service {
                 | Phase::Postponed { old: child, .. }
                 | Phase::Telling { child, .. },
                 Finish::Again,
-            ) => match desired.filter(|desired| *desired.values != *child.values) {
+            ) => match desired.filter(|desired| !child.suits(&desired.values)) {
                 Some(desired) => succeed(turn, child, desired),
                 None => restart(turn, &mut self.crashes, child),
             },

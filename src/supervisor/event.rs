@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::credential::Snapshot;
 
-use super::id::{FetchId, InstanceId, LoginId};
+use super::id::{ConnectionId, FetchId, InstanceId, LoginId};
 use super::readiness::Word;
 use super::signal::{Origin, Signal};
 use super::time::Duration;
@@ -25,6 +25,13 @@ pub enum Event {
         login: LoginId,
         /// What came of it.
         outcome: LoginOutcome,
+    },
+    /// Something is to be told of the watched connection.
+    Connection {
+        /// Which connection.
+        connection: ConnectionId,
+        /// What it is.
+        news: ConnectionNews,
     },
     /// The env file, if there is one, is written, the program was found, and all that its start
     /// needs is in memory.
@@ -178,6 +185,38 @@ pub enum LoginOutcome {
         /// One phrase for people.
         detail: String,
     },
+}
+
+/// What is heard of a watched connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConnectionNews {
+    /// It is there, and this is who answers; told again when that is no longer the same.
+    Server(Server),
+    /// It could not be made, or is gone, or leads elsewhere than its name does by now.
+    Lost {
+        /// One phrase for people.
+        why: String,
+    },
+}
+
+/// The server behind a connection, as far as it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Its `system_identifier`: the same on a primary and all its standbys.
+    pub system: Option<i64>,
+    /// A primary's timeline: each promotion makes it higher.
+    pub timeline: Option<u32>,
+    /// Whether it takes writes.
+    pub access: Access,
+}
+
+/// Whether a server takes writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// It does, as far as is known.
+    ReadWrite,
+    /// It is in recovery, or `default_transaction_read_only` is on.
+    ReadOnly,
 }
 
 /// How a process ended.

@@ -37,6 +37,10 @@ id! {
     LoginId, "l"
 }
 id! {
+    /// One connection that is watched, from the attempt to make it to its end.
+    ConnectionId, "c"
+}
+id! {
     /// A version of the watched values, counted from 1 in each supervisor; an older value again is
     /// a new number.
     Revision, ""

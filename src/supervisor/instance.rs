@@ -15,6 +15,7 @@ use super::time::{Duration, Time};
 use super::turn::Turn;
 
 mod alive;
+mod failover;
 mod leftovers;
 mod startup;
 
@@ -31,6 +32,8 @@ pub(super) struct Instance {
     pub(super) id: InstanceId,
     pub(super) revision: Revision,
     pub(super) values: Arc<Values>,
+    /// When another server was proven behind its unchanged URL.
+    failed_over: Option<Time>,
     pid: u32,
     started: Time,
     state: State,
@@ -132,6 +135,7 @@ impl Instance {
             id,
             revision,
             values,
+            failed_over: None,
             pid,
             started: now,
             state,

@@ -72,6 +72,11 @@ pub(super) enum Cause {
     /// There is a new revision.
     #[default]
     Change,
+    /// Another server answers behind its unchanged URL.
+    Failover {
+        /// Since then.
+        seen_at: Time,
+    },
     /// It ended by itself, and `--restart` wants another.
     OwnEnd,
 }
@@ -99,7 +104,13 @@ impl Launch {
             why,
             revision: desired.revision,
             values: Arc::clone(&desired.values),
-            seen_at: desired.seen_at,
+            seen_at: match why {
+                Why::Replacement(Attempt {
+                    cause: Cause::Failover { seen_at },
+                    ..
+                }) => seen_at,
+                Why::Replacement(_) | Why::First => desired.seen_at,
+            },
         }
     }
 
@@ -163,7 +174,7 @@ impl Launch {
             Why::Replacement(attempt) => (
                 attempt.dead_since,
                 match attempt.cause {
-                    Cause::Change => Some(turn.now.since(seen_at)),
+                    Cause::Change | Cause::Failover { .. } => Some(turn.now.since(seen_at)),
                     Cause::OwnEnd => None,
                 },
             ),

@@ -18,9 +18,11 @@ pub mod action;
 mod api;
 mod change;
 pub mod config;
+mod connection;
 mod crash;
 mod ends;
 pub mod event;
+mod failover;
 pub mod id;
 mod inquiry;
 mod instance;
@@ -48,9 +50,10 @@ use std::collections::VecDeque;
 use action::Action;
 use change::{Change, Protect, Verdict};
 use config::{Config, EnvFile, Watching};
+use connection::{Connection, Outcome};
 use ends::Finish;
-use event::Event;
-use id::InstanceId;
+use event::{ConnectionNews, Event};
+use id::{ConnectionId, InstanceId};
 use instance::Instance;
 use launch::Stage;
 use rng::Rng;
@@ -73,6 +76,7 @@ pub struct Supervisor {
     watch: Watch,
     change: Change,
     service: Service,
+    connection: Connection,
 }
 
 /// Everything of the supervisor but what a turn lends out.
@@ -80,6 +84,7 @@ struct Machines<'a> {
     watch: &'a mut Watch,
     change: &'a mut Change,
     service: &'a mut Service,
+    connection: &'a mut Connection,
 }
 
 impl Supervisor {
@@ -96,6 +101,7 @@ impl Supervisor {
             watch: Watch::new(),
             change: Change::new(),
             service,
+            connection: Connection::new(),
         }
     }
 
@@ -117,6 +123,7 @@ impl Supervisor {
             watch: &mut self.watch,
             change: &mut self.change,
             service: &mut self.service,
+            connection: &mut self.connection,
         };
         if overslept {
             machines.service.on_overslept(&turn);
@@ -145,6 +152,7 @@ impl Supervisor {
             self.watch.deadline(),
             self.change.deadline(),
             self.service.deadline(),
+            self.connection.deadline(),
         ];
         all.into_iter().flatten().min()
     }
@@ -169,6 +177,7 @@ impl Supervisor {
             beside: self.service.beside().map(Instance::name),
             change: self.change.name(),
             watch: self.watch.name(),
+            connection: self.connection.name(),
         }
     }
 }
@@ -211,15 +220,7 @@ impl Machines<'_> {
                 leftovers,
             } => {
                 let finish = service.on_exited(turn, instance, ended, leftovers);
-                // Before anything is asked: the answer may be here already.
-                let is_free = match finish {
-                    Finish::Failed | Finish::Again | Finish::Followed => true,
-                    Finish::Expected | Finish::Final => false,
-                };
-                if is_free && self.change.act_now(turn) == Verdict::Adopted {
-                    self.watch.found_change(turn);
-                }
-                service.decide_end(turn, finish, self.change.desired());
+                self.on_finish(turn, finish);
             }
             Event::TreeEmpty { instance } => service.on_tree_empty(turn, instance),
             Event::TreeListed { instance, alive } => service.on_tree_listed(turn, instance, alive),
@@ -229,9 +230,30 @@ impl Machines<'_> {
                 service.on_word(turn, instance, word);
                 self.act_if_unprotected(turn);
             }
+            Event::Connection { connection, news } => self.on_connection(turn, connection, news),
             Event::Signal { signal, origin } => service.on_signal(turn, signal, origin),
             Event::Resumed => turn.want(Want::Fetch),
             Event::Wake => {}
+        }
+    }
+
+    fn on_finish(&mut self, turn: &mut Turn<'_>, finish: Finish) {
+        // Before anything is asked: the answer may be here already.
+        let is_free = match finish {
+            Finish::Failed | Finish::Again | Finish::Followed => true,
+            Finish::Expected | Finish::Final => false,
+        };
+        if is_free && self.change.act_now(turn) == Verdict::Adopted {
+            self.watch.found_change(turn);
+        }
+        let desired = self.change.desired();
+        self.service.decide_end(turn, finish, desired);
+    }
+
+    fn on_connection(&mut self, turn: &mut Turn<'_>, id: ConnectionId, news: ConnectionNews) {
+        let outcome = self.connection.on_news(turn, id, news);
+        if let (Outcome::FailedOver(child), Some(desired)) = (outcome, self.change.desired()) {
+            self.service.on_failover(turn, child, desired);
         }
     }
 
@@ -302,6 +324,10 @@ impl Machines<'_> {
                 self.act_if_unprotected(turn);
                 self.hush(turn);
             }
+            // Before the exit, which is the last action of a life.
+            let untouched = self.service.phase.untouched();
+            self.connection
+                .settle(turn, untouched, self.change.newest());
             self.satisfy(turn);
             // Last, so that a poll that is due is the request that the others want.
             let watch = due(self.watch.deadline());

@@ -8,6 +8,10 @@ use super::id::Revision;
 use super::signal::Signal;
 use super::time::Duration;
 
+mod connection;
+
+pub use connection::{ConnectionFact, ConnectionNotice, Failover};
+
 /// The process that a fact is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Child {
@@ -311,6 +315,8 @@ pub enum Notice {
         /// How many requests failed.
         attempts: u32,
     },
+    /// Something about the connection that is watched.
+    Connection(ConnectionNotice),
     /// A watched variable has no usable value; the last good one stays.
     BadValue {
         /// Which.

@@ -168,6 +168,17 @@ impl Phase {
 
     /// Whether a healthy child must be protected from unproven values.
     pub(super) fn protect(&self) -> Protect {
+        match self.untouched() {
+            Some(child) => Protect::Child {
+                child: child.child(),
+                values: Arc::clone(&child.values),
+            },
+            None => Protect::Nothing,
+        }
+    }
+
+    /// The child that serves, and that nobody has told to end.
+    pub(super) fn untouched(&self) -> Option<&Instance> {
         match self {
             Self::Running { instance: child }
             | Self::Preparing { old: child, .. }
@@ -177,10 +188,7 @@ impl Phase {
             | Self::Overlapping { old: child, .. }
                 if child.is_untouched() =>
             {
-                Protect::Child {
-                    child: child.child(),
-                    values: Arc::clone(&child.values),
-                }
+                Some(child)
             }
             Self::Running { .. }
             | Self::Preparing { .. }
@@ -196,7 +204,7 @@ impl Phase {
             | Self::Pausing { .. }
             | Self::BackingOff { .. }
             | Self::ShuttingDown(_)
-            | Self::Done => Protect::Nothing,
+            | Self::Done => None,
         }
     }
 

@@ -15,6 +15,8 @@ pub struct Status {
     pub change: ChangePhase,
     /// Whether Heroku is being asked.
     pub watch: WatchPhase,
+    /// Whether a connection to the database is watched.
+    pub connection: ConnectionPhase,
 }
 
 macro_rules! names {
@@ -113,5 +115,19 @@ names! {
         Fetching,
         /// A request is out, and another follows it at once.
         Superseded,
+    }
+}
+
+names! {
+    /// Whether a connection to the database is watched.
+    ConnectionPhase {
+        /// Nobody's database is to be watched.
+        Off,
+        /// It is being made.
+        Connecting,
+        /// It is there.
+        Watching,
+        /// It is made again later.
+        Pausing,
     }
 }

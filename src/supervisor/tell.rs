@@ -43,7 +43,7 @@ pub(super) fn deliver(turn: &mut Turn<'_>, mut child: Instance, news: News) -> P
         Some(Startup::Awaited { .. }) | None => return Phase::Telling { child, news },
     }
     child.forward(turn, news.signal);
-    (child.revision, child.values) = (news.revision, news.values);
+    child.told_of(news.revision, news.values);
     turn.announce(Notice::ChangeSignalled {
         child: child.child(),
         signal: news.signal,

@@ -8,6 +8,7 @@ use super::change::Desired;
 use super::config::{Backoff, EnvFile, OnChange, Order, Watching};
 use super::crash::{Crashes, Decision, backoff};
 use super::event::SpawnError;
+use super::failover::cause;
 use super::inquiry::Inquiry;
 use super::instance::{End, EndedBy, Instance};
 use super::launch::{Attempt, Cause, Launch, Stage, Why};
@@ -27,10 +28,11 @@ pub(super) fn apply(
     desired: &Desired,
     mut attempt: Attempt,
 ) -> Phase {
-    if *old.values == *desired.values {
+    if old.suits(&desired.values) {
         old.revision = desired.revision;
         return Phase::Running { instance: old };
     }
+    attempt.cause = cause(&old, desired, attempt.cause);
     attempt.hold(turn, &old);
     if let Some(until) = attempt.held(turn) {
         return Phase::Postponed {
@@ -67,7 +69,7 @@ pub(super) fn apply_again(
     desired: &Desired,
     attempt: Attempt,
 ) -> Phase {
-    if turn.config.env_file == EnvFile::Kept && *old.values == *desired.values {
+    if turn.config.env_file == EnvFile::Kept && old.suits(&desired.values) {
         old.revision = desired.revision;
         return prepare(turn, old, desired, attempt);
     }
@@ -82,7 +84,7 @@ fn prepare(turn: &mut Turn<'_>, old: Instance, desired: &Desired, attempt: Attem
 /// All is prepared for what the child is to run with next: now it may be touched, if it does not
 /// run with that already.
 pub(super) fn proceed(turn: &mut Turn<'_>, mut old: Instance, mut next: Launch) -> Phase {
-    if *old.values == *next.values {
+    if old.suits(&next.values) {
         return Phase::Running { instance: old };
     }
     if !old.is_untouched() {
@@ -123,7 +125,7 @@ pub(super) fn not_prepared(
 ) -> Phase {
     let is_written = !matches!(error, SpawnError::Unwritable { .. });
     let lives_on = turn.config.on_change != OnChange::Restart && old.is_untouched();
-    let needs_no_successor = lives_on || *old.values == *next.values;
+    let needs_no_successor = lives_on || old.suits(&next.values);
     if is_written && needs_no_successor {
         return proceed(turn, old, next);
     }
@@ -152,10 +154,13 @@ fn exit_for_change(turn: &mut Turn<'_>, last: Instance) -> Phase {
 }
 
 /// A new revision, after the child failed on the last one: start on it, whatever `--restart` says.
+/// The same when it had to be replaced for a failover.
 pub(super) fn succeed(turn: &mut Turn<'_>, failed: Instance, desired: &Desired) -> Phase {
     match turn.config.on_change {
         OnChange::Restart | OnChange::Signal(_) => {
-            let why = Why::Replacement(Attempt::default());
+            let attempt = Attempt::default();
+            let cause = cause(&failed, desired, attempt.cause);
+            let why = Why::Replacement(Attempt { cause, ..attempt });
             Phase::Replacing {
                 old: failed,
                 next: Launch::new(turn, desired, why),
@@ -173,7 +178,7 @@ pub(super) fn ask(
     desired: Option<&Desired>,
 ) -> Phase {
     if let Some(desired) = desired
-        && *desired.values != *failed.values
+        && !failed.suits(&desired.values)
     {
         return succeed(turn, failed, desired);
     }

@@ -6,7 +6,7 @@ use crate::exit_code::ExitCode;
 
 use super::action::Action;
 use super::config::Config;
-use super::id::{FetchId, InstanceId, LoginId};
+use super::id::{ConnectionId, FetchId, InstanceId, LoginId};
 use super::notice::Notice;
 use super::rng::Rng;
 use super::time::Time;
@@ -40,6 +40,7 @@ pub(super) struct Ids {
     fetch: FetchId,
     instance: InstanceId,
     login: LoginId,
+    connection: ConnectionId,
 }
 
 impl Turn<'_> {
@@ -62,6 +63,7 @@ impl Ids {
             fetch: FetchId(0),
             instance: InstanceId(0),
             login: LoginId(0),
+            connection: ConnectionId(0),
         }
     }
 
@@ -78,5 +80,10 @@ impl Ids {
     pub(super) fn login(&mut self) -> LoginId {
         self.login = self.login.next();
         self.login
+    }
+
+    pub(super) fn connection(&mut self) -> ConnectionId {
+        self.connection = self.connection.next();
+        self.connection
     }
 }

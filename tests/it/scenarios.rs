@@ -18,14 +18,14 @@ use changeover::credential::{EnvironmentSpec, Following, RawValue, Secret, Selec
 use changeover::supervisor::Supervisor;
 use changeover::supervisor::action::{Action, Scope};
 use changeover::supervisor::config::{
-    CheckLogin, Config, CrashPolicy, EnvFile, LeftoverPolicy, Mapped, OnChange, Order, Restart,
-    RestartLimit, SignalMap, StopSequence, StopStep, Watching,
+    CheckLogin, Config, ConnectionWatch, CrashPolicy, EnvFile, LeftoverPolicy, Mapped, OnChange,
+    OnFailover, Order, Restart, RestartLimit, SignalMap, StopSequence, StopStep, Watching,
 };
 use changeover::supervisor::event::{
-    Alive, ETag, Ended, Event, FailureKind, FetchFailure, FetchOutcome, Leftovers, LoginOutcome,
-    Member, Remedy, SpawnError,
+    Access, Alive, ConnectionNews, ETag, Ended, Event, FailureKind, FetchFailure, FetchOutcome,
+    Leftovers, LoginOutcome, Member, Remedy, Server, SpawnError,
 };
-use changeover::supervisor::id::{FetchId, InstanceId, LoginId};
+use changeover::supervisor::id::{ConnectionId, FetchId, InstanceId, LoginId};
 use changeover::supervisor::readiness::{Readiness, Word};
 use changeover::supervisor::signal::{Origin, Signal};
 use changeover::supervisor::time::{Duration, Time};
@@ -119,6 +119,7 @@ struct Stage {
     log: String,
     fetch: Option<FetchId>,
     logins: VecDeque<LoginId>,
+    connection: Option<ConnectionId>,
     live: Option<InstanceId>,
     starts: Starts,
     /// The instance whose start is waited for.
@@ -136,6 +137,7 @@ impl Stage {
             log: String::new(),
             fetch: None,
             logins: VecDeque::new(),
+            connection: None,
             live: None,
             starts: Starts::AtOnce,
             awaited: None,
@@ -218,6 +220,8 @@ impl Stage {
             Action::CancelFetch { .. } => self.fetch = None,
             Action::CheckLogin { login, .. } => self.logins.push_back(login),
             Action::CancelLogin { login } => self.logins.retain(|open| *open != login),
+            Action::WatchConnection { connection, .. } => self.connection = Some(connection),
+            Action::UnwatchConnection { .. } => self.connection = None,
             Action::Prepare { instance, .. } => {
                 self.awaited = Some(instance);
                 return match self.starts.clone() {
@@ -269,6 +273,10 @@ impl Stage {
             "login" => Event::LoginChecked {
                 login: self.logins.pop_front().expect("a login is open"),
                 outcome: login(rest),
+            },
+            "connection" => Event::Connection {
+                connection: self.connection.expect("a connection is watched"),
+                news: connection(rest),
             },
             "exit" => {
                 let instance = child();
@@ -449,6 +457,25 @@ fn login(text: &str) -> LoginOutcome {
     }
 }
 
+/// `lost WHY`, or who answers: `SYSTEM/TIMELINE`, each a number or `?`, and `read-only` after that.
+fn connection(text: &str) -> ConnectionNews {
+    if let Some(why) = text.strip_prefix("lost ") {
+        let why = why.to_owned();
+        return ConnectionNews::Lost { why };
+    }
+    let (server, access) = text.split_once(' ').unwrap_or((text, ""));
+    let (system, timeline) = server.split_once('/').expect("SYSTEM/TIMELINE");
+    ConnectionNews::Server(Server {
+        system: system.parse().ok(),
+        timeline: timeline.parse().ok(),
+        access: match access {
+            "" => Access::ReadWrite,
+            "read-only" => Access::ReadOnly,
+            other => panic!("{other}?"),
+        },
+    })
+}
+
 fn selection() -> Selection {
     watch(["DATABASE_URL"].into_iter())
 }
@@ -524,6 +551,7 @@ fn defaults() -> Config {
         leftovers: LeftoverPolicy::Sweep,
         check_login: CheckLogin::Never,
         check_login_timeout: Duration::from_secs(30),
+        connection: ConnectionWatch::Off,
         crash: CrashPolicy::default(),
     }
 }
@@ -559,6 +587,10 @@ fn set(config: &mut Config, name: &str, value: &str) {
         }
         "stop-timeout" => config.stop.0[0].wait = seconds(value),
         "ready-timeout" => config.ready_timeout = seconds(value),
+        "connection" if value == "ignore" => {
+            config.connection = ConnectionWatch::On(OnFailover::Ignore);
+        }
+        "connection" => config.connection = ConnectionWatch::On(OnFailover::Restart),
         "login" if value == "always" => config.check_login = CheckLogin::Always,
         "login" => config.check_login = CheckLogin::Auto,
         "login-timeout" => config.check_login_timeout = seconds(value),

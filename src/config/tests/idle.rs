@@ -20,6 +20,10 @@ fn who_types_it_is_told() {
              program that ended is started again: add --restart on-failure or always, or leave it out",
         ),
         ("--ready-timeout|5s", "add --ready, such as --ready notify"),
+        (
+            "--on-failover|ignore",
+            "without --watch-connection nothing finds out",
+        ),
         ("--no-watch|--interval|5s", "Heroku is asked only once"),
         ("--no-watch|--debounce|5s", "Heroku is asked only once"),
     ] {

@@ -20,6 +20,7 @@ pub struct Context {
 
 mod api;
 mod changes;
+mod connection;
 mod readiness;
 mod restarts;
 
@@ -83,6 +84,7 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
         Notice::FetchStillFailing { failure, lasted, attempts, running } =>
             failing(failure, *running, Some((*lasted, *attempts))),
         Notice::FetchRecovered { lasted, attempts } => info(recovered(*lasted, *attempts)),
+        Notice::Connection(notice) => connection::told(notice),
         Notice::BadValue { name, fault, running } =>
             warn(bad_value(context, name, *fault, *running)),
         Notice::GoodValue { name } => info(format!("{} is usable again", phrase(name))),

@@ -4,12 +4,13 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::supervisor::event::{Ended, Event, LoginOutcome};
-use crate::supervisor::id::{FetchId, InstanceId, LoginId};
+use crate::supervisor::id::{ConnectionId, FetchId, InstanceId, LoginId};
 use crate::supervisor::readiness::Word;
 use crate::supervisor::signal::{Origin, Signal};
 use crate::supervisor::time::Time;
 
 use super::Disk;
+use super::connection::Found;
 use super::heroku::{Reply, Scene};
 
 /// Something that the world will do.
@@ -21,6 +22,11 @@ pub(super) enum Happening {
     LoginAnswer {
         login: LoginId,
         outcome: LoginOutcome,
+    },
+    /// Something is found out about the connection that is watched.
+    Connection {
+        connection: ConnectionId,
+        what: Found,
     },
     /// A preparation ends; `disk` is what its write met.
     Prepared { instance: InstanceId, disk: Disk },
@@ -65,6 +71,32 @@ pub(super) enum By {
     Fate,
     /// Somebody signalled it, or its database left it.
     Others,
+}
+
+impl Happening {
+    /// Whether it is one of those that stop when the faults do.
+    pub(super) fn is_fault(&self) -> bool {
+        match self {
+            Self::Mischief
+            | Self::Toggle
+            | Self::Truth(_)
+            | Self::Again(_)
+            | Self::ProgramIsThere
+            | Self::DiskIsSound
+            | Self::Signal { .. } => true,
+            Self::Connection { what, .. } => *what == Found::Gone,
+            Self::Dies { by, .. } => *by != By::Others,
+            Self::Says { .. }
+            | Self::Answer { .. }
+            | Self::LoginAnswer { .. }
+            | Self::Prepared { .. }
+            | Self::Spawned { .. }
+            | Self::Reaped { .. }
+            | Self::Listed { .. }
+            | Self::LeftoversDie { .. }
+            | Self::Start => false,
+        }
+    }
 }
 
 /// A queue by time; what was planned first comes first.

@@ -48,6 +48,16 @@ pub(super) const VIGIL_MIN: Duration = Duration::from_secs(1);
 /// See [`VIGIL_MIN`].
 pub(super) const VIGIL_MAX: Duration = Duration::from_secs(30);
 
+/// `supervisor/connection.rs`: a lost connection is made again after 1 s, doubling, up to 60 s, and
+/// from the start once it lasted for a minute.
+pub(super) const CONNECTION_PAUSE_MIN: Duration = Duration::from_secs(1);
+
+/// See [`CONNECTION_PAUSE_MIN`].
+pub(super) const CONNECTION_PAUSE_MAX: Duration = Duration::from_secs(60);
+
+/// See [`CONNECTION_PAUSE_MIN`].
+pub(super) const CONNECTION_LASTS: Duration = Duration::from_secs(60);
+
 /// The longest that a login takes.
 pub(super) const LOGIN: Duration = Duration::from_secs(5);
 

@@ -1,7 +1,7 @@
 //! Heroku in the world: the config vars, the stories of their changes, and every way in which the
 //! API fails; and the database behind `DATABASE_URL`.
 
-use crate::supervisor::event::{FailureKind, FetchFailure, LoginOutcome};
+use crate::supervisor::event::{Access, FailureKind, FetchFailure, LoginOutcome, Server};
 use crate::supervisor::time::Duration;
 use crate::testing::heroku::Fault;
 
@@ -45,6 +45,8 @@ pub(super) struct Database {
     accepts_from: u32,
     newest: Newest,
     road: Road,
+    /// Who answers.
+    pub(super) server: Server,
 }
 
 /// What the database thinks of the newest version.
@@ -87,6 +89,16 @@ pub(super) enum Scene {
     RoadCloses,
     /// Everybody does.
     RoadOpens,
+    /// The server ends a connection, for no reason.
+    Kick,
+    /// A standby is promoted behind the unchanged URL.
+    FailsOver,
+    /// Another database system answers behind it.
+    Moves,
+    /// The server takes no writes any more.
+    TakesNoWrites,
+    /// It does again.
+    TakesWrites,
 }
 
 /// What comes back from a request.
@@ -110,6 +122,11 @@ impl Heroku {
                 accepts_from: 1,
                 newest: Newest::Known,
                 road: Road::Open,
+                server: Server {
+                    system: Some(7),
+                    timeline: Some(1),
+                    access: Access::ReadWrite,
+                },
             },
         }
     }
@@ -124,7 +141,7 @@ impl Heroku {
         let now = Duration::ZERO;
         let soon = dice.ms(0, 3000);
         let later = dice.ms(500, 50_000);
-        match dice.below(12) {
+        match dice.below(16) {
             0 | 1 => vec![(now, IssueAndShow), (later, Reset)],
             2 | 3 => vec![(now, IssueAndReset), (later, Show)],
             4 => vec![(now, Gap), (later, IssueAndShow)],
@@ -138,6 +155,10 @@ impl Heroku {
                 (later, IssueAndShow),
             ],
             9 => vec![(now, Release), (soon, OtherVariable)],
+            11 => vec![(now, FailsOver)],
+            12 => vec![(now, FailsOver), (soon, IssueAndShow)],
+            13 => vec![(now, TakesNoWrites), (later, Moves), (now, TakesWrites)],
+            14 => vec![(now, TakesNoWrites), (soon, TakesWrites), (soon, Kick)],
             10 => vec![(now, RoadCloses), (soon, IssueAndShow), (later, RoadOpens)],
             _ => (0..8).map(|_| (dice.ms(200, 2500), IssueAndShow)).collect(),
         }
@@ -171,6 +192,18 @@ impl Heroku {
             Scene::KnownNow => self.database.newest = Newest::Known,
             Scene::RoadCloses => self.database.road = Road::Closed,
             Scene::RoadOpens => self.database.road = Road::Open,
+            Scene::Kick => {}
+            Scene::FailsOver => {
+                let timeline = &mut self.database.server.timeline;
+                *timeline = timeline.map(|timeline| timeline + 1);
+            }
+            Scene::Moves => {
+                let system = &mut self.database.server.system;
+                *system = system.map(|system| system + 1);
+                self.database.server.timeline = Some(1);
+            }
+            Scene::TakesNoWrites => self.database.server.access = Access::ReadOnly,
+            Scene::TakesWrites => self.database.server.access = Access::ReadWrite,
         }
     }
 
@@ -200,6 +233,7 @@ impl Heroku {
         }
         self.database.newest = Newest::Known;
         self.database.road = Road::Open;
+        self.database.server.access = Access::ReadWrite;
     }
 
     /// A request: what comes back, and how long after.

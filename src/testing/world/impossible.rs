@@ -40,6 +40,7 @@ const PERSONS: &[Kind] = &[
 ];
 const TREE_EMPTY: &[Kind] = &[Kind::TreeEmpty];
 const LISTED: &[Kind] = &[Kind::Listed];
+const CONNECTION: &[Kind] = &[Kind::Connected, Kind::Disconnected];
 
 pub(super) const ALL: &[Impossible] = &[
     Impossible {
@@ -59,6 +60,7 @@ pub(super) const ALL: &[Impossible] = &[
         kinds: &[
             &[
                 Kind::StaleLogin,
+                Kind::StaleConnection,
                 Kind::StaleStart,
                 Kind::StaleEnd,
                 Kind::Beside,
@@ -142,9 +144,11 @@ pub(super) const ALL: &[Impossible] = &[
             &[
                 Kind::StaleAnswer,
                 Kind::StaleLogin,
+                Kind::StaleConnection,
                 Kind::StaleStart,
                 Kind::Beside,
             ],
+            CONNECTION,
         ],
         why: "not counted: it cannot matter to a second process",
     },
@@ -208,6 +212,39 @@ pub(super) const ALL: &[Impossible] = &[
         why: "what was asked before is dropped, or answered",
     },
     Impossible {
+        phases: &[
+            "Service::Waiting",
+            "Service::Starting",
+            "Service::Replacing",
+            "Service::Asking",
+            "Service::AwaitingCredential",
+            "Service::Pausing",
+            "Service::BackingOff",
+            "Service::ShuttingDown",
+            "Instance::Stopping",
+            "Instance::Killed",
+            "Instance::Sweeping",
+            "Instance::SweepKilled",
+            "Instance::Gone",
+        ],
+        kinds: &[CONNECTION],
+        why: "only the database of a child that lives untouched is watched",
+    },
+    Impossible {
+        phases: &["Connection::Off", "Connection::Pausing"],
+        kinds: &[CONNECTION],
+        why: "there is none",
+    },
+    Impossible {
+        phases: &[
+            "Connection::Connecting",
+            "Connection::Watching",
+            "Connection::Pausing",
+        ],
+        kinds: &[TREE_EMPTY, LISTED],
+        why: "the leader lives, and nobody told it to end",
+    },
+    Impossible {
         phases: &["Watch::Waiting"],
         kinds: &[ANSWERS],
         why: "no request is out",
@@ -217,6 +254,35 @@ pub(super) const ALL: &[Impossible] = &[
 /// Pairs that can meet, and so seldom that a run of lives need not wait for them: less than twenty
 /// times in 40,000.
 pub(super) const RARE: &[Impossible] = &[
+    Impossible {
+        phases: &["Service::Telling", "Service::Joining", "Change::Deferred"],
+        kinds: &[CONNECTION],
+        why: "they do not last, or the credential is known to be old by then",
+    },
+    Impossible {
+        phases: &["Connection::Connecting"],
+        kinds: &[STARTS],
+        why: "what is started meanwhile has another credential, and its predecessor's is old",
+    },
+    Impossible {
+        phases: &["Change::Confirming"],
+        kinds: &[&[Kind::NotModified]],
+        why: "nobody asked whether anything is new: that is a lie",
+    },
+    Impossible {
+        phases: &["Change::CheckingLogin"],
+        kinds: &[CONNECTION],
+        why: "the credential that is tried is the one that the child has still",
+    },
+    Impossible {
+        phases: &[
+            "Connection::Connecting",
+            "Connection::Watching",
+            "Connection::Pausing",
+        ],
+        kinds: &[LOGINS],
+        why: "the child has not followed a change yet, and that is about to be taken back",
+    },
     Impossible {
         phases: &["Service::Joining"],
         kinds: &[

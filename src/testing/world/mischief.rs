@@ -21,7 +21,7 @@ impl World<'_> {
             _ => self.dice.ms(8000, 60_000),
         };
         self.agenda.plan(self.now + pause, Happening::Mischief);
-        match self.dice.below(24) {
+        match self.dice.below(26) {
             0..=4 => self.begin_rotation(),
             5..=8 => self.heroku.change_weather(&mut self.dice),
             9 => self.break_start(),
@@ -33,6 +33,7 @@ impl World<'_> {
             19 => return self.sleep(),
             20..=21 => self.repeat(),
             22 => self.play(Scene::Reset),
+            23 | 24 => self.kick_connection(Duration::ZERO),
             _ => return self.step(Event::Wake, None),
         }
         Ok(())
@@ -79,7 +80,7 @@ impl World<'_> {
             _ => self.due().map_or(Duration::ZERO, |due| due.since(self.now)),
         };
         let at = self.now + soon;
-        match self.dice.below(16) {
+        match self.dice.below(18) {
             0..=3 => self.plan_signal(soon),
             4 => self.kill_child(soon),
             5..=7 => self.repeat(),
@@ -92,6 +93,7 @@ impl World<'_> {
                 self.agenda.plan(at, Happening::Again(Event::Resumed));
             }
             14 if is_rare => self.everything(),
+            16 | 17 => self.kick_connection(soon),
             15 if is_rare => self.agenda.plan(at, Happening::Again(Event::Wake)),
             _ => self.agenda.plan(at, Happening::Toggle),
         }
@@ -128,6 +130,7 @@ impl World<'_> {
         self.heroku.play(scene);
         self.story
             .says(self.now, &format!("{scene:?}: {:?}", self.heroku.shown()));
+        self.shake_connection(scene);
         let after = self.settings.watch.read(self.heroku.shown());
         self.changes += u64::from(before != after);
         for at in 0..self.processes.len() {

@@ -9,6 +9,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `heroku` | the config vars and their stories, the API's faults, the database |
+//! | `connection` | the connection that is kept to the database |
 //! | `processes` | the children, and what they leave behind |
 //! | `mischief` | what goes wrong next |
 //! | `law` | what must hold after every step |
@@ -20,6 +21,7 @@
 
 mod agenda;
 mod bounds;
+mod connection;
 mod dice;
 mod heroku;
 mod impossible;
@@ -43,7 +45,8 @@ use crate::supervisor::notice::Notice;
 use crate::supervisor::signal::{Origin, Signal};
 use crate::supervisor::time::{Duration, Time};
 
-use agenda::{Agenda, By, Happening};
+use agenda::{Agenda, Happening};
+use connection::Watched;
 use dice::Dice;
 use heroku::Heroku;
 use law::Law;
@@ -128,6 +131,7 @@ struct Running {
     started: Time,
     fetch: Option<FetchId>,
     logins: Vec<LoginId>,
+    connection: Option<Watched>,
     prepared: Option<(InstanceId, Values)>,
     live: Vec<InstanceId>,
     leaving: Vec<InstanceId>,
@@ -276,25 +280,7 @@ impl<'a> World<'a> {
         self.heroku.calm_down();
         self.program = Program::There;
         self.disk = Disk::Sound;
-        self.agenda.retain(|happening| match happening {
-            Happening::Mischief
-            | Happening::Toggle
-            | Happening::Truth(_)
-            | Happening::Again(_)
-            | Happening::ProgramIsThere
-            | Happening::DiskIsSound
-            | Happening::Signal { .. } => false,
-            Happening::Dies { by, .. } => *by == By::Others,
-            Happening::Says { .. }
-            | Happening::Answer { .. }
-            | Happening::LoginAnswer { .. }
-            | Happening::Prepared { .. }
-            | Happening::Spawned { .. }
-            | Happening::Reaped { .. }
-            | Happening::Listed { .. }
-            | Happening::LeftoversDie { .. }
-            | Happening::Start => true,
-        });
+        self.agenda.retain(|happening| !happening.is_fault());
         self.story.says(self.now, "the faults stop");
         for at in 0..self.processes.len() {
             self.continue_process(at);
@@ -358,6 +344,7 @@ impl<'a> World<'a> {
             started: self.now,
             fetch: None,
             logins: Vec::new(),
+            connection: None,
             prepared: None,
             live: Vec::new(),
             leaving: Vec::new(),
@@ -433,6 +420,10 @@ impl<'a> World<'a> {
             Action::CancelFetch { fetch } => self.drop_fetch(*fetch),
             Action::CheckLogin { login, url, .. } => self.log_in(*login, url.expose()),
             Action::CancelLogin { login } => self.drop_login(*login),
+            Action::WatchConnection {
+                connection, url, ..
+            } => self.watch_connection(*connection, url.expose()),
+            Action::UnwatchConnection { .. } => self.unwatch_connection(),
             Action::Prepare {
                 instance,
                 environment,

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use crate::credential::Following;
 use crate::supervisor::config::{EnvFile, OnChange};
-use crate::supervisor::event::{ETag, Event, FetchOutcome, SpawnError};
+use crate::supervisor::event::{ETag, Ended, Event, FetchOutcome, SpawnError};
 use crate::supervisor::id::{FetchId, InstanceId};
 use crate::supervisor::readiness::{Readiness, Word};
 use crate::supervisor::time::Duration;
 
-use super::agenda::Happening;
+use super::agenda::{By, Happening};
 use super::heroku::{Reply, Scene};
 use super::processes::{self, Process};
 use super::{Disk, Program, Season, World, values};
@@ -22,6 +22,7 @@ impl World<'_> {
             Happening::LoginAnswer { login, outcome } => {
                 self.step(Event::LoginChecked { login, outcome }, None)
             }
+            Happening::Connection { connection, what } => self.connection(connection, what),
             Happening::Prepared { instance, disk } => self.prepared(instance, disk),
             Happening::Spawned { instance } => self.spawned(instance),
             Happening::Says { instance, word } => {
@@ -151,8 +152,10 @@ impl World<'_> {
             self.agenda.plan(at, fate);
         }
         if self.season == Season::End && self.settings.is_termless() {
-            // It follows the one that a person has ended.
-            self.kill_child(Duration::ZERO);
+            // It follows the one that a person has ended, or stands beside it.
+            let (how, by) = (Ended::Code(0), By::Fate);
+            self.agenda
+                .plan(self.now, Happening::Dies { instance, how, by });
         }
         self.plan_words(instance);
         let pid = 100 + instance.0;

@@ -3,10 +3,12 @@
 
 use std::fmt;
 
-use crate::supervisor::event::{Ended, Event, FetchOutcome, LoginOutcome};
+use crate::supervisor::event::{ConnectionNews, Ended, Event, FetchOutcome, LoginOutcome};
 use crate::supervisor::readiness::Word;
 use crate::supervisor::signal::{Origin, Signal};
-use crate::supervisor::status::{ChangePhase, InstancePhase, ServicePhase, Status, WatchPhase};
+use crate::supervisor::status::{
+    ChangePhase, ConnectionPhase, InstancePhase, ServicePhase, Status, WatchPhase,
+};
 
 use super::impossible::{self, Impossible};
 
@@ -42,6 +44,12 @@ kinds! {
     LoginUnreachable,
     /// An answer to a login that nobody waits for any more.
     StaleLogin,
+    /// It is told who answers behind the watched connection.
+    Connected,
+    /// The watched connection is lost, or cannot be made.
+    Disconnected,
+    /// News of a connection that is no longer watched.
+    StaleConnection,
     /// The next child can be started.
     Prepared,
     /// The next child lives.
@@ -100,6 +108,7 @@ pub struct Reach {
     beside: Vec<[u64; KINDS]>,
     change: Vec<[u64; KINDS]>,
     watch: Vec<[u64; KINDS]>,
+    connection: Vec<[u64; KINDS]>,
 }
 
 const KINDS: usize = Kind::ALL.len();
@@ -140,6 +149,11 @@ impl Kind {
                 LoginOutcome::Accepted => Self::LoginAccepted,
                 LoginOutcome::Refused { .. } => Self::LoginRefused,
                 LoginOutcome::Unreachable { .. } => Self::LoginUnreachable,
+            },
+            (Event::Connection { .. }, Fresh::Stale) => Self::StaleConnection,
+            (Event::Connection { news, .. }, Fresh::Fresh) => match news {
+                ConnectionNews::Server(_) => Self::Connected,
+                ConnectionNews::Lost { .. } => Self::Disconnected,
             },
             (
                 Event::Prepared { .. } | Event::Spawned { .. } | Event::SpawnFailed { .. },
@@ -211,6 +225,7 @@ impl Reach {
             beside: vec![[0; KINDS]; InstancePhase::ALL.len()],
             change: vec![[0; KINDS]; ChangePhase::ALL.len()],
             watch: vec![[0; KINDS]; WatchPhase::ALL.len()],
+            connection: vec![[0; KINDS]; ConnectionPhase::ALL.len()],
         }
     }
 
@@ -228,6 +243,7 @@ impl Reach {
         }
         self.change[status.change as usize][kind as usize] += 1;
         self.watch[status.watch as usize][kind as usize] += 1;
+        self.connection[status.connection as usize][kind as usize] += 1;
     }
 
     /// Adds what other lives have reached.
@@ -238,6 +254,7 @@ impl Reach {
             (&mut self.beside, &other.beside),
             (&mut self.change, &other.change),
             (&mut self.watch, &other.watch),
+            (&mut self.connection, &other.connection),
         ];
         for (own, more) in tables {
             for (own, more) in own.iter_mut().flatten().zip(more.iter().flatten()) {
@@ -283,7 +300,8 @@ impl Reach {
             .chain(rows("Instance", &self.instance, InstancePhase::ALL))
             .chain(rows("Beside", &self.beside, InstancePhase::ALL))
             .chain(rows("Change", &self.change, ChangePhase::ALL))
-            .chain(rows("Watch", &self.watch, WatchPhase::ALL));
+            .chain(rows("Watch", &self.watch, WatchPhase::ALL))
+            .chain(rows("Connection", &self.connection, ConnectionPhase::ALL));
         named.flat_map(|(phase, row)| {
             let kinds = Kind::ALL.iter().zip(row);
             kinds.map(move |(kind, count)| (phase.clone(), *kind, count))

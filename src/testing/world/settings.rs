@@ -6,8 +6,9 @@ use crate::credential::environment::SslPolicy;
 use crate::credential::{EnvironmentSpec, Selection};
 use crate::supervisor::action::Scope;
 use crate::supervisor::config::{
-    Backoff, CheckLogin, Config, CrashPolicy, EnvFile, LeftoverPolicy, Mapped, OnChange, Order,
-    Restart, RestartLimit, SignalMap, StopSequence, StopStep, Watching,
+    Backoff, CheckLogin, Config, ConnectionWatch, CrashPolicy, EnvFile, LeftoverPolicy, Mapped,
+    OnChange, OnFailover, Order, Restart, RestartLimit, SignalMap, StopSequence, StopStep,
+    Watching,
 };
 use crate::supervisor::readiness::Readiness;
 use crate::supervisor::signal::Signal;
@@ -15,8 +16,8 @@ use crate::supervisor::time::Duration;
 
 use super::Machine;
 use super::bounds::{
-    BACKOFF_MAX, GAP_MAX, JITTER, LOGIN, LOGIN_RETRY, MANAGER, REQUEST, ROLLBACK_MAX, SLACK, SWEEP,
-    UNKILLABLE,
+    BACKOFF_MAX, CONNECTION_PAUSE_MAX, GAP_MAX, JITTER, LOGIN, LOGIN_RETRY, MANAGER, REQUEST,
+    ROLLBACK_MAX, SLACK, SWEEP, UNKILLABLE,
 };
 use super::dice::Dice;
 use super::values::Watch;
@@ -52,6 +53,7 @@ pub(super) struct Settings {
     pub(super) leftovers: LeftoverPolicy,
     check_login: CheckLogin,
     check_login_timeout: Duration,
+    connection: ConnectionWatch,
     crash: CrashPolicy,
     signals: SignalMap,
 }
@@ -112,6 +114,7 @@ impl Settings {
                 CheckLogin::Never,
             ]),
             check_login_timeout: seconds(dice, &[5, 30, 30]),
+            connection: connection(dice),
             signals: signals(crash.restart, dice),
             crash,
         }
@@ -155,6 +158,7 @@ impl Settings {
             leftovers: self.leftovers,
             check_login: self.check_login,
             check_login_timeout: self.check_login_timeout,
+            connection: self.connection,
             crash: self.crash.clone(),
         }
     }
@@ -188,7 +192,22 @@ impl Settings {
             Order::StopFirst => Duration::ZERO,
             Order::StartFirst => ROLLBACK_MAX + (self.ready_timeout + DELAY_MAX) * 2 + stopped,
         };
-        seen + proven + stopped + started + joined + SLACK
+        let failed_over = match self.connection {
+            ConnectionWatch::Off => Duration::ZERO,
+            ConnectionWatch::On(_) => {
+                CONNECTION_PAUSE_MAX * JITTER.1 / 10 + REQUEST + stopped + started + joined
+            }
+        };
+        seen + proven + stopped + started + joined + failed_over + SLACK
+    }
+}
+
+/// `--watch-connection` and `--on-failover`.
+fn connection(dice: &mut Dice) -> ConnectionWatch {
+    match dice.below(4) {
+        0 => ConnectionWatch::Off,
+        1 => ConnectionWatch::On(OnFailover::Ignore),
+        _ => ConnectionWatch::On(OnFailover::Restart),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::credential::Environment;
 use crate::supervisor::Supervisor;
 use crate::supervisor::action::Action;
 use crate::supervisor::config::EnvFile;
-use crate::supervisor::event::{ETag, Event, Leftovers};
+use crate::supervisor::event::{ConnectionNews, ETag, Event, Leftovers};
 use crate::supervisor::id::{FetchId, InstanceId, LoginId};
 use crate::supervisor::signal::Signal;
 use crate::supervisor::time::{Duration, Time};
@@ -172,6 +172,10 @@ impl Running {
         let fresh = match event {
             Event::Fetched { fetch, .. } => self.fetch == Some(*fetch),
             Event::LoginChecked { login, .. } => self.logins.contains(login),
+            Event::Connection { connection, .. } => {
+                let watched = self.connection.as_ref();
+                watched.is_some_and(|watched| watched.connection == *connection)
+            }
             Event::Prepared { .. } | Event::Spawned { .. } | Event::SpawnFailed { .. } => {
                 self.law.awaits(event)
             }
@@ -197,6 +201,11 @@ impl Running {
         match event {
             Event::Fetched { .. } => self.fetch = None,
             Event::LoginChecked { login, .. } => self.logins.retain(|open| open != login),
+            Event::Connection {
+                news: ConnectionNews::Lost { .. },
+                ..
+            } => self.connection = None,
+            Event::Connection { .. } => {}
             Event::Prepared { .. } | Event::SpawnFailed { .. } | Event::TreeListed { .. } => {}
             Event::Spawned { instance, .. } => {
                 self.live.push(*instance);

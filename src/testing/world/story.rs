@@ -5,7 +5,7 @@ use std::fmt;
 use crate::credential::{Environment, Secret};
 use crate::runtime::telemetry::{Context, render};
 use crate::supervisor::action::Action;
-use crate::supervisor::event::{Event, FetchOutcome, LoginOutcome};
+use crate::supervisor::event::{ConnectionNews, Event, FetchOutcome, LoginOutcome};
 use crate::supervisor::id::InstanceId;
 use crate::supervisor::time::Time;
 
@@ -69,6 +69,8 @@ pub fn describe(action: &Action) -> String {
         Action::CancelFetch { .. } => "drop the fetch".to_owned(),
         Action::CheckLogin { url, .. } => format!("log in as {}", password(url)),
         Action::CancelLogin { .. } => "drop the login".to_owned(),
+        Action::WatchConnection { url, .. } => format!("watch a connection as {}", password(url)),
+        Action::UnwatchConnection { .. } => "close the connection".to_owned(),
         Action::Prepare {
             instance,
             environment,
@@ -120,6 +122,10 @@ fn event_line(event: &Event) -> String {
             LoginOutcome::Accepted => format!("{login} accepted"),
             LoginOutcome::Refused { code } => format!("{login} refused: {code}"),
             LoginOutcome::Unreachable { detail } => format!("{login} unreachable: {detail}"),
+        },
+        Event::Connection { connection, news } => match news {
+            ConnectionNews::Server(server) => format!("{connection} leads to {server:?}"),
+            ConnectionNews::Lost { why } => format!("{connection} is lost: {why}"),
         },
         Event::Prepared { instance } => format!("{} is prepared", pid(*instance)),
         Event::Spawned { instance, .. } => format!("{} is spawned", pid(*instance)),

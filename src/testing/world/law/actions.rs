@@ -37,6 +37,10 @@ impl Law {
             }
             Action::CancelFetch { fetch } => self.requests.cancels(*fetch),
             Action::CheckLogin { login, url, .. } => self.logs_in(now, *login, url.expose()),
+            Action::WatchConnection {
+                connection, url, ..
+            } => self.opens_connection(now, *connection, url.expose()),
+            Action::UnwatchConnection { connection } => self.closes_connection(*connection),
             Action::CancelLogin { .. } | Action::ProbeReadiness { .. } => Ok(()),
             Action::Prepare {
                 instance,
@@ -128,7 +132,7 @@ impl Law {
             && self
                 .child
                 .as_ref()
-                .is_some_and(|child| !child.lives() && !child.is_told() && child.values == proven);
+                .is_some_and(|child| !child.lives() && !child.is_told() && child.suits(proven));
         if again {
             return self.crashes.prepares(now);
         }
@@ -211,7 +215,7 @@ impl Law {
             return child.aborts(now, &self.config);
         }
         if on_change == OnChange::Signal(signal)
-            && proven.is_some_and(|proven| proven != child.values)
+            && proven.is_some_and(|proven| !child.suits(proven))
             && !is_ending
         {
             if child.is_starting_up(now) {
@@ -221,6 +225,7 @@ impl Law {
             }
             child.values = proven.unwrap_or_default();
             child.revision = revision;
+            child.failed_over = None;
             may_tell?;
             self.launch = Launch::None;
             return Ok(());
@@ -245,8 +250,8 @@ impl Law {
         let Launch::Prepared(planned) = self.launch else {
             return Err("a stop before the next child is known to be startable".to_owned());
         };
-        let running = self.child.as_ref().map(|child| child.values);
-        if Some(planned.values) == running {
+        let child = self.child.as_ref();
+        if child.is_some_and(|child| child.suits(planned.values)) {
             return Err("a stop without a change".to_owned());
         }
         if self.is_held(now) {
@@ -313,6 +318,7 @@ impl Law {
                 Ok(())
             }
             Notice::ExitForChange => self.exits_for_change(now),
+            Notice::Connection(notice) => self.tells_connection(&notice.fact),
             Notice::FetchFailing { .. }
             | Notice::FetchStillFailing { .. }
             | Notice::FetchRecovered { .. } => self.api.told(notice),
@@ -344,7 +350,8 @@ impl Law {
         self.requests.found_change();
         self.hold_back(now);
         let healthy = self.serving();
-        let same = healthy.is_some_and(|child| Some(child.values) == self.ledger.proven());
+        let proven = self.ledger.proven();
+        let same = healthy.is_some_and(|child| proven.is_some_and(|proven| child.suits(proven)));
         let waits = !same && self.is_held(now);
         let prepares = matches!(self.launch, Launch::Preparing(_) | Launch::Prepared(_));
         let spawning = matches!(self.launch, Launch::Spawning(_));
@@ -401,8 +408,7 @@ impl Law {
     }
 
     fn exits_for_change(&mut self, now: Time) -> Result<(), String> {
-        let running = self.child.as_ref().map(|child| child.values);
-        if self.config.on_change != OnChange::Exit || self.ledger.proven() == running {
+        if self.config.on_change != OnChange::Exit || self.suits_proven() {
             return Err("an exit for a change, without one".to_owned());
         }
         if self.is_held(now) {

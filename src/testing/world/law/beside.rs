@@ -359,6 +359,7 @@ impl Law {
             | Event::Continued { instance } => self.is_beside(*instance),
             Event::Fetched { .. }
             | Event::LoginChecked { .. }
+            | Event::Connection { .. }
             | Event::Prepared { .. }
             | Event::Spawned { .. }
             | Event::SpawnFailed { .. }

@@ -19,6 +19,8 @@ pub(super) struct Child {
     pub(super) id: InstanceId,
     pub(super) values: Values,
     pub(super) revision: u32,
+    /// When another server was proven behind its unchanged URL.
+    pub(super) failed_over: Option<Time>,
     pub(super) since: Time,
     /// Its time to be ready began then.
     pub(super) asked: Time,
@@ -83,6 +85,7 @@ impl Child {
             id: planned.instance,
             values: planned.values,
             revision: planned.revision,
+            failed_over: None,
             since,
             asked: since,
             startup: Startup::begin(config, since),
@@ -99,6 +102,11 @@ impl Child {
             watchdog: Watchdog::Asleep,
             lists: None,
         }
+    }
+
+    /// Whether it has these values, and the server that they have led to since.
+    pub(super) fn suits(&self, values: Values) -> bool {
+        self.values == values && self.failed_over.is_none()
     }
 
     /// Whether its leader was not reaped, nor given up.

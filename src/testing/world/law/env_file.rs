@@ -36,7 +36,7 @@ impl Law {
     pub(super) fn prepared(&mut self, planned: Planned) {
         self.env_file = self.env_file.written(planned.values);
         self.dooms(planned.values);
-        let has_them = |child: &Child| child.values == planned.values;
+        let has_them = |child: &Child| child.suits(planned.values);
         self.launch = if self.serving().is_some_and(has_them) {
             Launch::None
         } else {
@@ -62,9 +62,8 @@ impl Law {
         }
         self.env_file = self.env_file.written(planned.values);
         let restarts = self.config.on_change == OnChange::Restart;
-        let needs_it = |child: &Child| {
-            (restarts || child.aborted().is_some()) && child.values != planned.values
-        };
+        let needs_it =
+            |child: &Child| (restarts || child.aborted().is_some()) && !child.suits(planned.values);
         self.serving().is_some_and(|child| !needs_it(child))
     }
 
@@ -73,7 +72,7 @@ impl Law {
     pub(super) fn may_prepare(&self, child: &Child, proven: Values, now: Time) -> bool {
         let kept = self.config.env_file == EnvFile::Kept;
         let interrupted = self.is_interrupted(child, now);
-        if child.values == proven {
+        if child.suits(proven) {
             return kept && (self.env_file != File::Holds(proven) || interrupted);
         }
         match self.config.on_change {

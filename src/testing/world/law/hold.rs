@@ -100,6 +100,6 @@ impl Law {
             return false;
         };
         let kept = self.config.env_file == EnvFile::Kept;
-        child.values != proven || (kept && self.env_file != File::Holds(proven))
+        !child.suits(proven) || (kept && self.env_file != File::Holds(proven))
     }
 }

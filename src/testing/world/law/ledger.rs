@@ -90,6 +90,11 @@ impl Ledger {
         self.proven
     }
 
+    /// The newest values that were seen, proven or not.
+    pub(super) fn newest(&self) -> Option<Values> {
+        self.open.map(|open| open.values).or(self.proven)
+    }
+
     pub(super) fn revision(&self) -> u32 {
         self.revision
     }

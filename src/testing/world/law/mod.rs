@@ -8,6 +8,7 @@ mod actions;
 mod aftermath;
 mod beside;
 mod child;
+mod connection;
 mod crash;
 mod end;
 mod env_file;
@@ -33,6 +34,7 @@ use super::bounds::{INQUIRY, LOGIN_RETRY, SLACK};
 use super::values::{Values, Watch};
 use beside::Beside;
 use child::Child;
+use connection::Connection;
 use crash::Crashes;
 use end::{End, Heard, Why, start_failed};
 use env_file::File;
@@ -61,6 +63,7 @@ pub(super) struct Law {
     last_end: Option<Time>,
     inquiry: Inquiry,
     crashes: Crashes,
+    connection: Connection,
     /// The job control signal by which it must stop itself in this very step.
     owed_stop: Option<Signal>,
     job: Job,
@@ -114,6 +117,7 @@ impl Law {
             ledger: Ledger::new(watch, config.debounce, config.splay, rules),
             requests: Requests::new(config.watching),
             crashes: Crashes::new(config.crash.clone()),
+            connection: Connection::new(),
             config,
             watch,
             api: Api::new(),
@@ -139,7 +143,7 @@ impl Law {
         let child = self
             .child
             .as_ref()
-            .filter(|child| child.lives() && !child.is_told())?;
+            .filter(|child| child.lives() && !child.is_told() && child.failed_over.is_none())?;
         let alone = self.beside.newcomes_with().is_none();
         (self.end.is_none() && alone && matches!(self.launch, Launch::None)).then_some(child.values)
     }
@@ -164,6 +168,7 @@ impl Law {
                 | Event::SpawnFailed { .. }
                 | Event::Fetched { .. }
                 | Event::LoginChecked { .. }
+                | Event::Connection { .. }
                 | Event::Said { .. }
                 | Event::Exited { .. }
                 | Event::TreeEmpty { .. }
@@ -193,6 +198,9 @@ impl Law {
                 if self.end.is_none() {
                     self.adopts = self.ledger.login(now, *login, outcome, self.guard());
                 }
+            }
+            Event::Connection { connection, news } => {
+                self.connection_news(now, *connection, news);
             }
             Event::Prepared { instance } => {
                 if let Launch::Preparing(planned) = self.launch
@@ -275,6 +283,7 @@ impl Law {
             child.check(now, &self.config)?;
         }
         self.check_beside(now)?;
+        self.check_connection(now)?;
         if let Some(end) = &self.end {
             self.requests.check_silence()?;
             return end.check(now, self.config.stop.timeout(), stuck);
@@ -391,16 +400,16 @@ impl Law {
             _ if interrupted => self.begin_end(now, Why::ChildsOwn),
             _ if hung => self.failed(now, values, how),
             (true, false) => self.begin_end(now, Why::ChildsOwn),
-            (true, true) => self.ended_well(values),
+            (true, true) => self.ended_well(),
             (false, _) => self.failed(now, values, how),
         }
     }
 
     /// The child did its work, and is to do it again: on a new revision at once.
-    fn ended_well(&mut self, values: Values) {
+    fn ended_well(&mut self) {
         self.adopts = self.ledger.drop_guard();
         (self.launch, self.put_off) = (Launch::None, None);
-        if self.ledger.proven() == Some(values) {
+        if self.suits_proven() {
             self.crashes.is_due();
         }
     }
@@ -419,7 +428,7 @@ impl Law {
     fn failed(&mut self, now: Time, values: Values, how: Ended) {
         self.adopts = self.ledger.drop_guard();
         (self.launch, self.put_off) = (Launch::None, None);
-        if self.ledger.proven() != Some(values) {
+        if !self.suits_proven() {
             return;
         }
         if self.config.watching == Watching::Once {
@@ -461,6 +470,12 @@ impl Law {
     /// Whether Heroku is not asked any more.
     fn is_off(&self) -> bool {
         self.config.watching == Watching::Once && self.ledger.proven().is_some()
+    }
+
+    /// Whether the newest child needs no successor but for its own end.
+    pub(super) fn suits_proven(&self) -> bool {
+        let proven = self.ledger.proven().zip(self.child.as_ref());
+        proven.is_some_and(|(proven, child)| child.suits(proven))
     }
 
     fn guard(&self) -> Guard {

@@ -43,7 +43,7 @@ impl Law {
             (Launch::None, Some(child)) if child.lives() => {
                 let filed =
                     matches!(self.env_file, File::None) || self.env_file == File::Holds(proven);
-                let content = child.values == proven && filed
+                let content = child.suits(proven) && filed
                     || self.beside.newcomes_with() == Some(proven)
                     || self.is_held_by_now(now)
                     || self.waits_to_tell(child, now);

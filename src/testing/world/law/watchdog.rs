@@ -182,7 +182,7 @@ impl Law {
     pub(super) fn dooms(&mut self, successor: Values) {
         if let Some(child) = self.child.as_mut().filter(|child| child.lives())
             && let Watchdog::Aborted(at) = child.watchdog
-            && child.values != successor
+            && !child.suits(successor)
         {
             child.watchdog = Watchdog::Doomed(at);
         }

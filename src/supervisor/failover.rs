@@ -1,0 +1,47 @@
+//! `--on-failover restart`: another server is proven behind an unchanged URL. The child is replaced
+//! as for a change, on the same revision, and without splay: it talks to nobody.
+
+use super::change::Desired;
+use super::id::InstanceId;
+use super::instance::Instance;
+use super::launch::{Attempt, Cause};
+use super::phase::Phase;
+use super::service::Service;
+use super::transition::apply;
+use super::turn::Turn;
+
+impl Service {
+    /// The child's database has failed over.
+    pub(super) fn on_failover(&mut self, turn: &mut Turn<'_>, id: InstanceId, desired: &Desired) {
+        let (main, _) = self.phase.instances_mut();
+        let Some(child) = main.filter(|child| child.id == id && child.is_untouched()) else {
+            return;
+        };
+        child.fail_over(turn.now);
+        self.phase = match self.take() {
+            Phase::Running { instance } => apply(turn, instance, desired, Attempt::default()),
+            // Its successor, or what it is told, is on its way already.
+            phase @ (Phase::Preparing { .. }
+            | Phase::Postponed { .. }
+            | Phase::Telling { .. }
+            | Phase::Joining { .. }
+            | Phase::Overlapping { .. }) => phase,
+            phase @ (Phase::Waiting(_)
+            | Phase::Starting { .. }
+            | Phase::Replacing { .. }
+            | Phase::Asking { .. }
+            | Phase::AwaitingCredential { .. }
+            | Phase::Pausing { .. }
+            | Phase::BackingOff { .. }
+            | Phase::ShuttingDown(_)
+            | Phase::Done) => phase,
+        };
+        self.advance(turn);
+    }
+}
+
+/// Why a child is to be replaced: a failover, if that is all that has happened to it.
+pub(super) fn cause(old: &Instance, desired: &Desired, otherwise: Cause) -> Cause {
+    let failed_over = old.failed_over().filter(|_| *old.values == *desired.values);
+    failed_over.map_or(otherwise, |seen_at| Cause::Failover { seen_at })
+}
