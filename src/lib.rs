@@ -119,7 +119,7 @@
 //!
 //! | to change | go to |
 //! |---|---|
-//! | when Heroku is asked | `supervisor/watch.rs` |
+//! | when Heroku is asked | `supervisor/watch.rs`; how often a shared account can be: `supervisor/budget.rs` |
 //! | what counts as a change, and when it is acted on | `supervisor/change.rs` |
 //! | which logins a change waits for, and what their answers allow | `supervisor/change/login_check.rs`, `proof.rs` |
 //! | what happens when a child ends by itself | `supervisor/ends.rs` (`on_exited`), `supervisor/inquiry.rs`, `supervisor/vigil.rs`, `supervisor/crash.rs` |

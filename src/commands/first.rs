@@ -69,7 +69,10 @@ struct Waits<'a> {
 }
 
 /// A request that is out.
-type Request<'a> = (FetchId, Pin<Box<dyn Future<Output = FetchOutcome> + 'a>>);
+type Request<'a> = (
+    FetchId,
+    Pin<Box<dyn Future<Output = (FetchOutcome, Option<u32>)> + 'a>>,
+);
 
 impl Waits<'_> {
     async fn next(&mut self, deadline: Option<Time>) -> io::Result<Event> {
@@ -86,9 +89,9 @@ impl Waits<'_> {
             }
         };
         tokio::select! {
-            (fetch, outcome) = answer => {
+            (fetch, (outcome, left)) = answer => {
                 self.request = None;
-                Ok(Event::Fetched { fetch, outcome })
+                Ok(Event::Fetched { fetch, outcome, left })
             }
             received = signal => {
                 let received = received?;

@@ -286,6 +286,8 @@ impl Client {
     async fn bad(&self, mut answer: Response, token: &Token, what: &str) -> FetchError {
         let status = answer.status().as_u16();
         let diagnosis = Diagnosis::of(answer.headers());
+        let spent = (status == 429).then_some(0);
+        let left = diagnosis.ratelimit_remaining.or(spent);
         let date = header(answer.headers(), DATE);
         let retry_after =
             header(answer.headers(), RETRY_AFTER).and_then(|value| model::retry_after(value, date));
@@ -318,10 +320,12 @@ impl Client {
             (402, _) => FetchError::Unavailable {
                 detail: phrase(&format!("the account has a payment problem: {message}")),
                 retry_after,
+                left,
             },
             _ => FetchError::Unavailable {
                 detail: message,
                 retry_after,
+                left,
             },
         }
     }

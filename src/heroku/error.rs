@@ -133,6 +133,8 @@ pub enum FetchError {
         detail: String,
         /// How long the server asked us to stay away; not yet limited.
         retry_after: Option<Duration>,
+        /// Requests that the account has left, if that is known: none after a 429.
+        left: Option<u32>,
     },
 }
 
@@ -175,6 +177,7 @@ impl FetchError {
         Self::Unavailable {
             detail: detail.into(),
             retry_after: None,
+            left: None,
         }
     }
 }

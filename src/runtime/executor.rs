@@ -191,10 +191,16 @@ impl Executor {
     fn fetch(&mut self, fetch: FetchId, unless: Option<ETag>) {
         let (client, answers) = (Arc::clone(&self.client), self.answers.clone());
         let task = tokio::spawn(async move {
-            let outcome = self::fetch(&client, unless).await;
+            let (outcome, left) = self::fetch(&client, unless).await;
             // The receiver lives as long as the executor; when both are gone nobody is left to
             // tell.
-            let _ = answers.send(Event::Fetched { fetch, outcome }).await;
+            let _ = answers
+                .send(Event::Fetched {
+                    fetch,
+                    outcome,
+                    left,
+                })
+                .await;
         });
         remember(&mut self.fetches, fetch, &task);
     }
@@ -306,9 +312,24 @@ impl Executor {
     }
 }
 
-/// One request, and its answer in the core's words.
-pub async fn fetch(client: &Client, unless: Option<ETag>) -> FetchOutcome {
-    fetched(client.config_vars(unless.as_ref().map(|tag| &*tag.0)).await)
+/// One request, and its answer in the core's words; and how many requests the account has left.
+pub async fn fetch(client: &Client, unless: Option<ETag>) -> (FetchOutcome, Option<u32>) {
+    let answer = client.config_vars(unless.as_ref().map(|tag| &*tag.0)).await;
+    let left = left(&answer);
+    (fetched(answer), left)
+}
+
+fn left(answer: &Result<Answer, FetchError>) -> Option<u32> {
+    match answer {
+        Ok(Answer::Snapshot { diagnosis, .. } | Answer::NotModified { diagnosis })
+        | Err(FetchError::TokenRefused { diagnosis, .. }) => diagnosis.ratelimit_remaining,
+        Err(FetchError::Unavailable { left, .. }) => *left,
+        Err(
+            FetchError::NoToken(_)
+            | FetchError::TokenCommandFailed(_)
+            | FetchError::AppNotFound { .. },
+        ) => None,
+    }
 }
 
 fn fetched(answer: Result<Answer, FetchError>) -> FetchOutcome {
@@ -325,6 +346,7 @@ fn fetched(answer: Result<Answer, FetchError>) -> FetchOutcome {
         Err(FetchError::Unavailable {
             detail,
             retry_after,
+            ..
         }) => (FailureKind::Unavailable, detail, retry_after),
         Err(FetchError::NoToken(detail)) => (FailureKind::NoToken, detail, None),
         Err(FetchError::TokenCommandFailed(detail)) => {

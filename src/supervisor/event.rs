@@ -18,6 +18,8 @@ pub enum Event {
         fetch: FetchId,
         /// What came of it.
         outcome: FetchOutcome,
+        /// How many requests the account has left, if the answer said so.
+        left: Option<u32>,
     },
     /// An attempt to log in ended.
     LoginChecked {

@@ -16,6 +16,7 @@
 
 pub mod action;
 mod api;
+pub mod budget;
 mod change;
 pub mod config;
 mod connection;
@@ -52,8 +53,8 @@ use change::{Change, Protect, Verdict};
 use config::{Config, EnvFile, Watching};
 use connection::{Connection, Outcome};
 use ends::Finish;
-use event::{ConnectionNews, Event};
-use id::{ConnectionId, InstanceId};
+use event::{ConnectionNews, Event, FetchOutcome};
+use id::{ConnectionId, FetchId, InstanceId};
 use instance::Instance;
 use launch::Stage;
 use rng::Rng;
@@ -186,15 +187,11 @@ impl Machines<'_> {
     fn route(&mut self, turn: &mut Turn<'_>, event: Event) {
         let service = &mut *self.service;
         match event {
-            Event::Fetched { fetch, outcome } => {
-                let (running, desired) = (service.phase.running(), self.change.desired());
-                let answer = self
-                    .watch
-                    .on_fetched(turn, fetch, outcome, running, desired);
-                if let Some(answer) = answer {
-                    self.on_answer(turn, answer);
-                }
-            }
+            Event::Fetched {
+                fetch,
+                outcome,
+                left,
+            } => self.on_fetched(turn, fetch, outcome, left),
             Event::LoginChecked { login, outcome } => {
                 let protect = service.phase.protect();
                 if self.change.on_login(turn, login, &outcome, &protect) == Verdict::Adopted {
@@ -254,6 +251,23 @@ impl Machines<'_> {
         let outcome = self.connection.on_news(turn, id, news);
         if let (Outcome::FailedOver(child), Some(desired)) = (outcome, self.change.desired()) {
             self.service.on_failover(turn, child, desired);
+        }
+    }
+
+    fn on_fetched(
+        &mut self,
+        turn: &mut Turn<'_>,
+        fetch: FetchId,
+        outcome: FetchOutcome,
+        left: Option<u32>,
+    ) {
+        let (running, desired) = (self.service.phase.running(), self.change.desired());
+        self.watch.on_budget(turn, fetch, left);
+        let answer = self
+            .watch
+            .on_fetched(turn, fetch, outcome, running, desired);
+        if let Some(answer) = answer {
+            self.on_answer(turn, answer);
         }
     }
 

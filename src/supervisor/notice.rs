@@ -317,6 +317,20 @@ pub enum Notice {
     },
     /// Something about the connection that is watched.
     Connection(ConnectionNotice),
+    /// The account has few requests left: polls are rarer than was asked for.
+    BudgetScarce {
+        /// So many requests.
+        left: u32,
+        /// The time between two polls now.
+        stretched: Duration,
+    },
+    /// It has enough again.
+    BudgetAmple {
+        /// So many requests.
+        left: u32,
+        /// The time between two polls, as it should be.
+        interval: Duration,
+    },
     /// A watched variable has no usable value; the last good one stays.
     BadValue {
         /// Which.

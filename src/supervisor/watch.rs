@@ -7,6 +7,7 @@ use crate::credential::Snapshot;
 
 use super::action::Action;
 use super::api::Api;
+use super::budget::Budget;
 use super::change::Desired;
 use super::config::Watching;
 use super::crash::backoff;
@@ -27,6 +28,11 @@ const BACKOFF_MAX: Duration = Duration::from_secs(300);
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
 /// A burst asks after 1, 2, 4 … s, this long in all.
 const BURST: Duration = Duration::from_secs(60);
+/// A burst that the account cannot afford is one request, so much later that a fleet that lost its
+/// connections at once does not ask at once.
+const SPREAD: Duration = Duration::from_secs(2);
+/// A request that began no longer ago than this will do in the place of such a burst.
+const RECENT: Duration = Duration::from_secs(5);
 /// After a burst that found nothing there is no other for this long.
 const BURST_PAUSE: Duration = Duration::from_secs(600);
 
@@ -36,8 +42,11 @@ pub(super) struct Watch {
     state: State,
     latest: Option<Latest>,
     conditional_polls: u32,
+    /// When the last request began.
+    asked_at: Option<Time>,
     burst: Burst,
     api: Api,
+    budget: Budget,
 }
 
 /// A request, or the time of the next one.
@@ -112,8 +121,10 @@ impl Watch {
             state,
             latest: None,
             conditional_polls: 0,
+            asked_at: None,
             burst: Burst::Ready,
             api: Api::Answering,
+            budget: Budget::Unknown,
         }
     }
 
@@ -164,8 +175,30 @@ impl Watch {
     /// Evidence of a dying credential: its successor may come late, so the fetch is followed by a
     /// burst.
     pub(super) fn ask_often(&mut self, turn: &mut Turn<'_>) {
-        self.begin_burst(turn);
-        self.ask(turn);
+        if self.budget.affords_bursts() {
+            self.begin_burst(turn);
+            self.ask(turn);
+        } else {
+            self.ask_once(turn);
+        }
+    }
+
+    /// Evidence of a dying credential, in a fleet that has little left to ask with.
+    fn ask_once(&mut self, turn: &mut Turn<'_>) {
+        if self.asked_at.is_some_and(|at| turn.now.since(at) <= RECENT) {
+            return;
+        }
+        match self.state {
+            State::Waiting { at, not_before, .. } => {
+                let soon = turn.now + turn.rng.up_to(SPREAD);
+                self.state = State::Waiting {
+                    at: soon.min(at).max(not_before),
+                    not_before,
+                    next: Purpose::Evidence,
+                };
+            }
+            State::Off | State::Fetching { .. } | State::Superseded { .. } => self.ask(turn),
+        }
     }
 
     /// The last answer was unusable where it matters: a burst from here, without another fetch
@@ -182,6 +215,26 @@ impl Watch {
         let before = std::mem::replace(&mut self.burst, Burst::Ready);
         if let (Burst::Running { .. }, Some(not_before)) = (before, self.next_poll()) {
             self.poll_later(turn, not_before);
+        }
+    }
+
+    /// What the end of a request tells of the account.
+    pub(super) fn on_budget(&mut self, turn: &mut Turn<'_>, fetch: FetchId, left: Option<u32>) {
+        let is_awaited = match self.state {
+            State::Fetching { fetch: current, .. } | State::Superseded { fetch: current, .. } => {
+                current == fetch
+            }
+            State::Off | State::Waiting { .. } => false,
+        };
+        if let (true, Some(left), Watching::Every(interval)) =
+            (is_awaited, left, turn.config.watching)
+        {
+            self.budget.hear(turn, left, interval);
+            if let (Burst::Running { since, .. }, false) =
+                (&self.burst, self.budget.affords_bursts())
+            {
+                self.burst = Burst::Spent { since: *since };
+            }
         }
     }
 
@@ -264,6 +317,7 @@ impl Watch {
 
     fn begin_burst(&mut self, turn: &Turn<'_>) -> Begun {
         match self.burst {
+            _ if !self.budget.affords_bursts() => Begun::Before,
             Burst::Running { .. } => Begun::Before,
             Burst::Spent { since } if turn.now.since(since) < BURST_PAUSE => Begun::Before,
             Burst::Ready | Burst::Spent { .. } => {
@@ -283,6 +337,7 @@ impl Watch {
             0
         };
         let fetch = turn.ids.fetch();
+        self.asked_at = Some(turn.now);
         self.state = State::Fetching {
             fetch,
             started_at: turn.now,
@@ -339,6 +394,16 @@ impl Watch {
         };
     }
 
+    /// How soon a failed request is made again: later where the account is as good as used up.
+    fn retry_pause(&self, failures: u32) -> Duration {
+        let pause = backoff(failures, Duration::from_secs(1), BACKOFF_MAX);
+        if self.budget.affords_bursts() {
+            pause
+        } else {
+            BACKOFF_MAX
+        }
+    }
+
     fn next_at(&mut self, turn: &mut Turn<'_>) -> Time {
         if let Burst::Running { since, round } = self.burst {
             let end = since + BURST;
@@ -352,9 +417,9 @@ impl Watch {
             self.burst = Burst::Spent { since };
         }
         let pause = match (self.api.failures(), turn.config.watching) {
-            (0, Watching::Every(interval)) => interval,
+            (0, Watching::Every(interval)) => self.budget.pause(interval),
             (0, Watching::Once) => Duration::from_secs(60),
-            (failures, _) => backoff(failures, Duration::from_secs(1), BACKOFF_MAX),
+            (failures, _) => self.retry_pause(failures),
         };
         turn.now + turn.rng.jittered(pause)
     }

@@ -139,6 +139,7 @@ fn unavailable(detail: &str) -> FetchError {
     FetchError::Unavailable {
         detail: detail.to_owned(),
         retry_after: None,
+        left: None,
     }
 }
 
@@ -239,6 +240,30 @@ async fn retry_after_is_read() {
             panic!("{value}");
         };
         assert_eq!(retry_after, expected.map(Duration::from_secs), "{value}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_account_has_left_is_read_from_errors_too() {
+    for (status, headers, expected) in [
+        ("429 Too Many Requests", "", Some(0)),
+        (
+            "429 Too Many Requests",
+            "RateLimit-Remaining: 2\r\n",
+            Some(2),
+        ),
+        (
+            "503 Service Unavailable",
+            "RateLimit-Remaining: 9\r\n",
+            Some(9),
+        ),
+        ("503 Service Unavailable", "", None),
+    ] {
+        let reply = Reply::answer(status, headers, "{}");
+        let Err(FetchError::Unavailable { left, .. }) = fetched(reply).await else {
+            panic!("{status}");
+        };
+        assert_eq!(left, expected, "{status} {headers}");
     }
 }
 

@@ -4,6 +4,7 @@
     reason = "a helper that panics is a test that fails"
 )]
 
+mod budget;
 mod changes;
 mod check;
 mod child;

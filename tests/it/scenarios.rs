@@ -268,8 +268,11 @@ impl Stage {
         match verb {
             "wake" => Event::Wake,
             "resumed" => Event::Resumed,
-            "answer" => self.fetched(answer(rest, &self.selection)),
-            "fail" => self.fetched(FetchOutcome::Failed(failure(rest))),
+            "answer" => {
+                let (values, left) = rest.split_once(" left ").unwrap_or((rest, ""));
+                self.fetched(answer(values, &self.selection), left.parse().ok())
+            }
+            "fail" => self.fetched(FetchOutcome::Failed(failure(rest)), None),
             "login" => Event::LoginChecked {
                 login: self.logins.pop_front().expect("a login is open"),
                 outcome: login(rest),
@@ -319,9 +322,13 @@ impl Stage {
         Event::Spawned { instance, pid }
     }
 
-    fn fetched(&mut self, outcome: FetchOutcome) -> Event {
+    fn fetched(&mut self, outcome: FetchOutcome, left: Option<u32>) -> Event {
         let fetch = self.fetch.take().expect("a fetch is open");
-        Event::Fetched { fetch, outcome }
+        Event::Fetched {
+            fetch,
+            outcome,
+            left,
+        }
     }
 }
 
@@ -518,7 +525,8 @@ fn config(settings: &str) -> Config {
     config
 }
 
-fn defaults() -> Config {
+/// What a user who says nothing gets, but for the logins.
+pub(crate) fn defaults() -> Config {
     Config {
         environment: EnvironmentSpec {
             base: BTreeMap::new(),

@@ -24,7 +24,7 @@ mod connection;
 mod readiness;
 mod restarts;
 
-use api::{failing, mend, recovered};
+use api::{failing, mend, recovered, scarce};
 use changes::{confirmed, deferred, held, settling};
 use readiness::{
     hung, not_ready, rolled_back, started_beside, superseded, took_over, took_over_early, unheard,
@@ -85,6 +85,8 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
             failing(failure, *running, Some((*lasted, *attempts))),
         Notice::FetchRecovered { lasted, attempts } => info(recovered(*lasted, *attempts)),
         Notice::Connection(notice) => connection::told(notice),
+        Notice::BudgetScarce { left, stretched } => warn(scarce(*left, *stretched)),
+        Notice::BudgetAmple { left, interval } => info(format!("the account has {left} requests left again: Heroku is asked every {}", human(*interval))),
         Notice::BadValue { name, fault, running } =>
             warn(bad_value(context, name, *fault, *running)),
         Notice::GoodValue { name } => info(format!("{} is usable again", phrase(name))),

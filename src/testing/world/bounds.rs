@@ -61,6 +61,21 @@ pub(super) const CONNECTION_LASTS: Duration = Duration::from_secs(60);
 /// The longest that a login takes.
 pub(super) const LOGIN: Duration = Duration::from_secs(5);
 
+/// Heroku's own: requests an hour for one account.
+pub(super) const ACCOUNT: u32 = 4500;
+
+/// `supervisor/budget.rs`: with less than 40 % left there are no bursts.
+pub(super) const ACCOUNT_FOR_BURSTS: u32 = 1800;
+
+/// `supervisor/budget.rs`: no pace is slower, unless a slower one is asked for.
+pub(super) const PACE_MAX: Duration = Duration::from_secs(900);
+
+/// "cut down to one fetch, jittered 0–2 s"
+pub(super) const SPREAD: Duration = Duration::from_secs(2);
+
+/// `supervisor/watch.rs`: a request that began no longer ago than this is that one.
+pub(super) const RECENT: Duration = Duration::from_secs(5);
+
 /// "`Retry-After` is obeyed up to 300 s."
 pub(super) const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
 

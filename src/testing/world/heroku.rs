@@ -19,6 +19,8 @@ pub(super) struct Heroku {
     /// What a replica that lags behind still says, and under which tag.
     old: ([Raw; 3], u32),
     weather: Weather,
+    /// Requests that the account has left, if answers say so.
+    left: Option<u32>,
     pub(super) database: Database,
 }
 
@@ -118,6 +120,7 @@ impl Heroku {
             tag: 1,
             old: (shown, 1),
             weather: Weather::Fine,
+            left: Some(4400),
             database: Database {
                 accepts_from: 1,
                 newest: Newest::Known,
@@ -207,8 +210,21 @@ impl Heroku {
         }
     }
 
+    /// What an answer says of the account.
+    pub(super) fn left(&self, reply: &Reply) -> Option<u32> {
+        match reply {
+            Reply::Answer { .. } | Reply::NotModified => self.left,
+            Reply::Failed(failure) => (failure.detail == "429").then_some(0),
+        }
+    }
+
     /// The API becomes better or worse.
     pub(super) fn change_weather(&mut self, dice: &mut Dice) {
+        self.left = match dice.below(12) {
+            0..=6 => Some(4000),
+            7 => None,
+            _ => Some(dice.pick(&[2240, 2000, 1800, 1799, 1500, 900, 20])),
+        };
         self.weather = match dice.below(12) {
             0..=4 => Weather::Fine,
             6 | 7 => Weather::Replica {
@@ -223,6 +239,7 @@ impl Heroku {
     /// The faults stop: everything that is shown is good, and works.
     pub(super) fn calm_down(&mut self) {
         self.weather = Weather::Fine;
+        self.left = Some(4000);
         for at in 0..self.shown.len() {
             if !matches!(self.shown[at], Raw::Good(_)) {
                 self.show(at, Raw::Good(self.newest[at]));

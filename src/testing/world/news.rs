@@ -77,6 +77,7 @@ impl World<'_> {
     }
 
     fn answer(&mut self, fetch: FetchId, reply: Reply) -> Result<(), String> {
+        let left = self.heroku.left(&reply);
         let (outcome, said) = match reply {
             Reply::NotModified => (FetchOutcome::NotModified, None),
             Reply::Failed(failure) => (FetchOutcome::Failed(failure), None),
@@ -96,7 +97,12 @@ impl World<'_> {
                 )
             }
         };
-        self.step(Event::Fetched { fetch, outcome }, said)
+        let event = Event::Fetched {
+            fetch,
+            outcome,
+            left,
+        };
+        self.step(event, said)
     }
 
     fn prepared(&mut self, instance: InstanceId, disk: Disk) -> Result<(), String> {

@@ -16,8 +16,8 @@ use crate::supervisor::time::Duration;
 
 use super::Machine;
 use super::bounds::{
-    BACKOFF_MAX, CONNECTION_PAUSE_MAX, GAP_MAX, JITTER, LOGIN, LOGIN_RETRY, MANAGER, REQUEST,
-    ROLLBACK_MAX, SLACK, SWEEP, UNKILLABLE,
+    BACKOFF_MAX, CONNECTION_PAUSE_MAX, GAP_MAX, JITTER, LOGIN, LOGIN_RETRY, MANAGER, PACE_MAX,
+    REQUEST, ROLLBACK_MAX, SLACK, SWEEP, UNKILLABLE,
 };
 use super::dice::Dice;
 use super::values::Watch;
@@ -183,7 +183,8 @@ impl Settings {
             Watching::Once => Duration::ZERO,
         };
         let polls = interval * 10 * JITTER.1 / 10;
-        let seen = BACKOFF_MAX * JITTER.1 / 10 + polls + REQUEST * 3;
+        let slowest = PACE_MAX.max(interval) * JITTER.1 / 10;
+        let seen = BACKOFF_MAX * JITTER.1 / 10 + polls + slowest + REQUEST * 3;
         let logins = LOGIN_RETRY + self.check_login_timeout + LOGIN * 4;
         let proven = self.debounce + GAP_MAX + logins + self.splay;
         let stopped = self.stop.timeout() * 2 + SWEEP + UNKILLABLE;

@@ -104,7 +104,7 @@ pub fn describe(action: &Action) -> String {
 
 fn event_line(event: &Event) -> String {
     match event {
-        Event::Fetched { fetch, outcome } => match outcome {
+        Event::Fetched { fetch, outcome, .. } => match outcome {
             FetchOutcome::Snapshot { snapshot, .. } => {
                 let said = NAMES.map(|name| match snapshot.watched.get(name) {
                     Some(Ok(value)) => {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tracing::Level;
 
 use crate::credential::phrase;
+use crate::supervisor::budget::ACCOUNT;
 use crate::supervisor::event::{FailureKind, FetchFailure, Remedy};
 use crate::supervisor::notice::Child;
 
@@ -70,6 +71,15 @@ pub(super) fn recovered(lasted: Duration, attempts: u32) -> String {
     format!(
         "Heroku API answers again after {}, {failed} failed",
         human(lasted)
+    )
+}
+
+/// Polls are rarer than was asked for.
+pub(super) fn scarce(left: u32, stretched: Duration) -> String {
+    format!(
+        "only {left} of the account's {ACCOUNT} requests an hour are left: Heroku is asked every {}, and a change may be \
+         seen that late. Mend: find out what else uses them, or give this host a token of another account",
+        human(stretched)
     )
 }
 

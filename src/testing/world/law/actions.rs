@@ -296,8 +296,7 @@ impl Law {
             Notice::RolledBack { retry_in, .. } => self.rolls_back(now, *retry_in),
             Notice::AwaitingCredential { .. } => {
                 self.inquiry.awaits(now)?;
-                self.requests.burst(now);
-                self.requests.evidence(now);
+                self.dying(now);
                 Ok(())
             }
             Notice::NothingFound { ended } => {
@@ -322,6 +321,9 @@ impl Law {
             Notice::FetchFailing { .. }
             | Notice::FetchStillFailing { .. }
             | Notice::FetchRecovered { .. } => self.api.told(notice),
+            Notice::BudgetScarce { .. } | Notice::BudgetAmple { .. } => {
+                self.requests.account.told(notice)
+            }
             #[rustfmt::skip] // What nobody can say wrongly.
             Notice::StartFailed { .. } | Notice::StartedBeside { .. } | Notice::Ready { .. }
             | Notice::NotReady { .. } | Notice::Unheard { .. } | Notice::TookOver { .. }

@@ -180,8 +180,7 @@ impl Law {
     pub(super) fn connection_news(&mut self, now: Time, id: ConnectionId, news: &ConnectionNews) {
         let means = self.connection.news(now, id, news);
         if let Means::Evidence | Means::Both = means {
-            self.requests.burst(now);
-            self.evidence(now);
+            self.dying(now);
         }
         let restarts = self.config.connection == ConnectionWatch::On(OnFailover::Restart);
         if let (Means::Failover | Means::Both, true) = (means, restarts) {

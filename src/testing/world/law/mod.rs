@@ -4,8 +4,10 @@
 //! After every step the account is compared with the step. A breach is a sentence; the world adds
 //! the seed and the story.
 
+mod account;
 mod actions;
 mod aftermath;
+mod answers;
 mod beside;
 mod child;
 mod connection;
@@ -25,8 +27,8 @@ mod trial;
 mod watchdog;
 
 use crate::supervisor::config::{CheckLogin, Config, LeftoverPolicy, Watching};
-use crate::supervisor::event::{Ended, Event, FailureKind, FetchOutcome, Leftovers, SpawnError};
-use crate::supervisor::id::{FetchId, InstanceId};
+use crate::supervisor::event::{Ended, Event, Leftovers, SpawnError};
+use crate::supervisor::id::InstanceId;
 use crate::supervisor::signal::Signal;
 use crate::supervisor::time::{Duration, Time};
 
@@ -192,13 +194,12 @@ impl Law {
         said: Option<(Values, u32)>,
     ) -> Result<(), String> {
         match event {
-            Event::Fetched { fetch, outcome } => self.fetched(now, *fetch, outcome, said),
-            Event::LoginChecked { login, outcome } => {
-                self.inquiry.login(now, *login, outcome);
-                if self.end.is_none() {
-                    self.adopts = self.ledger.login(now, *login, outcome, self.guard());
-                }
-            }
+            Event::Fetched {
+                fetch,
+                outcome,
+                left,
+            } => self.answered(now, (*fetch, *left), outcome, said),
+            Event::LoginChecked { login, outcome } => self.login_checked(now, *login, outcome),
             Event::Connection { connection, news } => {
                 self.connection_news(now, *connection, news);
             }
@@ -270,6 +271,7 @@ impl Law {
             return Err("a proven change was not taken".to_owned());
         }
         self.api.check()?;
+        self.requests.account.check()?;
         self.check_stop()?;
         if self.over.is_some() {
             return Ok(());
@@ -295,51 +297,6 @@ impl Law {
         }
         self.inquiry.check(now, self.config.start_timeout)?;
         self.check_progress(now)
-    }
-
-    fn fetched(
-        &mut self,
-        now: Time,
-        fetch: FetchId,
-        outcome: &FetchOutcome,
-        said: Option<(Values, u32)>,
-    ) {
-        let Some(out) = self.requests.answered(now, fetch) else {
-            return;
-        };
-        let said = match outcome {
-            FetchOutcome::Snapshot { .. } => said,
-            FetchOutcome::NotModified => self.requests.latest(),
-            FetchOutcome::Failed(failure) => {
-                self.requests.bad(now, failure);
-                let starting = self.ledger.proven().is_none();
-                if !(starting && failure.kind == FailureKind::NoToken) {
-                    self.api.bad(now, failure);
-                }
-                if starting && let Some(why) = self.heard.failure(failure.kind) {
-                    self.begin_end(now, why);
-                }
-                self.inquiry.answered(out.since);
-                self.ledger.fails(out.since);
-                return;
-            }
-        };
-        let Some((values, tag)) = said else {
-            return;
-        };
-        self.requests.good(now, values, tag);
-        self.api.good(now);
-        self.inquiry.answered(out.since);
-        let first = self.ledger.proven().is_none();
-        self.adopts = self.ledger.hear(now, out.since, values, self.guard());
-        if self.ledger.proven().is_none() {
-            self.heard = Heard::Unusable;
-            self.requests.burst(now);
-        } else if first {
-            self.requests.found_change();
-        } else if self.ledger.lacks(values, out.since) {
-            self.requests.burst(now);
-        }
     }
 
     fn spawned(&mut self, now: Time, instance: InstanceId) -> Result<(), String> {
@@ -463,7 +420,7 @@ impl Law {
 
     fn evidence(&mut self, now: Time) {
         if self.end.is_none() && !self.is_off() {
-            self.requests.evidence(now);
+            self.requests.evidence_now(now);
         }
     }
 

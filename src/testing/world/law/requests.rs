@@ -7,10 +7,12 @@ use crate::supervisor::event::FetchFailure;
 use crate::supervisor::id::FetchId;
 use crate::supervisor::time::{Duration, Time};
 use crate::testing::world::bounds::{
-    BACKOFF_MAX, BURST, BURST_PAUSE, CONDITIONAL_MAX, JITTER, RETRIES_MINUTE, RETRY_AFTER_MAX,
-    SLACK, STALE_AFTER,
+    BACKOFF_MAX, BURST, BURST_PAUSE, CONDITIONAL_MAX, JITTER, RECENT, RETRIES_MINUTE,
+    RETRY_AFTER_MAX, SLACK, SPREAD, STALE_AFTER,
 };
 use crate::testing::world::values::Values;
+
+use super::account::Account;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -18,16 +20,25 @@ const MINUTE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct Requests {
     interval: Duration,
+    pub(super) account: Account,
     out: Option<Out>,
+    asked: Option<Time>,
     ended: Option<Time>,
     failures: u32,
     not_before: Time,
     /// The oldest evidence that no request answers yet.
-    evidence: Option<Time>,
+    evidence: Option<Evidence>,
     conditional: u32,
     latest: Option<(Values, u32)>,
     polls: VecDeque<Time>,
     burst: Option<Burst>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Evidence {
+    since: Time,
+    /// How long its request may be put off.
+    spread: Duration,
 }
 
 /// A request that is out.
@@ -57,6 +68,8 @@ struct Burst {
 enum Found {
     Nothing,
     Change,
+    /// It was cut short: the account has too little left.
+    Cut,
 }
 
 impl Requests {
@@ -65,9 +78,15 @@ impl Requests {
             Watching::Every(interval) => interval,
             Watching::Once => MINUTE,
         };
+        let paced = match watching {
+            Watching::Every(interval) => Some(interval),
+            Watching::Once => None,
+        };
         Self {
             interval,
+            account: Account::new(paced),
             out: None,
+            asked: None,
             ended: None,
             failures: 0,
             not_before: Time::ZERO,
@@ -79,12 +98,16 @@ impl Requests {
         }
     }
 
-    /// The request that this answers, if somebody waits for it.
-    pub(super) fn answered(&mut self, now: Time, fetch: FetchId) -> Option<Out> {
+    /// The request that this answers, if somebody waits for it; `left`: to the account.
+    pub(super) fn answered(&mut self, now: Time, fetch: FetchId, left: Option<u32>) -> Option<Out> {
         let out = self.out.take_if(|out| out.fetch == fetch)?;
         self.ended = Some(now);
+        self.account.hears(left);
         if let Some(burst) = &mut self.burst {
             burst.answers += 1;
+            if burst.found == Found::Nothing && !self.account.affords_bursts() {
+                burst.found = Found::Cut;
+            }
         }
         Some(out)
     }
@@ -105,18 +128,42 @@ impl Requests {
     }
 
     /// Something that only a request from now on answers.
-    pub(super) fn evidence(&mut self, now: Time) {
+    pub(super) fn evidence_now(&mut self, now: Time) {
         let answers = |out: Out| out.since == now && out.asks == Asks::Everything;
         if !self.out.is_some_and(answers) {
-            self.evidence.get_or_insert(now);
+            self.evidence(now, Duration::ZERO);
+        }
+    }
+
+    /// Evidence of a dying credential: a burst, or one request that a fleet does not make at once.
+    pub(super) fn dying(&mut self, now: Time) {
+        if self.account.affords_bursts() {
+            self.burst(now);
+            self.evidence_now(now);
+        } else if self.asked.is_none_or(|asked| now > asked + RECENT) {
+            match self.out {
+                Some(_) => self.evidence_now(now),
+                None => self.evidence(now, SPREAD),
+            }
+        }
+    }
+
+    fn evidence(&mut self, now: Time, spread: Duration) {
+        let since = now;
+        let evidence = self.evidence.get_or_insert(Evidence { since, spread });
+        if now + spread < evidence.since + evidence.spread {
+            *evidence = Evidence { since, spread };
         }
     }
 
     /// A reason for a burst; it begins unless one is under way, or the last found nothing.
     pub(super) fn burst(&mut self, now: Time) {
+        if !self.account.affords_bursts() {
+            return;
+        }
         let spent = |burst: &Burst| match burst.found {
             Found::Change => false,
-            Found::Nothing => now.since(burst.since) < BURST_PAUSE,
+            Found::Nothing | Found::Cut => now.since(burst.since) < BURST_PAUSE,
         };
         if !self.burst.as_ref().is_some_and(spent) {
             self.burst = Some(Burst {
@@ -158,6 +205,7 @@ impl Requests {
         } else {
             Asks::Everything
         };
+        self.asked = Some(now);
         self.out = Some(Out {
             fetch,
             since: now,
@@ -176,9 +224,10 @@ impl Requests {
     /// Nothing waits too long.
     pub(super) fn check(&self, now: Time) -> Result<(), String> {
         if let Some(evidence) = self.evidence {
-            let latest = (evidence + STALE_AFTER).max(self.not_before) + SLACK;
+            let Evidence { since, spread } = evidence;
+            let latest = (since + spread.max(STALE_AFTER)).max(self.not_before) + SLACK;
             if now > latest {
-                return Err(format!("the evidence of {evidence} is not answered"));
+                return Err(format!("the evidence of {since} is not answered"));
             }
         }
         if let (Some(burst), Some(ended), None) = (&self.burst, self.ended, &self.out) {
@@ -187,7 +236,7 @@ impl Requests {
                 return Err(format!("the burst of {} pauses too long", burst.since));
             }
         }
-        let pause = self.interval.max(BACKOFF_MAX) * JITTER.1 / 10;
+        let pause = self.pace().max(BACKOFF_MAX) * JITTER.1 / 10;
         match (&self.out, self.ended) {
             (None, Some(ended)) if now > (ended + pause).max(self.not_before) + SLACK => {
                 Err(format!("nothing was asked since {ended}"))
@@ -205,6 +254,10 @@ impl Requests {
             )),
             None => Ok(()),
         }
+    }
+
+    fn pace(&self) -> Duration {
+        self.account.pace(self.interval)
     }
 
     /// `If-None-Match` is for routine polls only, with the newest tag, and not for ever.
@@ -238,10 +291,13 @@ impl Requests {
         let earliest = match burst {
             Some(burst) => burst.next(ended),
             None if self.failures > 0 => {
-                let doubled = Duration::from_secs(1 << (self.failures - 1).min(9));
+                let doubled = match self.account.affords_bursts() {
+                    true => Duration::from_secs(1 << (self.failures - 1).min(9)),
+                    false => BACKOFF_MAX,
+                };
                 ended + doubled.min(BACKOFF_MAX) * JITTER.0 / 10
             }
-            None => ended + self.interval * JITTER.0 / 10,
+            None => ended + self.pace() * JITTER.0 / 10,
         };
         if now < earliest {
             return Err(format!("a request that is not due before {earliest}"));
