@@ -39,7 +39,7 @@ pub(super) struct About<'a> {
 
 /// What a look came to.
 pub(super) fn lines(about: About<'_>, inspection: &Inspection) -> Lines {
-    let mut lines = vec![(Name::Dns, dns(&inspection.hosts))];
+    let mut lines = vec![(Name::Dns, dns(about, &inspection.hosts))];
     let Some(reached) = &inspection.reached else {
         return behind(lines, Name::Dns);
     };
@@ -91,7 +91,7 @@ fn behind(mut lines: Lines, failed: Name) -> Lines {
     lines
 }
 
-fn dns(hosts: &[Host]) -> Verdict {
+fn dns(about: About<'_>, hosts: &[Host]) -> Verdict {
     let told = hosts.iter().map(|host| {
         let name = phrase(&host.name);
         match &host.place {
@@ -113,7 +113,10 @@ fn dns(hosts: &[Host]) -> Verdict {
         let mend = "see /etc/resolv.conf, and whether this machine reaches its name servers";
         return Verdict::away(told, mend);
     }
-    let mend = "compare the name with `heroku config`; a database that was destroyed or replaced loses its name";
+    let mend = format!(
+        "see what `heroku pg:info -a {}` says: a database that was destroyed or replaced loses its name",
+        about.app
+    );
     Verdict::wrong(told, mend)
 }
 
@@ -151,13 +154,20 @@ fn tcp(about: About<'_>, hosts: &[Host], reached: &Reached) -> Verdict {
         }
         None if is_silent && hosts.iter().any(leads_inside) => {
             let found = format!(
-                "{found}. That is a private network's address, and this machine is not in that network"
+                "{found}. That is a private network's address, which answers inside that network only"
             );
             Verdict::wrong(found, trust(about))
         }
+        None if hosts.iter().all(is_a_file) => {
+            let mend = "see that the server runs on this machine, and where its socket is";
+            Verdict::away(found, mend)
+        }
         None if is_silent => {
-            let mend = "see whether a firewall here lets that port out (`nc -vz HOST PORT`); a host that was \
-                        replaced is silent, too, and then the config var is about to change";
+            let mend = format!(
+                "see whether a firewall here lets that out{}; a host that was replaced is silent, too, and then the \
+                 config var is about to change",
+                hosts.first().map(knock).unwrap_or_default()
+            );
             Verdict::away(found, mend)
         }
         None => {
@@ -168,6 +178,10 @@ fn tcp(about: About<'_>, hosts: &[Host], reached: &Reached) -> Verdict {
             Verdict::away(found, mend)
         }
     }
+}
+
+fn knock(host: &Host) -> String {
+    format!(" (`nc -vz {} {}`)", phrase(&host.name), host.port)
 }
 
 /// Private and Shield plans.
@@ -196,6 +210,10 @@ fn leads_inside(host: &Host) -> bool {
         Place::Address(ip) => is_inside(ip),
         Place::Name(found) => found.iter().flatten().any(is_inside),
     }
+}
+
+fn is_a_file(host: &Host) -> bool {
+    matches!(host.place, Place::SocketFile(_))
 }
 
 fn is_on_this_machine(host: &Host) -> bool {
@@ -311,14 +329,14 @@ fn login(about: About<'_>, login: &Login) -> Verdict {
 }
 
 fn writable(about: About<'_>, server: &SelfReport) -> Verdict {
-    let app = about.app;
+    let (app, addon) = (about.app, about.addon.unwrap_or("ADDON"));
     let (found, mend) = match &server.mode {
         Ok(Mode::ReadWrite) => return Verdict::good("the server takes writes"),
         Ok(Mode::Standby) => (
             "the server is a standby, and takes no writes",
             format!(
-                "follow the leader: `heroku pg:info -a {app}` names it; or make this one a database of its own with \
-                 `heroku pg:unfollow`"
+                "follow the leader: `heroku pg:info -a {app}` names it; or make this one a database of its own: \
+                 `heroku pg:unfollow {addon} -a {app}`"
             ),
         ),
         Ok(Mode::ReadOnly) => (

@@ -296,7 +296,7 @@ fn names_and_addresses() {
         &["ok: a: DNS does not know the host's name; b is ::1"],
     );
     let none = look(vec![host("a", unknown())]);
-    says(&none, Name::Dns, &["failed: ", "heroku config"]);
+    says(&none, Name::Dns, &["failed: ", "heroku pg:info -a my-app"]);
     says(
         &none,
         Name::Slots,
@@ -344,8 +344,19 @@ fn who_does_not_answer_may_be_private() {
     }
     let inside = look("10.1.2.3", silent(), Some("heroku-postgresql:standard-0"));
     says(&inside, Name::Tcp, &["a private network's address", rules]);
+    let file = Inspection {
+        hosts: vec![host("/run/pg", Place::SocketFile("/run/pg".into()))],
+        reached: Some(Err(vec![("/run/pg/.s".to_owned(), silent())])),
+        entry: None,
+    };
+    let file = server::lines(about(), &file);
+    says(
+        &file,
+        Name::Tcp,
+        &["failed: /run/pg/.s: ", "where its socket is"],
+    );
     let outside = look("1.2.3.4", silent(), None);
-    says(&outside, Name::Tcp, &["firewall"]);
+    says(&outside, Name::Tcp, &["firewall", "`nc -vz h 5432`"]);
     let refused = look("10.1.2.3", Obstacle::ConnectionRefused, None);
     says(
         &refused,

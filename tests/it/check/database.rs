@@ -7,7 +7,7 @@ use changeover::testing::heroku::{Options, Simulator};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, bind, getsockname, listen, socket,
 };
-use tokio_postgres::NoTls;
+use tokio_postgres::{Client, NoTls};
 
 use crate::support::postgres::Postgres;
 use crate::support::world::eventually;
@@ -82,6 +82,7 @@ fn a_port_where_nobody_listens() {
     let checked = check(&with(socket), &[]);
     ends_at(&checked, "tcp");
     checked.says("tcp", "failed", "/nonexistent/.s.PGSQL.5432");
+    checked.says("tcp", "failed", "where its socket is");
 }
 
 /// A port that drops packets: nobody accepts, and there is no more room to wait.
@@ -234,6 +235,62 @@ fn a_server_that_takes_no_writes() {
     checked.says("writable", "advice", "nothing, if it is only read from");
 }
 
+#[test]
+fn a_server_that_follows_another() {
+    let Some(server) = Postgres::standby() else {
+        return;
+    };
+    let checked = check(&with(&server.superuser_url()), &[]);
+    assert_eq!(checked.code, 78, "{}", checked.text);
+    checked.says("login", "ok", "lets us in");
+    checked.says("writable", "failed", "the server is a standby");
+    checked.says("writable", "failed", "heroku pg:unfollow");
+    checked.says("slots", "ok", "of 97 connections are left");
+}
+
+/// Three of its connections are kept for administrators.
+#[tokio::test]
+async fn a_server_with_no_connection_left() {
+    let Some(server) = Postgres::own() else {
+        return;
+    };
+    let url = server.create_role_and_database("checked_crowd");
+    let simulator = with(&url);
+    let mut clients = Vec::new();
+    for (held, code, status, part) in [
+        (
+            18,
+            0,
+            "ok",
+            "19 of 37 connections are left; this user has 18",
+        ),
+        (
+            19,
+            0,
+            "advice",
+            "18 of 37 connections are left; this user has 19",
+        ),
+        (37, 75, "failed", "53300: no connection is left"),
+    ] {
+        fill(&server, "checked_crowd", &url, held, &mut clients).await;
+        let checked = check(&simulator, &[]);
+        assert_eq!(checked.code, code, "{}", checked.text);
+        checked.says("slots", status, part);
+    }
+}
+
+/// Holds so many connections, and waits until the server has forgotten who has left.
+async fn fill(server: &Postgres, role: &str, url: &str, held: usize, clients: &mut Vec<Client>) {
+    while clients.len() < held {
+        let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+        tokio::spawn(connection);
+        clients.push(client);
+    }
+    let count = format!("SELECT count(*) FROM pg_stat_activity WHERE usename = '{role}'");
+    let expected = Some(held.to_string());
+    eventually("only ours are there", || server.value(&count) == expected);
+}
+
 #[tokio::test]
 async fn a_server_with_few_connections_left() {
     let Some(server) = Postgres::without_tls() else {
@@ -255,15 +312,7 @@ async fn a_server_with_few_connections_left() {
         (2, 0, "advice", "and a login check one: 3 in all"),
         (4, 75, "failed", "53300: no connection is left"),
     ] {
-        while clients.len() < held {
-            let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
-            tokio::spawn(connection);
-            clients.push(client);
-        }
-        // The server takes a moment to forget who has left.
-        let count = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'checked_slots'";
-        let expected = Some(held.to_string());
-        eventually("only ours are there", || server.value(count) == expected);
+        fill(server, "checked_slots", &url, held, &mut clients).await;
         let checked = check(&simulator, &[]);
         assert_eq!(checked.code, code, "{}", checked.text);
         checked.says("slots", status, part);

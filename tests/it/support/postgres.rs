@@ -83,7 +83,23 @@ impl Postgres {
         server
     }
 
+    /// A server that follows another, which it has not found yet: it shows what it has, and takes
+    /// no writes. Only the administrator can log in.
+    pub(crate) fn standby() -> Option<Self> {
+        let server = Self::launch(Tls::None, follow);
+        or_skipped(server.as_ref())?;
+        server
+    }
+
     fn start(tls: Tls) -> Option<Self> {
+        let server = Self::launch(tls, |_, _| {})?;
+        server.sql(&format!("CREATE ROLE {PLAIN}"));
+        server.sql(&format!("CREATE ROLE {ONLY_PLAIN}"));
+        Some(server)
+    }
+
+    /// Starts one, after something was done to its data directory.
+    fn launch(tls: Tls, prepare: impl Fn(&Identity, &Path)) -> Option<Self> {
         let programs = programs()?;
         let identity = Identity::find();
         let directory = TempDir::with_prefix_in("pg", place()).unwrap();
@@ -96,6 +112,7 @@ impl Postgres {
         let directory = directory.keep();
         let port = free_port();
         configure(&identity, &directory, port, tls);
+        prepare(&identity, &directory.join("data"));
         let watcher = identity
             .command("sh")
             .args(["-c", WATCHER, "sh"])
@@ -112,8 +129,6 @@ impl Postgres {
             _watcher: watcher,
         };
         server.wait_until_ready();
-        server.sql(&format!("CREATE ROLE {PLAIN}"));
-        server.sql(&format!("CREATE ROLE {ONLY_PLAIN}"));
         Some(server)
     }
 
@@ -420,6 +435,17 @@ fn configure(identity: &Identity, directory: &Path, port: u16, tls: Tls) {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         identity.own(&path);
     }
+}
+
+/// Makes a standby of a cluster, of which `initdb` has noted that it takes 100 connections: it may
+/// take no fewer then.
+fn follow(identity: &Identity, data: &Path) {
+    let settings = data.join("postgresql.auto.conf");
+    let text = fs::read_to_string(&settings).unwrap();
+    fs::write(&settings, format!("{text}max_connections = 100\n")).unwrap();
+    let signal = data.join("standby.signal");
+    fs::write(&signal, "").unwrap();
+    identity.own(&signal);
 }
 
 /// Files, and what is in them.
