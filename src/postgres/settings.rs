@@ -37,6 +37,9 @@ pub(super) fn config(url: &DatabaseUrl) -> Result<Config, String> {
         let address: IpAddr = address.parse().map_err(|_| "its hostaddr is no address")?;
         config.hostaddr(address);
     }
+    if config.get_hosts().is_empty() {
+        return Err("the URL names no host".to_owned());
+    }
     let Some(user) = said.user.as_deref() else {
         return Err("the URL names no user".to_owned());
     };
@@ -182,6 +185,7 @@ mod tests {
             "postgres://u:SECRET@h/d?user=",
             "postgres://u:SECRET@h/d?port=SECRET",
             "postgres://u:SECRET@h/d?port=0",
+            "postgres://u:SECRET@h/d?host=",
             "postgres://u:SECRET@h/d?host=a,,b",
             "postgres://u:SECRET@h/d?hostaddr=SECRET",
             "postgres://u:SECRET@h/d?channel_binding=SECRET",

@@ -6,7 +6,13 @@ use std::process::{Command, Stdio};
 
 use changeover::credential::{DatabaseUrl, Secret};
 
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+
 use crate::skip::skipped;
+
+const MADE_UP: usize = 20_000;
 
 /// What the two make of a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +55,66 @@ fn urls_are_read_as_libpq_reads_them() {
     assert!(URLS.len() >= 60);
 }
 
+/// URLs that nobody thought of: what both take, both read alike.
+#[test]
+fn made_up_urls_are_read_alike() {
+    let pieces = prop::sample::select(vec![
+        "/",
+        "?",
+        "&",
+        "=",
+        "@",
+        ":",
+        ",",
+        "[",
+        "]",
+        "%40",
+        "%2F",
+        "%2c",
+        "%25",
+        "#",
+        "+",
+        "u",
+        "p",
+        "h",
+        "d",
+        "5432",
+        "::1",
+        "/run",
+        "host=",
+        "x=",
+        "port=",
+        "user=",
+        "password=",
+        "dbname=",
+        "sslmode=require",
+        "ü",
+    ]);
+    let urls = prop::collection::vec(pieces, 1..14)
+        .prop_map(|pieces| format!("postgres://{}", pieces.concat()))
+        .prop_filter("the table below has these", |url| {
+            url.matches('@').count() < 2 && url.find('?').is_none_or(|at| !url[at..].contains('@'))
+        });
+    let mut runner = TestRunner::default();
+    let urls: Vec<String> = (0..MADE_UP)
+        .map(|_| urls.new_tree(&mut runner).unwrap().current())
+        .collect();
+    let Some(libpq) = libpq(urls.iter().map(String::as_str)) else {
+        return;
+    };
+    let mut taken = 0;
+    for (url, theirs) in urls.iter().zip(&libpq) {
+        let (Some(ours), Some(theirs)) = (ours(url), theirs) else {
+            continue;
+        };
+        let is_mode = |line: &&String| *line == "sslmode=require" || !line.starts_with("sslmode=");
+        let theirs: Vec<_> = theirs.iter().filter(is_mode).cloned().collect();
+        assert_eq!(ours, theirs, "{url}");
+        taken += 1;
+    }
+    assert!(taken > MADE_UP / 20, "only {taken} were URLs for both");
+}
+
 /// `keyword=value`, sorted; `None` when the URL is refused.
 type Settings = Option<Vec<String>>;
 
@@ -67,6 +133,7 @@ fn ours(url: &str) -> Settings {
     ] {
         all.extend(value.map(|value| format!("{keyword}={value}")));
     }
+    all.retain(|line| counts(line));
     Some(all)
 }
 
@@ -92,14 +159,13 @@ fn libpq<'a>(urls: impl Iterator<Item = &'a str>) -> Option<Vec<Settings>> {
         .spawn()
         .unwrap();
     let lines: String = urls.map(|url| format!("{url}\n")).collect();
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(lines.as_bytes())
-        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // It answers while it reads.
+    let writer = std::thread::spawn(move || stdin.write_all(lines.as_bytes()).unwrap());
     let said = child.wait_with_output().unwrap();
-    let said = String::from_utf8(said.stdout).unwrap();
+    writer.join().unwrap();
+    // (Its errors quote half of a character.)
+    let said = String::from_utf8_lossy(&said.stdout);
     let answers = said.split_terminator(".\n").map(|answer| {
         let mut all: Vec<String> = answer
             .lines()
