@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use crate::config::{CheckLogin, Config, Inherited};
 use crate::credential::attachment::behind;
-use crate::credential::{Attachment, DatabaseUrl, Fault, Secret};
+use crate::credential::{Attachment, DatabaseUrl, Fault, Secret, phrase};
 use crate::exit_code::ExitCode;
 use crate::heroku::{Answer, ApiUrl, Client, TokenSource};
 use crate::postgres::{self, Inspection};
@@ -131,9 +131,10 @@ impl Look<'_> {
         let all = self.attachments.as_deref().unwrap_or_default();
         let own = behind(name, all);
         let is_main = config.environment.selection.export_name(name) == MAIN;
+        let addon = own.map(|own| phrase(&own.addon));
         let about = About {
             app,
-            addon: own.map(|own| own.addon.as_str()),
+            addon: addon.as_deref(),
             plan: None,
             is_main,
             is_pooled: own.is_some_and(is_pool),

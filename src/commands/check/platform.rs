@@ -2,6 +2,7 @@
 
 use crate::credential::phrase;
 use crate::heroku::{Answer, Diagnosis, FetchError, NoToken, Refused, Token};
+use crate::supervisor::budget::ACCOUNT;
 
 use super::report::{Name, Verdict};
 
@@ -9,9 +10,8 @@ type Lines = Vec<(Name, Verdict)>;
 
 const NEW_TOKEN: &str = "make another with `heroku authorizations:create -s read-protected -S`, and put it where the \
                          old one is";
-/// What an account gets, and when there is little left: several supervisors share it with people.
-const BUDGET_MAX: u32 = 4500;
-const BUDGET_LOW: u32 = BUDGET_MAX / 2;
+/// With less than this left polls are put off.
+const BUDGET_LOW: u32 = ACCOUNT / 2;
 
 /// Token, scope, app, budget. There is no answer where there is no token.
 pub(super) fn lines(
@@ -162,10 +162,10 @@ fn budget(diagnosis: &Diagnosis) -> Verdict {
     let Some(left) = diagnosis.ratelimit_remaining else {
         return Verdict::unknown("Heroku did not say");
     };
-    let found = format!("{left} of the account's {BUDGET_MAX} calls are left");
+    let found = format!("{left} of the account's {ACCOUNT} calls are left");
     if left < BUDGET_LOW {
-        let mend = "find out what else uses this account, or give changeover one of its own; 75 calls a minute come \
-                    back, and a changeover uses one in each --interval";
+        let mend = "changeover puts its polls off while less than half is left: find out what else uses this account, \
+                    or give changeover one of its own; 75 calls a minute come back";
         return Verdict::advice(found, mend);
     }
     Verdict::good(found)

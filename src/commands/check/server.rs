@@ -373,8 +373,8 @@ fn slots(about: About<'_>, server: &SelfReport) -> Verdict {
         return Verdict::Good(found);
     }
     let mend = format!(
-        "a start-first change needs as many again as the program has, and a login check one: {needed} in all. Make \
-         pools smaller, keep --order stop-first, or take a larger plan"
+        "a start-first change needs as many again as the program has, and a login check one: {needed} in all, and \
+         with --watch-connection one more. Make pools smaller, keep --order stop-first, or take a larger plan"
     );
     if left == 0 {
         let code = ExitCode::NoAnswer;

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::credential::phrase;
 use crate::exit_code::ExitCode;
 
 use super::report::{Line, Report, Verdict};
@@ -21,7 +22,7 @@ impl fmt::Display for Report {
         while let Some(line) = lines.first() {
             if section != line.variable.as_deref() {
                 section = line.variable.as_deref();
-                writeln!(f, "\n{}", section.unwrap_or_default())?;
+                writeln!(f, "\n{}", phrase(section.unwrap_or_default()))?;
             }
             let alike = lines.iter().take_while(|one| is_like(one, line)).count();
             let (these, rest) = lines.split_at(alike.max(1));

@@ -53,11 +53,20 @@ fn url(value: &Secret) -> Verdict {
         return Verdict::good("not a postgres URL: it is passed on as it is");
     }
     match DatabaseUrl::parse(value.expose()) {
-        Ok(url) => Verdict::Good(url.redacted()),
+        Ok(url) => Verdict::Good(shown(&url)),
         Err(error) => Verdict::wrong(
             error.to_string(),
             "see how Heroku's own begin: `postgres://`",
         ),
+    }
+}
+
+/// The user stays, whom [`phrase`] would take for a part of the secret.
+fn shown(url: &DatabaseUrl) -> String {
+    let redacted = url.redacted();
+    match redacted.split_once("://") {
+        Some((scheme, rest)) => format!("{scheme}://{}", phrase(rest)),
+        None => phrase(&redacted),
     }
 }
 
