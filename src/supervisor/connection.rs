@@ -86,7 +86,7 @@ pub(super) enum Outcome {
     /// Nothing.
     Untouched,
     /// Another server is proven behind its unchanged URL, and it is to be started again.
-    FailedOver(InstanceId),
+    FailedOver,
 }
 
 impl Connection {
@@ -240,7 +240,7 @@ impl Subject {
         let on_failover = self.on_failover;
         self.tell(turn, ConnectionFact::FailedOver { how, on_failover });
         match on_failover {
-            OnFailover::Restart => Outcome::FailedOver(self.instance),
+            OnFailover::Restart => Outcome::FailedOver,
             OnFailover::Ignore => Outcome::Untouched,
         }
     }

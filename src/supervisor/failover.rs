@@ -2,7 +2,6 @@
 //! as for a change, on the same revision, and without splay: it talks to nobody.
 
 use super::change::Desired;
-use super::id::InstanceId;
 use super::instance::Instance;
 use super::launch::{Attempt, Cause};
 use super::phase::Phase;
@@ -11,13 +10,11 @@ use super::transition::apply;
 use super::turn::Turn;
 
 impl Service {
-    /// The child's database has failed over.
-    pub(super) fn on_failover(&mut self, turn: &mut Turn<'_>, id: InstanceId, desired: &Desired) {
-        let (main, _) = self.phase.instances_mut();
-        let Some(child) = main.filter(|child| child.id == id && child.is_untouched()) else {
-            return;
-        };
-        child.fail_over(turn.now);
+    /// The database of the child has failed over; only one that lives untouched is watched.
+    pub(super) fn on_failover(&mut self, turn: &mut Turn<'_>, desired: &Desired) {
+        if let (Some(child), _) = self.phase.instances_mut() {
+            child.fail_over(turn.now);
+        }
         self.phase = match self.take() {
             Phase::Running { instance } => apply(turn, instance, desired, Attempt::default()),
             // Its successor, or what it is told, is on its way already.

@@ -249,8 +249,8 @@ impl Machines<'_> {
 
     fn on_connection(&mut self, turn: &mut Turn<'_>, id: ConnectionId, news: ConnectionNews) {
         let outcome = self.connection.on_news(turn, id, news);
-        if let (Outcome::FailedOver(child), Some(desired)) = (outcome, self.change.desired()) {
-            self.service.on_failover(turn, child, desired);
+        if let (Outcome::FailedOver, Some(desired)) = (outcome, self.change.desired()) {
+            self.service.on_failover(turn, desired);
         }
     }
 
