@@ -18,6 +18,7 @@ mod database;
 mod database_url;
 mod env_file;
 mod examples;
+mod failover;
 mod faults;
 mod heroku_cli;
 mod libpq;

@@ -9,6 +9,7 @@ pub(crate) mod canary;
 pub(crate) mod canned;
 pub(crate) mod canned_postgres;
 pub(crate) mod postgres;
+pub(crate) mod relay;
 pub(crate) mod supervised;
 pub(crate) mod terminal;
 pub(crate) mod world;

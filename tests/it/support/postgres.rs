@@ -113,6 +113,47 @@ impl Postgres {
         let port = free_port();
         configure(&identity, &directory, port, tls);
         prepare(&identity, &directory.join("data"));
+        Some(Self::run(&programs, &identity, directory, port))
+    }
+
+    /// A standby of this server, which follows all that is done here.
+    pub(crate) fn follower(&self) -> Self {
+        let (programs, identity) = (programs().unwrap(), Identity::find());
+        let directory = TempDir::with_prefix_in("pg", place()).unwrap();
+        identity.own(directory.path());
+        let data = directory.path().join("data");
+        let initdb = fs::canonicalize(programs.join("initdb")).unwrap();
+        let beside = initdb.with_file_name("pg_basebackup");
+        let pg_basebackup = if beside.is_file() {
+            beside
+        } else {
+            PathBuf::from("pg_basebackup")
+        };
+        let copied = identity
+            .command(pg_basebackup)
+            .args(["-R", "-X", "stream", "-c", "fast", "-U", SUPERUSER, "-h"])
+            .arg(&self.directory)
+            .args(["-p", &self.port.to_string(), "-D"])
+            .arg(&data)
+            .env("PGPASSWORD", PASSWORD)
+            .current_dir("/")
+            .output()
+            .unwrap();
+        assert!(
+            copied.status.success(),
+            "{}",
+            String::from_utf8_lossy(&copied.stderr)
+        );
+        let directory = directory.keep();
+        let (port, sockets) = (free_port(), directory.display());
+        let settings = data.join("postgresql.auto.conf");
+        let copied = fs::read_to_string(&settings).unwrap();
+        let own = format!("port = {port}\nunix_socket_directories = '{sockets}'\n");
+        fs::write(&settings, copied + &own).unwrap();
+        Self::run(&programs, &identity, directory, port)
+    }
+
+    fn run(programs: &Path, identity: &Identity, directory: PathBuf, port: u16) -> Self {
         let watcher = identity
             .command("sh")
             .args(["-c", WATCHER, "sh"])
@@ -129,7 +170,17 @@ impl Postgres {
             _watcher: watcher,
         };
         server.wait_until_ready();
-        Some(server)
+        server
+    }
+
+    /// Makes a standby a primary.
+    pub(crate) fn promote(&self) {
+        assert_eq!(self.value("SELECT pg_promote()").as_deref(), Some("t"));
+    }
+
+    /// It ends at once, as if its machine did.
+    pub(crate) fn die(&self) {
+        self.signal(Signal::SIGQUIT);
     }
 
     /// The administrator's URL.
@@ -226,9 +277,13 @@ impl Postgres {
 
     /// Asks the server to end when its last client has gone.
     pub(crate) fn shut_down_softly(&self) {
+        self.signal(Signal::SIGTERM);
+    }
+
+    fn signal(&self, signal: Signal) {
         let lock = fs::read_to_string(self.directory.join("data/postmaster.pid")).unwrap();
         let pid = lock.lines().next().unwrap().parse().unwrap();
-        kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
+        kill(Pid::from_raw(pid), signal).unwrap();
     }
 
     fn wait_until_ready(&self) {
@@ -424,7 +479,7 @@ fn configure(identity: &Identity, directory: &Path, port: u16, tls: Tls) {
     );
     fs::write(data.join("postgresql.auto.conf"), settings).unwrap();
     let access = format!(
-        "local all all scram-sha-256\nhostssl all +{ONLY_PLAIN} 127.0.0.1/32 reject\n\
+        "local all,replication all scram-sha-256\nhostssl all +{ONLY_PLAIN} 127.0.0.1/32 reject\n\
          {host} all all 127.0.0.1/32 {method}\n\
          hostnossl all +{PLAIN},{SUPERUSER} 127.0.0.1/32 {method}\n"
     );
