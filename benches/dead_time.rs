@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use changeover::credential::environment::SslPolicy;
-use changeover::credential::{Environment, EnvironmentSpec, Selection, Values};
+use changeover::credential::{Environment, EnvironmentSpec, Reserved, Selection, Values};
 use changeover::process::{
     self, Change, Group, Inherited, Prepared, Program, prepare, signal_process,
 };
@@ -346,6 +346,7 @@ fn environment() -> Environment {
             watched: Vec::new(),
             databases: Vec::new(),
             all_vars: false,
+            reserved: Reserved::KeptOut,
         },
         sslmode: SslPolicy::Keep,
         scheme: None,

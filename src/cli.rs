@@ -214,6 +214,9 @@ pub struct Source {
     /// Export all other config vars too; those cause no restart
     #[arg(long)]
     pub all_vars: bool,
+    /// Export names such as PATH and LD_PRELOAD too, which are kept from the program otherwise
+    #[arg(long)]
+    pub allow_reserved: bool,
     /// File with the API token [default: HEROKU_API_KEY, systemd credential, Heroku CLI's login]
     #[arg(long, value_name = "PATH")]
     pub token_file: Option<PathBuf>,

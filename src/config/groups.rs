@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::cli;
 use crate::credential::environment::SslPolicy;
 use crate::credential::snapshot::Watched;
-use crate::credential::{EnvironmentSpec, Family, Followed, Selection, SslMode};
+use crate::credential::{EnvironmentSpec, Family, Followed, Reserved, Selection, SslMode};
 use crate::supervisor::action::Scope;
 use crate::supervisor::readiness::Readiness;
 use crate::supervisor::signal::Signal;
@@ -104,10 +104,25 @@ impl Lookup<'_> {
             }
             watched.push(one);
         }
+        let allowed = self.switch("allow-reserved", source.allow_reserved)?;
+        let databases_named = followed(&databases, &watched, exported)?;
+        if !allowed {
+            for (given, one) in vars.iter().zip(&watched) {
+                words::not_reserved(given, one.export_as.as_ref().unwrap_or(&one.pattern))?;
+            }
+            for (given, one) in databases.iter().zip(&databases_named) {
+                words::not_reserved(given, &one.export_as)?;
+            }
+        }
         Ok(Selection {
-            databases: followed(&databases, &watched, exported)?,
+            databases: databases_named,
             watched,
             all_vars: self.switch("all-vars", source.all_vars)?,
+            reserved: if allowed {
+                Reserved::HandedOn
+            } else {
+                Reserved::KeptOut
+            },
         })
     }
 

@@ -344,6 +344,9 @@ fn variables_to_export() {
         ("--var=A=B=C", "no name for an environment variable"),
         ("--var=A_*=B", "several variables would get one name"),
         ("--var=A=HEROKU_API_KEY", "changeover's own"),
+        ("--var=PATH", "add --allow-reserved"),
+        ("--var=A=LD_PRELOAD", "add --allow-reserved"),
+        ("--database=violet=HOME", "add --allow-reserved"),
         ("--var=A=CHANGEOVER_CONTROL", "changeover's own"),
         (
             "--var=A|--var=B=A",

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::credential::environment::is_own;
+use crate::credential::names::is_reserved;
 use crate::credential::snapshot::Watched;
 use crate::credential::{Followed, dotenv};
 use crate::supervisor::signal::Signal;
@@ -267,6 +268,16 @@ pub(super) fn followed(given: &Text) -> Result<Followed, UsageError> {
         name: name.to_owned(),
         export_as: export_as.to_owned(),
     })
+}
+
+/// A variable that is exported under this name must not break the program.
+pub(super) fn not_reserved(given: &Text, name: &str) -> Result<(), UsageError> {
+    if is_reserved(name) {
+        let why = format!("but with a {name} of Heroku's the program may not even start");
+        let mend = "leave it out, export it under another name, or add --allow-reserved";
+        return Err(given.wrong(&why, mend));
+    }
+    Ok(())
 }
 
 fn check_export(given: &Text, pattern: &str, name: &str) -> Result<(), UsageError> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 
+use super::names::is_of_the_place;
 use super::{DatabaseUrl, Derived, Family, Secret, Selection, SslMode, Values, expand};
 
 /// The variable that marks every process of an instance's tree, so that leftovers are told from
@@ -154,10 +155,18 @@ impl EnvironmentSpec {
                 variables.insert(name.into(), Variable::Inherited(value.into()));
             }
         }
-        for (name, value) in others.iter().filter(|(name, _)| !is_own(name)) {
-            variables.insert(name.into(), Variable::Fetched(value.clone()));
+        let yields = |variables: &BTreeMap<OsString, Variable>, name: &str| {
+            is_of_the_place(name) && variables.contains_key(OsStr::new(name))
+        };
+        for (name, value) in others {
+            if !yields(&variables, name) {
+                variables.insert(name.into(), Variable::Fetched(value.clone()));
+            }
         }
         for (name, value) in values {
+            if !self.selection.names(name) && yields(&variables, name) {
+                continue;
+            }
             let exported = self.selection.export_name(name);
             variables.insert(exported.into(), Variable::Fetched(self.exported(value)));
         }

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::environment::is_own;
+use super::names::{is_possible, is_reserved};
 use super::{DatabaseUrl, Followed, Following, RawValues, Secret};
 
 /// The good values of the watched config vars, by config var name.
@@ -18,6 +20,17 @@ pub struct Selection {
     pub databases: Vec<Followed>,
     /// Every other config var is exported too; those never cause a restart.
     pub all_vars: bool,
+    /// What becomes of names that would break the program.
+    pub reserved: Reserved,
+}
+
+/// What becomes of config vars that nobody named, and that would break the program (`PATH`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reserved {
+    /// They are kept from it, and told.
+    KeptOut,
+    /// `--allow-reserved`: it gets them.
+    HandedOn,
 }
 
 /// One `--var NAME[=AS]`.
@@ -78,6 +91,8 @@ pub struct Snapshot {
     pub watched: BTreeMap<String, Result<Secret, Fault>>,
     /// The rest, with `--all-vars`; else empty.
     pub others: Values,
+    /// What a pattern or `--all-vars` would have exported, by names that are reserved.
+    pub kept_out: Vec<String>,
 }
 
 impl Selection {
@@ -96,9 +111,13 @@ impl Selection {
                 watched.insert(name.clone(), judge(config_var, raw.clone()));
             }
         }
-        let mut others = Values::new();
+        let (mut others, mut kept_out) = (Values::new(), Vec::new());
         for (name, raw) in answer {
-            if self.watches(&name) {
+            if !self.names(&name) && self.keeps_out(&name) {
+                if self.all_vars || self.watches(&name) {
+                    kept_out.push(name);
+                }
+            } else if self.watches(&name) {
                 let judged = judge(&name, raw);
                 watched.insert(name, judged);
             } else if self.all_vars
@@ -107,7 +126,11 @@ impl Selection {
                 others.insert(name, value);
             }
         }
-        Snapshot { watched, others }
+        Snapshot {
+            watched,
+            others,
+            kept_out,
+        }
     }
 
     /// The names without which no child is started: those watched by name. A pattern requires
@@ -132,6 +155,21 @@ impl Selection {
             .find(|watched| watched.pattern == name)
             .and_then(|watched| watched.export_as.as_deref())
             .unwrap_or(name)
+    }
+
+    /// Whether it is watched by its very name.
+    pub(super) fn names(&self, name: &str) -> bool {
+        let mut watched = self.watched.iter().map(|watched| &watched.pattern);
+        let mut databases = self.databases.iter().map(|database| &database.name);
+        watched.any(|known| known == name) || databases.any(|known| known == name)
+    }
+
+    fn keeps_out(&self, name: &str) -> bool {
+        let is_reserved = match self.reserved {
+            Reserved::KeptOut => is_reserved(name),
+            Reserved::HandedOn => false,
+        };
+        is_reserved || is_own(name) || !is_possible(name)
     }
 
     /// What a pattern matches yields to what is exported under that name, or followed under it.
@@ -219,6 +257,7 @@ mod tests {
             watched,
             databases: Vec::new(),
             all_vars: false,
+            reserved: Reserved::KeptOut,
         }
     }
 
@@ -246,6 +285,36 @@ mod tests {
         assert_eq!(judged(text("postgres://")), Err(Fault::NotAUrl));
         assert!(judged(text("postgres://u:p@h:5432/d")).is_ok());
         assert!(judged(text("mysql://:p@h:3306/d")).is_ok());
+    }
+
+    #[test]
+    fn what_would_break_a_program_is_kept_out_unless_it_is_named() {
+        let all = ["A", "A=B", "CHANGEOVER_APP", "LD_PRELOAD", "PATH"];
+        let answer = || RawValues::from(all.map(|name| (name.to_owned(), text("x"))));
+        let read = |selection: &Selection| {
+            let snapshot = snapshot(selection, answer());
+            let watched: Vec<String> = snapshot.watched.into_keys().collect();
+            let others: Vec<String> = snapshot.others.into_keys().collect();
+            (
+                watched.join(" "),
+                others.join(" "),
+                snapshot.kept_out.join(" "),
+            )
+        };
+        let told = |watched: &str, others: &str, kept_out: &str| {
+            (watched.to_owned(), others.to_owned(), kept_out.to_owned())
+        };
+        let globbed = selection(&["*"]);
+        let kept = "A=B CHANGEOVER_APP LD_PRELOAD PATH";
+        assert_eq!(read(&globbed), told("A", "", kept));
+        let mut named = selection(&["PATH"]);
+        assert_eq!(read(&named), told("PATH", "", ""));
+        named.all_vars = true;
+        let kept = "A=B CHANGEOVER_APP LD_PRELOAD";
+        assert_eq!(read(&named), told("PATH", "A", kept));
+        named.reserved = Reserved::HandedOn;
+        let handed = "A LD_PRELOAD";
+        assert_eq!(read(&named), told("PATH", handed, "A=B CHANGEOVER_APP"));
     }
 
     #[test]

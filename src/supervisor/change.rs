@@ -326,11 +326,15 @@ impl Change {
         }
     }
 
-    fn adopt_first(&mut self, turn: &Turn<'_>, snapshot: &Snapshot, values: Values) -> Verdict {
+    fn adopt_first(&mut self, turn: &mut Turn<'_>, snapshot: &Snapshot, values: Values) -> Verdict {
         let selection = &turn.config.environment.selection;
         let complete = selection.required().all(|name| values.contains_key(name));
         if !complete || values.is_empty() {
             return Verdict::Unchanged;
+        }
+        if !snapshot.kept_out.is_empty() {
+            let names = snapshot.kept_out.clone();
+            turn.announce(Notice::KeptOut { names });
         }
         self.desired = Some(Desired {
             revision: Revision(1),

@@ -290,6 +290,11 @@ pub enum Notice {
         /// How long it was waited for.
         timeout: Duration,
     },
+    /// Config vars that would break the program are kept from it.
+    KeptOut {
+        /// Their names.
+        names: Vec<String>,
+    },
     /// The API began to fail.
     FetchFailing {
         /// How.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use changeover::credential::snapshot::Watched;
-use changeover::credential::{Fault, Selection, Snapshot};
+use changeover::credential::{Fault, Reserved, Selection, Snapshot};
 use changeover::heroku::{
     Answer, ApiUrl, Client, ClientOptions, FetchError, SetupError, Timeouts, TokenOptions,
     TokenSource, Variables,
@@ -32,6 +32,7 @@ fn options(api_url: &str, variables: Variables) -> ClientOptions {
             }],
             databases: Vec::new(),
             all_vars: false,
+            reserved: Reserved::KeptOut,
         },
         variables: Arc::new(variables),
         timeouts: Timeouts::default(),

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use changeover::credential::environment::SslPolicy;
 use changeover::credential::snapshot::Watched;
-use changeover::credential::{EnvironmentSpec, Following, RawValue, Secret, Selection};
+use changeover::credential::{EnvironmentSpec, Following, RawValue, Reserved, Secret, Selection};
 use changeover::supervisor::Supervisor;
 use changeover::supervisor::action::{Action, Scope};
 use changeover::supervisor::config::{
@@ -496,6 +496,7 @@ fn watch<'a>(patterns: impl Iterator<Item = &'a str>) -> Selection {
         watched: watched.collect(),
         databases: Vec::new(),
         all_vars: false,
+        reserved: Reserved::KeptOut,
     }
 }
 

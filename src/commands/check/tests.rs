@@ -38,6 +38,7 @@ fn of_platform(answer: Result<Diagnosis, FetchError>) -> Lines {
         snapshot: Snapshot {
             watched: BTreeMap::new(),
             others: Values::new(),
+            kept_out: Vec::new(),
         },
         etag: None,
         diagnosis,

@@ -1,6 +1,7 @@
 //! What a child finds in its environment.
 
 use super::*;
+use crate::credential::Reserved;
 use crate::credential::snapshot::Watched;
 
 const URL: &str = "postgres://u:p@h:5432/d";
@@ -22,6 +23,7 @@ fn spec(base: &[(&str, &str)]) -> EnvironmentSpec {
             watched: vec![watched],
             databases: Vec::new(),
             all_vars: false,
+            reserved: Reserved::KeptOut,
         },
         sslmode: SslPolicy::Env,
         scheme: None,
@@ -83,6 +85,7 @@ fn what_is_derived_goes_by_the_names_that_the_child_gets() {
             watched: vec![watched],
             databases: Vec::new(),
             all_vars: true,
+            reserved: Reserved::KeptOut,
         },
         ..spec(&[])
     };
@@ -192,19 +195,29 @@ fn what_is_said_of_sockets_is_true_whatever_else_is_said() {
 }
 
 #[test]
-fn other_config_vars_come_along_but_never_as_our_own() {
-    let others = [
-        ("FOO", "1"),
-        ("HEROKU_API_KEY", "of the app"),
-        ("LISTEN_FDS", "1"),
-    ];
-    let others = others.map(|(name, value)| (name.to_owned(), Secret::from(value)));
-    let environment = spec(&[]).build(Some("m.i1"), &Values::new(), &Values::from(others));
-    let names: Vec<_> = environment
-        .iter()
-        .map(|(name, _)| name.to_owned())
-        .collect();
-    assert_eq!(names, [INSTANCE_MARK, "FOO"]);
+fn what_this_machine_says_of_itself_wins_over_other_config_vars() {
+    let owned = |(name, value): (&str, &str)| (name.to_owned(), Secret::from(value));
+    let others = [("FOO", "new"), ("PORT", "5000"), ("RACK_ENV", "production")].map(owned);
+    let inherited = spec(&[("FOO", "old"), ("PORT", "80")]);
+    let environment = inherited.build(None, &Values::new(), &Values::from(others));
+    let value = |name| environment.get(name).unwrap();
+    assert_eq!([value("FOO"), value("PORT")], ["new", "80"]);
+    assert_eq!(value("RACK_ENV"), "production");
+    let values = || Values::from([owned(("PORT", "5000"))]);
+    let watching = |pattern: &str| EnvironmentSpec {
+        selection: Selection {
+            watched: vec![Watched {
+                pattern: pattern.to_owned(),
+                export_as: None,
+            }],
+            ..spec(&[]).selection
+        },
+        ..spec(&[("PORT", "80")])
+    };
+    for (pattern, expected) in [("*", "80"), ("PORT", "5000")] {
+        let environment = watching(pattern).build(None, &values(), &Values::new());
+        assert_eq!(environment.get("PORT").unwrap(), expected, "{pattern}");
+    }
 }
 
 #[test]

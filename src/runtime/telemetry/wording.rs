@@ -91,6 +91,7 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
             warn(bad_value(context, name, *fault, *running)),
         Notice::GoodValue { name } => info(format!("{} is usable again", phrase(name))),
         Notice::Replaced { names } => info(format!("--expand sets {} anew; --keep NAME keeps what was there", phrase(&names.join(", ")))),
+        Notice::KeptOut { names } => info(format!("kept from the program, which could break: Heroku's {}; --allow-reserved hands it on", phrase(&names.join(", ")))),
         Notice::StartGaveUp { reason } => error(gave_up(context, reason)),
         Notice::SignalDropped { signal } => warn(format!("{signal} dropped: it is meant for a program, and none runs")),
         Notice::StopRequested { signal } => info(format!("{signal} received: stopping for good")),

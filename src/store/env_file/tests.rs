@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::credential::environment::SslPolicy;
-use crate::credential::{EnvironmentSpec, Secret, Selection, Values};
+use crate::credential::{EnvironmentSpec, Reserved, Secret, Selection, Values};
 
 const NEW: &str = "env.changeover-new";
 
@@ -25,6 +25,7 @@ fn environment(value: &str) -> Environment {
             watched: Vec::new(),
             databases: Vec::new(),
             all_vars: false,
+            reserved: Reserved::KeptOut,
         },
         sslmode: SslPolicy::Env,
         scheme: None,

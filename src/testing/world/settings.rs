@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::credential::environment::SslPolicy;
-use crate::credential::{EnvironmentSpec, Selection};
+use crate::credential::{EnvironmentSpec, Reserved, Selection};
 use crate::supervisor::action::Scope;
 use crate::supervisor::config::{
     Backoff, CheckLogin, Config, ConnectionWatch, CrashPolicy, EnvFile, LeftoverPolicy, Mapped,
@@ -124,6 +124,7 @@ impl Settings {
         Selection {
             databases: Vec::new(),
             all_vars: self.others == Others::Exported,
+            reserved: Reserved::KeptOut,
             ..self.watch.selection()
         }
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::credential::snapshot::Watched;
-use crate::credential::{Environment, RawValue, Secret, Selection};
+use crate::credential::{Environment, RawValue, Reserved, Secret, Selection};
 
 /// The app's config vars.
 pub(super) const NAMES: [&str; 3] = ["DATABASE_URL", "REDIS_URL", "QUEUE_URL"];
@@ -54,6 +54,7 @@ impl Watch {
             watched: watched.collect(),
             databases: Vec::new(),
             all_vars: false,
+            reserved: Reserved::KeptOut,
         }
     }
 

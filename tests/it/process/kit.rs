@@ -15,7 +15,7 @@ use std::process::Command;
 
 use changeover::credential::environment::SslPolicy;
 use changeover::credential::snapshot::Watched;
-use changeover::credential::{Environment, EnvironmentSpec, Selection, Values};
+use changeover::credential::{Environment, EnvironmentSpec, Reserved, Selection, Values};
 use changeover::process::{
     Change, Child, Children, Group, Inherited, Program, child_signal, collect, prepare, spawn,
 };
@@ -112,6 +112,7 @@ pub(crate) fn environment(mark: Option<&str>, variables: &[(&str, &str)]) -> Env
             watched,
             databases: Vec::new(),
             all_vars: false,
+            reserved: Reserved::KeptOut,
         },
         sslmode: SslPolicy::Keep,
         scheme: None,

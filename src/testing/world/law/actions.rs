@@ -335,6 +335,7 @@ impl Law {
             | Notice::Sweeping { .. } | Notice::SweepFailed { .. }
             | Notice::WentToBackground { .. } | Notice::Asking | Notice::LoginTried { .. }
             | Notice::BadValue { .. } | Notice::GoodValue { .. } | Notice::Replaced { .. }
+            | Notice::KeptOut { .. }
             | Notice::SignalDropped { .. } | Notice::StopRequested { .. }
             | Notice::KillRequested => Ok(()),
         }
