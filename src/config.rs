@@ -6,6 +6,7 @@ mod given;
 mod groups;
 mod listen;
 mod ready;
+mod selection;
 #[cfg(test)]
 mod tests;
 mod words;

@@ -1,14 +1,13 @@
 //! Each group of options, read and checked: what `cli.rs` calls by a name becomes what `config.rs`
 //! calls by it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::time::Duration;
 
 use crate::cli;
 use crate::credential::environment::SslPolicy;
-use crate::credential::snapshot::Watched;
-use crate::credential::{EnvironmentSpec, Family, Followed, Reserved, Selection, SslMode};
+use crate::credential::{EnvironmentSpec, Family, SslMode};
 use crate::supervisor::action::Scope;
 use crate::supervisor::readiness::Readiness;
 use crate::supervisor::signal::Signal;
@@ -79,50 +78,6 @@ impl Lookup<'_> {
             sslmode: self.sslmode(database.sslmode)?,
             scheme: scheme.as_ref().map(words::scheme).transpose()?,
             expand: self.families(database.expand)?,
-        })
-    }
-
-    fn selection(&self, source: &cli::Source) -> Result<Selection, UsageError> {
-        let mut vars = self.list("var", source.var.clone())?;
-        let databases = self.list("database", source.database.clone())?;
-        if vars.is_empty() && databases.is_empty() {
-            vars.push(self.text_or_default("var", None)?);
-        }
-        let mut watched: Vec<Watched> = Vec::new();
-        let mut exported = BTreeSet::new();
-        for var in &vars {
-            let one = words::watched(var)?;
-            let name = one.export_as.as_ref().unwrap_or(&one.pattern);
-            let mend = "leave one of the two out, or rename one with =AS";
-            if !exported.insert(name.clone()) {
-                let why = format!("but another --var already gives the program a variable {name}");
-                return Err(var.wrong(&why, mend));
-            }
-            if watched.iter().any(|known| known.pattern == one.pattern) {
-                let why = "but another --var exports the same config var, and it can have one name";
-                return Err(var.wrong(why, "leave one of the two out"));
-            }
-            watched.push(one);
-        }
-        let allowed = self.switch("allow-reserved", source.allow_reserved)?;
-        let databases_named = followed(&databases, &watched, exported)?;
-        if !allowed {
-            for (given, one) in vars.iter().zip(&watched) {
-                words::not_reserved(given, one.export_as.as_ref().unwrap_or(&one.pattern))?;
-            }
-            for (given, one) in databases.iter().zip(&databases_named) {
-                words::not_reserved(given, &one.export_as)?;
-            }
-        }
-        Ok(Selection {
-            databases: databases_named,
-            watched,
-            all_vars: self.switch("all-vars", source.all_vars)?,
-            reserved: if allowed {
-                Reserved::HandedOn
-            } else {
-                Reserved::KeptOut
-            },
         })
     }
 
@@ -428,33 +383,6 @@ fn has_watchdog(ready: &Readiness) -> bool {
 }
 
 /// The databases, with names that neither each other nor any `--var` has.
-fn followed(
-    databases: &[Given<String>],
-    watched: &[Watched],
-    mut exported: BTreeSet<String>,
-) -> Result<Vec<Followed>, UsageError> {
-    let mut followed: Vec<Followed> = Vec::new();
-    for given in databases {
-        let one = words::followed(given)?;
-        if !exported.insert(one.export_as.clone()) {
-            let name = &one.export_as;
-            let why = format!(
-                "but another --database or --var already gives the program a variable {name}"
-            );
-            let mend = format!("leave one of the two out, or write {}=AS", one.name);
-            return Err(given.wrong(&why, &mend));
-        }
-        let is_known = followed.iter().any(|known| known.name == one.name)
-            || watched.iter().any(|known| known.pattern == one.name);
-        if is_known {
-            let why = "but another --database or --var watches the same name";
-            return Err(given.wrong(why, "leave one of the two out"));
-        }
-        followed.push(one);
-    }
-    Ok(followed)
-}
-
 fn contradiction<T, U>(one: &Given<T>, other: &Given<U>) -> UsageError {
     UsageError(format!(
         "{} and {} are both given and contradict each other, so neither can be trusted: leave one of them out",
