@@ -144,8 +144,8 @@ impl WatchedConnection {
             answer = look => match answer {
                 Err(_) => Err(Obstacle::NoAnswer(LOOK_MAX).to_string()),
                 Ok(Err(error)) if self.client.is_closed() => Err(said(&error)),
-                // A server that understands no such question proves nothing.
-                Ok(Err(_)) => Ok(Server::default()),
+                // A server that does not answer this, or not this time, proves nothing.
+                Ok(Err(_)) => Ok(self.told.unwrap_or_default()),
                 Ok(Ok(server)) => Ok(server),
             },
         }

@@ -12,7 +12,7 @@ pub(super) fn told(notice: &ConnectionNotice) -> (Level, String) {
     let (name, running) = (phrase(&notice.name), notice.running);
     match &notice.fact {
         ConnectionFact::Lost { why } => warn(format!(
-            "the watched connection to {name} is lost ({}): asking Heroku for a new credential. {}",
+            "the watched connection to {name} is lost ({}): a new credential may follow. {}",
             phrase(why),
             untouched(running)
         )),
@@ -27,8 +27,7 @@ pub(super) fn told(notice: &ConnectionNotice) -> (Level, String) {
             human(*lasted)
         )),
         ConnectionFact::ReadOnly => warn(format!(
-            "the server behind {name} takes no writes any more: asking Heroku for a new \
-             credential. {}",
+            "the server behind {name} takes no writes any more: a new credential may follow. {}",
             untouched(running)
         )),
         ConnectionFact::FailedOver { how, on_failover } => {
@@ -73,8 +72,8 @@ mod tests {
             (
                 fact(ConnectionFact::Lost { why: lost }),
                 "W the watched connection to DATABASE_URL is lost (57P01: terminating connection due \
-                 to administrator command): asking Heroku for a new credential. pid 4242 untouched \
-                 on revision 3",
+                 to administrator command): a new credential may follow. pid 4242 untouched on \
+                 revision 3",
             ),
             (
                 fact(ConnectionFact::NotMade { why: refused }),
@@ -87,8 +86,8 @@ mod tests {
             ),
             (
                 fact(ConnectionFact::ReadOnly),
-                "W the server behind DATABASE_URL takes no writes any more: asking Heroku for a new \
-                 credential. pid 4242 untouched on revision 3",
+                "W the server behind DATABASE_URL takes no writes any more: a new credential may \
+                 follow. pid 4242 untouched on revision 3",
             ),
         ]);
     }
