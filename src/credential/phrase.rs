@@ -57,10 +57,21 @@ fn steers_a_terminal(c: char) -> bool {
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// A text of ours in which no token may have come to stand; `None` when none has.
+#[must_use]
+pub fn without_tokens(text: &str) -> Option<String> {
+    let tokens = &MARKERS[..1];
+    text.contains(tokens[0].0).then(|| mask_after(tokens, text))
+}
+
 fn mask(text: &str) -> String {
+    mask_after(&MARKERS, text)
+}
+
+fn mask_after(markers: &[(&'static str, Secrecy)], text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some((at, marker, secrecy)) = next_marker(rest) {
+    while let Some((at, marker, secrecy)) = next_marker(markers, rest) {
         let after = at + marker.len();
         masked.push_str(&rest[..after]);
         rest = &rest[after..];
@@ -81,8 +92,11 @@ fn mask(text: &str) -> String {
     masked
 }
 
-fn next_marker(text: &str) -> Option<(usize, &'static str, Secrecy)> {
-    MARKERS
+fn next_marker(
+    markers: &[(&'static str, Secrecy)],
+    text: &str,
+) -> Option<(usize, &'static str, Secrecy)> {
+    markers
         .iter()
         .filter_map(|(marker, secrecy)| Some((text.find(marker)?, *marker, *secrecy)))
         .min_by_key(|(at, _, _)| *at)
@@ -110,6 +124,14 @@ mod tests {
         ] {
             assert_eq!(phrase(text), expected);
         }
+    }
+
+    #[test]
+    fn a_line_of_ours_keeps_all_but_its_tokens() {
+        let line = "WARN a HRKU-AAbc: postgres://u:***@h, HRKU-***\n";
+        let masked = "WARN a HRKU-***: postgres://u:***@h, HRKU-***\n";
+        assert_eq!(without_tokens(line).as_deref(), Some(masked));
+        assert_eq!(without_tokens("nothing here"), None);
     }
 
     #[test]

@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, DATE, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, LOCATION,
     RETRY_AFTER,
 };
 use reqwest::{Response, StatusCode};
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
 use url::Url;
 
 use crate::credential::{Attachment, Following, Selection, Snapshot, phrase};
@@ -15,13 +18,15 @@ use crate::credential::{Attachment, Following, Selection, Snapshot, phrase};
 use super::command::HelperEnds;
 use super::error::{Diagnosis, FetchError, Refused, SetupError};
 use super::model::{self, Body, Complaint};
-use super::token::{NoToken, Token, TokenOptions, TokenSource};
+use super::token::{NoToken, Origin, Token, TokenOptions, TokenSource};
 use super::transport::{self, Timeouts};
 use super::{ApiUrl, Variables};
 
 pub(super) const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 const COMPLAINT_BYTES_MAX: usize = 16 * 1024;
 const WARNINGS_MAX: usize = 16;
+/// After a refused token its program is run again this often at most.
+const COMMAND_PAUSE: Duration = Duration::from_secs(60);
 pub(super) const CONFIG_VARS: &str = "config-vars";
 pub(super) const ATTACHMENTS: &str = "addon-attachments";
 const VERSION_3: &str = "application/vnd.heroku+json; version=3";
@@ -63,6 +68,8 @@ struct Held {
     token: Option<Token>,
     warned_about: Vec<String>,
     warning: Option<String>,
+    /// Runs while the program that prints the token must not be run again.
+    pause: Option<JoinHandle<()>>,
 }
 
 /// A good answer.
@@ -121,8 +128,9 @@ impl Client {
     /// Asks for the config vars; with `unless`, for an answer other than the one of that tag. With
     /// databases to follow, the app's attachments are asked for where [`Following`] needs them, and
     /// the config vars once more when an add-on's moved. A request ends within 10 s, and so does
-    /// each look for the token. When the token is refused, its source is read again: another token
-    /// there is tried at once, so that all in all it may take 40 s, and more with attachments.
+    /// each look for the token. When the token is refused, its source is read again (a program that
+    /// prints it once a minute at most): another token there is tried at once, so that all in all
+    /// it may take 40 s, and more with attachments.
     ///
     /// # Errors
     /// When there is no good answer; see [`FetchError`].
@@ -187,12 +195,28 @@ impl Client {
         let Err(FetchError::TokenRefused { .. }) = outcome else {
             return None;
         };
+        if !self.may_ask_again(&refused.origin) {
+            return None;
+        }
         let newer = self.source.read().await.ok()?;
         if newer.secret == refused.secret {
             return None;
         }
         self.hold(&newer);
         Some(newer)
+    }
+
+    /// A file is read at no cost. A program may cost somebody a password, or a vault a request.
+    fn may_ask_again(&self, origin: &Origin) -> bool {
+        let Origin::Command(_) = origin else {
+            return true;
+        };
+        let mut held = self.held();
+        let may = held.pause.as_ref().is_none_or(JoinHandle::is_finished);
+        if may {
+            held.pause = Some(tokio::spawn(sleep(COMMAND_PAUSE)));
+        }
+        may
     }
 
     fn hold(&self, token: &Token) {

@@ -16,6 +16,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{Inherited, Log, LogFormat, Verbosity};
+use crate::credential::phrase::without_tokens;
 use crate::process::Stderr;
 use crate::supervisor::notice::Notice;
 
@@ -75,8 +76,13 @@ pub fn announce(context: &Context, notice: &Notice) {
 struct Line(Arc<Stderr>);
 
 impl Write for Line {
+    /// The last look for a token, wherever a text may have come from.
     fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
-        self.0.put(line);
+        let masked = std::str::from_utf8(line).ok().and_then(without_tokens);
+        match masked {
+            Some(masked) => self.0.put(masked.as_bytes()),
+            None => self.0.put(line),
+        }
         Ok(line.len())
     }
 

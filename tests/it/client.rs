@@ -245,6 +245,26 @@ async fn retry_after_is_read() {
 }
 
 #[tokio::test]
+async fn a_program_that_prints_a_refused_token_is_run_again_once_a_minute_at_most() {
+    let refused = Reply::answer("401 Unauthorized", "", r#"{"id":"unauthorized"}"#);
+    let server = Canned::start(vec![refused.clone(), refused.clone(), refused]).await;
+    let directory = tempfile::tempdir().unwrap();
+    let runs = directory.path().join("runs");
+    let mut options = options(
+        &format!("http://127.0.0.1:{}", server.port),
+        Variables::from([("PATH".into(), std::env::var_os("PATH").unwrap())]),
+    );
+    let line = format!("sh -c 'echo >> {}; echo HRKU-old'", runs.display());
+    options.token.command = Some(line);
+    let client = Client::new(options).unwrap();
+    for _ in 0..3 {
+        let error = client.config_vars(None).await.unwrap_err();
+        assert!(matches!(error, FetchError::TokenRefused { .. }), "{error}");
+    }
+    assert_eq!(std::fs::read_to_string(&runs).unwrap(), "\n\n");
+}
+
+#[tokio::test]
 async fn what_the_account_has_left_is_read_from_errors_too() {
     for (status, headers, expected) in [
         ("429 Too Many Requests", "", Some(0)),
