@@ -1,5 +1,6 @@
 //! Any text as a database URL, held against the laws in `changeover::testing::urls`:
-//! `cargo fuzz run --fuzz-dir tests/fuzz --target-dir target/fuzz database_url`.
+//! `cargo fuzz run --fuzz-dir tests/fuzz --target-dir target/fuzz database_url` with a nightly
+//! toolchain; on stable with `RUSTC_BOOTSTRAP=1` before it and `--sanitizer none` in it.
 #![no_main]
 
 use changeover::testing::urls;
