@@ -381,6 +381,10 @@ pub struct Start {
     /// Total time for the first fetch and its retries [default: 60s]
     #[arg(long, value_name = "TIME")]
     pub start_timeout: Option<OsString>,
+    /// What to start on when no answer comes in that time: none, or inherited, the values that
+    /// changeover was started with, once they log in [default: none]
+    #[arg(long, value_name = "WHAT")]
+    pub fallback: Option<OsString>,
 }
 
 /// What is logged.

@@ -15,10 +15,11 @@ use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli;
-use crate::credential::EnvironmentSpec;
+use crate::credential::{EnvironmentSpec, Values};
 use crate::supervisor::action::Scope;
 use crate::supervisor::readiness::Readiness;
 
@@ -33,7 +34,7 @@ use given::Lookup;
 
 /// The default of every option that has one in text; `--help` shows the same (a test compares
 /// them).
-pub const DEFAULTS: [(&str, &str); 21] = [
+pub const DEFAULTS: [(&str, &str); 22] = [
     ("format", "shell"),
     ("var", "DATABASE_URL"),
     ("interval", "60s"),
@@ -54,6 +55,7 @@ pub const DEFAULTS: [(&str, &str); 21] = [
     ("check-login-timeout", "30s"),
     ("on-failover", "restart"),
     ("start-timeout", "60s"),
+    ("fallback", "none"),
     ("log-format", "text"),
 ];
 
@@ -72,6 +74,8 @@ pub struct Config {
     pub check_login_timeout: Duration,
     /// `--start-timeout`: one total deadline for the first fetch.
     pub start_timeout: Duration,
+    /// `--fallback`: what there is to start on when no answer comes in that time.
+    pub fallback: Option<Arc<Values>>,
 }
 
 /// A command, with what only this command knows.
@@ -309,11 +313,15 @@ impl Config {
                 (check.source, check.database, child, check.start, task)
             }
         };
+        let check_login = lookup.check_login(database.check_login.as_ref())?;
+        let check_login_timeout = lookup.check_login_timeout(&database)?;
+        let environment = lookup.environment(&source, database, child)?;
         Ok(Self {
             task,
-            check_login: lookup.check_login(database.check_login.as_ref())?,
-            check_login_timeout: lookup.check_login_timeout(&database)?,
-            environment: lookup.environment(&source, database, child)?,
+            fallback: lookup.fallback(start.fallback.clone(), &environment)?,
+            check_login,
+            check_login_timeout,
+            environment,
             source: lookup.source(source)?,
             start_timeout: lookup.start_timeout(start)?,
         })

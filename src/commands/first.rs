@@ -2,6 +2,7 @@
 //! which it would prepare a child. So `exec` and `env` wait, retry and give up exactly as `run`
 //! does.
 
+use std::collections::VecDeque;
 use std::future::pending;
 use std::io;
 use std::pin::Pin;
@@ -18,8 +19,8 @@ use crate::supervisor::config::{
     self as core, CheckLogin, ConnectionWatch, CrashPolicy, EnvFile, LeftoverPolicy, OnChange,
     Order, SignalMap, StopSequence, Watching,
 };
-use crate::supervisor::event::{Event, FetchOutcome};
-use crate::supervisor::id::FetchId;
+use crate::supervisor::event::{Event, FetchOutcome, LoginOutcome};
+use crate::supervisor::id::{FetchId, LoginId};
 use crate::supervisor::readiness::Readiness;
 use crate::supervisor::time::{Duration, Time};
 
@@ -44,7 +45,7 @@ pub(super) fn environment(
             _ => None,
         };
         let clock = Clock::start()?;
-        let request = None;
+        let (request, logins) = (None, VecDeque::new());
         first(
             &client,
             config,
@@ -52,6 +53,7 @@ pub(super) fn environment(
                 clock,
                 signals,
                 request,
+                logins,
             },
         )
         .await
@@ -66,7 +68,12 @@ struct Waits<'a> {
     clock: Clock,
     signals: Option<Signals>,
     request: Option<Request<'a>>,
+    /// One after the other: there is one URL, most often.
+    logins: VecDeque<Login>,
 }
+
+/// A login that is out.
+type Login = (LoginId, Pin<Box<dyn Future<Output = LoginOutcome>>>);
 
 /// A request that is out.
 type Request<'a> = (
@@ -82,6 +89,12 @@ impl Waits<'_> {
                 None => pending().await,
             }
         };
+        let login = async {
+            match self.logins.front_mut() {
+                Some((login, outcome)) => (*login, outcome.await),
+                None => pending().await,
+            }
+        };
         let signal = async {
             match &mut self.signals {
                 Some(signals) => signals.next().await,
@@ -92,6 +105,10 @@ impl Waits<'_> {
             (fetch, (outcome, left)) = answer => {
                 self.request = None;
                 Ok(Event::Fetched { fetch, outcome, left })
+            }
+            (login, outcome) = login => {
+                self.logins.pop_front();
+                Ok(Event::LoginChecked { login, outcome })
             }
             received = signal => {
                 let received = received?;
@@ -123,10 +140,17 @@ async fn first<'a>(
                     waits.request = Some((fetch, Box::pin(executor::fetch(client, unless))));
                 }
                 Action::CancelFetch { .. } => waits.request = None,
+                Action::CheckLogin {
+                    login,
+                    url,
+                    sslmode,
+                } => {
+                    let outcome = async move { executor::log_in(&url, sslmode).await };
+                    waits.logins.push_back((login, Box::pin(outcome)));
+                }
+                Action::CancelLogin { login } => waits.logins.retain(|(open, _)| *open != login),
                 // Nothing lives yet: none of these can come before the first preparation.
-                Action::CheckLogin { .. }
-                | Action::CancelLogin { .. }
-                | Action::WatchConnection { .. }
+                Action::WatchConnection { .. }
                 | Action::UnwatchConnection { .. }
                 | Action::Spawn { .. }
                 | Action::ProbeReadiness { .. }
@@ -154,6 +178,7 @@ fn start_only(config: &Config) -> core::Config {
         debounce: Duration::ZERO,
         splay: Duration::ZERO,
         start_timeout: config.start_timeout,
+        fallback: config.fallback.clone(),
         on_change: OnChange::Restart,
         order: Order::StopFirst,
         ready: Readiness::None,

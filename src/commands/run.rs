@@ -106,6 +106,7 @@ fn core_config(config: &Config, run: Run) -> core::Config {
         debounce: run.watch.debounce,
         splay: run.change.splay,
         start_timeout: config.start_timeout,
+        fallback: config.fallback.clone(),
         on_change: run.change.on_change,
         order: run.change.order,
         ready: run.ready.how,

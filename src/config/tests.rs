@@ -242,6 +242,11 @@ fn durations() {
         ("--splay|99999999999999999999s", "no duration"),
         ("--stop-timeout|400d", "longer than a year"),
         ("--start-timeout|0s", "too short"),
+        ("--fallback|cache", "none"),
+        (
+            "--fallback|inherited",
+            "no usable DATABASE_URL in the environment",
+        ),
     ] {
         let options = options.replace("|", "=");
         let error = refused(&options);

@@ -2,6 +2,7 @@
 //! in a named way.
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 
 use super::environment::is_own;
@@ -130,6 +131,27 @@ impl Selection {
             watched,
             others,
             kept_out,
+        }
+    }
+
+    /// What an environment holds of what is required, under the names that the child would find.
+    ///
+    /// # Errors
+    /// The name of one that it does not hold, or that is not usable.
+    pub fn inherited(&self, base: &BTreeMap<OsString, OsString>) -> Result<Values, String> {
+        let mut values = Values::new();
+        for name in self.required() {
+            let exported = self.export_name(name);
+            let value = base.get(OsStr::new(exported)).and_then(|it| it.to_str());
+            let raw = value.map(|value| RawValue::Text(Secret::from(value)));
+            match raw.map(|raw| judge(exported, raw)) {
+                Some(Ok(value)) => values.insert(name.to_owned(), value),
+                Some(Err(_)) | None => return Err(exported.to_owned()),
+            };
+        }
+        match values.is_empty() {
+            true => Err("config var that --var names".to_owned()),
+            false => Ok(values),
         }
     }
 

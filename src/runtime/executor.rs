@@ -208,13 +208,7 @@ impl Executor {
     fn check_login(&mut self, login: LoginId, url: Secret, sslmode: Option<SslMode>) {
         let answers = self.answers.clone();
         let task = tokio::spawn(async move {
-            let outcome = match postgres::login(&url, sslmode, LOGIN_TIMEOUT).await {
-                Login::Accepted => LoginOutcome::Accepted,
-                Login::Refused { code } => LoginOutcome::Refused { code },
-                Login::Unreachable { why } => LoginOutcome::Unreachable {
-                    detail: why.to_string(),
-                },
-            };
+            let outcome = log_in(&url, sslmode).await;
             let _ = answers.send(Event::LoginChecked { login, outcome }).await;
         });
         remember(&mut self.logins, login, &task);
@@ -309,6 +303,17 @@ impl Executor {
             }
             Err(error) => Event::SpawnFailed { instance, error },
         }
+    }
+}
+
+/// One login, and its answer in the core's words.
+pub async fn log_in(url: &Secret, sslmode: Option<SslMode>) -> LoginOutcome {
+    match postgres::login(url, sslmode, LOGIN_TIMEOUT).await {
+        Login::Accepted => LoginOutcome::Accepted,
+        Login::Refused { code } => LoginOutcome::Refused { code },
+        Login::Unreachable { why } => LoginOutcome::Unreachable {
+            detail: why.to_string(),
+        },
     }
 }
 

@@ -7,7 +7,7 @@
 //! gains, 75 a minute; with 13 as the constant that leaves more than 20 % for people and
 //! deployments up to a thousand supervisors (`tests/it/budget.rs`).
 
-use super::notice::Notice;
+use super::notice::{AccountNotice, Notice};
 use super::time::Duration;
 use super::turn::Turn;
 
@@ -40,11 +40,13 @@ impl Budget {
         let stretched = stretched(interval, left);
         *self = match self {
             Self::Unknown | Self::Ample { .. } if stretched >= interval * SLOW => {
-                turn.announce(Notice::BudgetScarce { left, stretched });
+                let scarce = AccountNotice::Scarce { left, stretched };
+                turn.announce(Notice::Account(scarce));
                 Self::Scarce { left }
             }
             Self::Scarce { .. } if stretched == interval => {
-                turn.announce(Notice::BudgetAmple { left, interval });
+                let ample = AccountNotice::Ample { left, interval };
+                turn.announce(Notice::Account(ample));
                 Self::Ample { left }
             }
             Self::Unknown | Self::Ample { .. } => Self::Ample { left },

@@ -5,6 +5,7 @@
 //! it.
 
 mod faults;
+mod first;
 mod login_check;
 mod proof;
 mod state;
@@ -324,25 +325,6 @@ impl Change {
         {
             turn.want(Want::LookOften);
         }
-    }
-
-    fn adopt_first(&mut self, turn: &mut Turn<'_>, snapshot: &Snapshot, values: Values) -> Verdict {
-        let selection = &turn.config.environment.selection;
-        let complete = selection.required().all(|name| values.contains_key(name));
-        if !complete || values.is_empty() {
-            return Verdict::Unchanged;
-        }
-        if !snapshot.kept_out.is_empty() {
-            let names = snapshot.kept_out.clone();
-            turn.announce(Notice::KeptOut { names });
-        }
-        self.desired = Some(Desired {
-            revision: Revision(1),
-            values: Arc::new(values),
-            others: Arc::new(snapshot.others.clone()),
-            seen_at: turn.now,
-        });
-        Verdict::Adopted
     }
 
     /// A difference, while a child that runs on `old` must be protected from it.

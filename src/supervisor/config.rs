@@ -1,6 +1,8 @@
 //! What the core needs to know of the user's wishes: validated elsewhere, plain values here.
 
-use crate::credential::EnvironmentSpec;
+use std::sync::Arc;
+
+use crate::credential::{EnvironmentSpec, Values};
 
 use super::action::Scope;
 use super::readiness::Readiness;
@@ -23,6 +25,9 @@ pub struct Config {
     pub splay: Duration,
     /// For the first good answer, and for the successor of a dead credential.
     pub start_timeout: Duration,
+    /// `--fallback inherited`: what there is to start on when Heroku gives no answer in that time,
+    /// after a login that works.
+    pub fallback: Option<Arc<Values>>,
     /// What a confirmed change does to the child.
     pub on_change: OnChange,
     /// In which order a restart for a change stops and starts.

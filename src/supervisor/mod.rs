@@ -307,6 +307,10 @@ impl Machines<'_> {
 
     fn adopted(&mut self, turn: &mut Turn<'_>) {
         self.watch.found_change(turn);
+        self.take_up(turn);
+    }
+
+    fn take_up(&mut self, turn: &mut Turn<'_>) {
         if turn.config.watching == Watching::Once {
             self.watch.switch_off(turn);
         }
@@ -369,6 +373,11 @@ impl Machines<'_> {
                 Want::Fetch => self.watch.ask(turn),
                 Want::FetchOften => self.watch.ask_often(turn),
                 Want::LookOften => self.watch.look_often(turn),
+                Want::FallBack => {
+                    if self.change.fall_back(turn, self.watch.others()) == Verdict::Adopted {
+                        self.take_up(turn);
+                    }
+                }
                 Want::Exit(code) => {
                     if turn.config.env_file == EnvFile::Kept {
                         turn.act(Action::RemoveEnvFile);

@@ -322,20 +322,8 @@ pub enum Notice {
     },
     /// Something about the connection that is watched.
     Connection(ConnectionNotice),
-    /// The account has few requests left: polls are rarer than was asked for.
-    BudgetScarce {
-        /// So many requests.
-        left: u32,
-        /// The time between two polls now.
-        stretched: Duration,
-    },
-    /// It has enough again.
-    BudgetAmple {
-        /// So many requests.
-        left: u32,
-        /// The time between two polls, as it should be.
-        interval: Duration,
-    },
+    /// Something about the account that the API is asked for.
+    Account(AccountNotice),
     /// A watched variable has no usable value; the last good one stays.
     BadValue {
         /// Which.
@@ -354,6 +342,11 @@ pub enum Notice {
     StartGaveUp {
         /// Why.
         reason: GaveUp,
+    },
+    /// Heroku gave no answer: the program starts on what changeover was started with.
+    FellBack {
+        /// The variables.
+        names: Vec<String>,
     },
     /// A signal arrived that is meant for a child, while there was none.
     SignalDropped {
@@ -394,6 +387,25 @@ pub enum Unready {
     Never {
         /// Why, in one phrase.
         why: String,
+    },
+}
+
+/// What is told of the account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccountNotice {
+    /// It has few requests left: polls are rarer than was asked for.
+    Scarce {
+        /// So many requests.
+        left: u32,
+        /// The time between two polls now.
+        stretched: Duration,
+    },
+    /// It has enough again.
+    Ample {
+        /// So many requests.
+        left: u32,
+        /// The time between two polls, as it should be.
+        interval: Duration,
     },
 }
 

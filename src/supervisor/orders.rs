@@ -188,7 +188,11 @@ impl Service {
                 let unborn = own_code;
                 Phase::ShuttingDown(Last::Spawning { next, unborn })
             }
-            Phase::Waiting(_) | Phase::Starting { .. } | Phase::BackingOff { .. } => {
+            Phase::Waiting(start) => {
+                start.close(turn);
+                Phase::ShuttingDown(Last::Leaving { exit: own_code })
+            }
+            Phase::Starting { .. } | Phase::BackingOff { .. } => {
                 Phase::ShuttingDown(Last::Leaving { exit: own_code })
             }
             Phase::Joining { mut old, next } => {

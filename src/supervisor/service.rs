@@ -9,6 +9,7 @@
 //! a child lives.
 
 use crate::credential::Fault;
+use crate::exit_code::ExitCode;
 
 use super::change::Desired;
 use super::crash::Crashes;
@@ -53,9 +54,11 @@ impl Service {
     /// The desired revision is a new one.
     pub(super) fn on_desired(&mut self, turn: &mut Turn<'_>, desired: &Desired) {
         self.phase = match self.take() {
-            Phase::Waiting(_) => Phase::Starting {
-                next: Launch::new(turn, desired, Why::First),
-            },
+            Phase::Waiting(start) => {
+                start.close(turn);
+                let next = Launch::new(turn, desired, Why::First);
+                Phase::Starting { next }
+            }
             Phase::Running { instance } => apply(turn, instance, desired, Attempt::default()),
             Phase::Preparing { old, next } => {
                 let attempt = next.attempt().unwrap_or_default().anew();
@@ -115,7 +118,7 @@ impl Service {
         if let Phase::Waiting(start) = &mut self.phase
             && let Some(code) = start.on_failure(turn, failure)
         {
-            self.phase = over(turn, code);
+            self.not_started(turn, code);
         }
         self.on_answer(turn, started_at);
     }
@@ -126,6 +129,14 @@ impl Service {
             start.on_faults(faults);
             turn.want(Want::LookOften);
         }
+    }
+
+    /// Before the first child it is over.
+    fn not_started(&mut self, turn: &mut Turn<'_>, code: ExitCode) {
+        if let Phase::Waiting(start) = self.take() {
+            start.close(turn);
+        }
+        self.phase = over(turn, code);
     }
 
     pub(super) fn on_suspended(&mut self, id: InstanceId) {
@@ -179,8 +190,12 @@ impl Service {
                 let outlook = vigil.on_login(turn, login, &outcome);
                 self.end_vigil(turn, outlook, desired);
             }
-            Phase::Waiting(_)
-            | Phase::Starting { .. }
+            Phase::Waiting(start) => {
+                if let Some(code) = start.on_login(turn, login, &outcome) {
+                    self.not_started(turn, code);
+                }
+            }
+            Phase::Starting { .. }
             | Phase::Running { .. }
             | Phase::Telling { .. }
             | Phase::Preparing { .. }
@@ -381,12 +396,13 @@ impl Service {
             (Phase::Pausing { ended, until }, Some(desired)) if until <= now => {
                 resume(turn, ended, desired)
             }
-            (Phase::Waiting(start), _) => match start.expired(turn) {
-                None => Phase::Waiting(start),
-                Some(code) => over(turn, code),
-            },
             (phase, _) => phase,
         };
+        if let Phase::Waiting(start) = &mut self.phase
+            && let Some(code) = start.on_deadline(turn)
+        {
+            self.not_started(turn, code);
+        }
         self.conclude(turn);
         if let Phase::AwaitingCredential { failed, vigil } = &mut self.phase {
             let outlook = vigil.on_deadline(turn, &failed.values);

@@ -1,18 +1,32 @@
-//! Before the first child: the start deadline, and when waiting for it is no use.
+//! Before the first child: the start deadline, when waiting for it is no use, and what there is to
+//! start on when Heroku gives no answer (`--fallback`).
 
 use crate::credential::Fault;
 use crate::exit_code::ExitCode;
 
-use super::event::{FailureKind, FetchFailure};
+use super::event::{FailureKind, FetchFailure, LoginOutcome};
+use super::id::LoginId;
+use super::logins::{Logins, Standing};
 use super::notice::{GaveUp, Notice};
-use super::time::Time;
-use super::turn::Turn;
+use super::time::{Duration, Time};
+use super::turn::{Turn, Want};
+
+/// The longest that a login with the fallback is waited for.
+const LOGIN_MAX: Duration = Duration::from_secs(10);
 
 /// The wait for the first good answer.
 #[derive(Debug)]
 pub(super) struct Start {
-    until: Time,
+    stage: Stage,
     seen: Seen,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Heroku is asked.
+    Asking { until: Time },
+    /// It gave no answer; the fallback is logged in with. An answer would still win.
+    FallingBack { logins: Logins, until: Time },
 }
 
 /// The last answer, when it was not good.
@@ -26,13 +40,15 @@ enum Seen {
 impl Start {
     pub(super) fn new(until: Time) -> Self {
         Self {
-            until,
+            stage: Stage::Asking { until },
             seen: Seen::Nothing,
         }
     }
 
     pub(super) fn deadline(&self) -> Time {
-        self.until
+        match self.stage {
+            Stage::Asking { until } | Stage::FallingBack { until, .. } => until,
+        }
     }
 
     /// An answer came, and required variables are unusable in it.
@@ -64,36 +80,81 @@ impl Start {
         })
     }
 
+    /// A login with the fallback was answered.
+    pub(super) fn on_login(
+        &mut self,
+        turn: &mut Turn<'_>,
+        login: LoginId,
+        outcome: &LoginOutcome,
+    ) -> Option<ExitCode> {
+        let Stage::FallingBack { logins, .. } = &mut self.stage else {
+            return None;
+        };
+        let name = logins.on_login(login, outcome)?;
+        if *outcome != LoginOutcome::Accepted {
+            let outcome = outcome.clone();
+            turn.announce(Notice::LoginTried { name, outcome });
+        }
+        match logins.standing()? {
+            Standing::Accepted => {
+                turn.want(Want::FallBack);
+                None
+            }
+            Standing::Unreachable | Standing::Refused => Some(self.give_up(turn)),
+        }
+    }
+
     /// The deadline came.
-    pub(super) fn expired(&self, turn: &mut Turn<'_>) -> Option<ExitCode> {
-        if self.until > turn.now {
+    pub(super) fn on_deadline(&mut self, turn: &mut Turn<'_>) -> Option<ExitCode> {
+        if self.deadline() > turn.now {
             return None;
         }
+        match (&self.stage, &self.seen, &turn.config.fallback) {
+            (Stage::Asking { .. }, Seen::Nothing | Seen::Failure(_), Some(values)) => {
+                match Logins::ask(turn, &**values) {
+                    Some(logins) => {
+                        let until = turn.now + LOGIN_MAX;
+                        self.stage = Stage::FallingBack { logins, until };
+                    }
+                    // There is nothing to log in with, and nothing speaks against it.
+                    None => turn.want(Want::FallBack),
+                }
+                None
+            }
+            (Stage::FallingBack { logins, .. }, _, _) => {
+                for (name, outcome) in logins.unanswered() {
+                    turn.announce(Notice::LoginTried { name, outcome });
+                }
+                Some(self.give_up(turn))
+            }
+            (Stage::Asking { .. }, _, _) => Some(self.give_up(turn)),
+        }
+    }
+
+    /// Drops the questions that nobody waits for any more.
+    pub(super) fn close(self, turn: &mut Turn<'_>) {
+        match self.stage {
+            Stage::Asking { .. } => {}
+            Stage::FallingBack { logins, .. } => {
+                logins.close(turn);
+            }
+        }
+    }
+
+    fn give_up(&self, turn: &mut Turn<'_>) -> ExitCode {
         let timeout = turn.config.start_timeout;
-        let (reason, code) = match &self.seen {
-            Seen::Nothing => (
-                GaveUp::NoAnswer {
-                    last: None,
-                    timeout,
-                },
-                ExitCode::NoAnswer,
-            ),
-            Seen::Failure(failure) => (
-                GaveUp::NoAnswer {
-                    last: Some(failure.clone()),
-                    timeout,
-                },
-                ExitCode::NoAnswer,
-            ),
-            Seen::Faults(faults) => (
-                GaveUp::Unusable {
-                    faults: faults.clone(),
-                    timeout,
-                },
-                ExitCode::Config,
-            ),
+        let (last, code) = match &self.seen {
+            Seen::Nothing => (None, ExitCode::NoAnswer),
+            Seen::Failure(failure) => (Some(failure.clone()), ExitCode::NoAnswer),
+            Seen::Faults(faults) => {
+                let faults = faults.clone();
+                let reason = GaveUp::Unusable { faults, timeout };
+                turn.announce(Notice::StartGaveUp { reason });
+                return ExitCode::Config;
+            }
         };
+        let reason = GaveUp::NoAnswer { last, timeout };
         turn.announce(Notice::StartGaveUp { reason });
-        Some(code)
+        code
     }
 }

@@ -30,6 +30,8 @@ pub(super) enum Want {
     FetchOften,
     /// The last answer was unusable where it matters: a burst, without another fetch right now.
     LookOften,
+    /// Heroku gives no answer: a start on the fallback, which works.
+    FallBack,
     /// Nothing lives any more: this ends the life, and is its last action.
     Exit(ExitCode),
 }

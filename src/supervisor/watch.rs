@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::credential::Snapshot;
+use crate::credential::{Snapshot, Values};
 
 use super::action::Action;
 use super::api::Api;
@@ -135,6 +135,13 @@ impl Watch {
             State::Fetching { .. } => WatchPhase::Fetching,
             State::Superseded { .. } => WatchPhase::Superseded,
         }
+    }
+
+    /// What the last answer said of the variables that nobody watches; an answer that was of no use
+    /// otherwise is good for that.
+    pub(super) fn others(&self) -> Values {
+        let latest = self.latest.as_ref();
+        latest.map_or_else(Values::new, |latest| latest.snapshot.others.clone())
     }
 
     /// No more requests; one in flight is dropped.

@@ -19,6 +19,7 @@ mod database_url;
 mod env_file;
 mod examples;
 mod failover;
+mod fallback;
 mod faults;
 mod heroku_cli;
 mod libpq;

@@ -14,7 +14,9 @@ use std::sync::Arc;
 
 use changeover::credential::environment::SslPolicy;
 use changeover::credential::snapshot::Watched;
-use changeover::credential::{EnvironmentSpec, Following, RawValue, Reserved, Secret, Selection};
+use changeover::credential::{
+    EnvironmentSpec, Following, RawValue, Reserved, Secret, Selection, Values,
+};
 use changeover::supervisor::Supervisor;
 use changeover::supervisor::action::{Action, Scope};
 use changeover::supervisor::config::{
@@ -429,6 +431,17 @@ fn answer(text: &str, selection: &Selection) -> FetchOutcome {
     }
 }
 
+/// What the supervisor was started with.
+fn inherited(word: &str) -> Values {
+    let outcome = answer(word, &selection());
+    let FetchOutcome::Snapshot { snapshot, .. } = outcome else {
+        panic!("{word}?");
+    };
+    let watched = snapshot.watched.iter();
+    let good = watched.filter_map(|(name, value)| Some((name.clone(), value.clone().ok()?)));
+    good.collect()
+}
+
 fn failure(text: &str) -> FetchFailure {
     let (detail, retry_after) = match text.split_once(" retry-after ") {
         Some((detail, seconds_text)) => (detail, Some(seconds(seconds_text))),
@@ -546,6 +559,7 @@ pub(crate) fn defaults() -> Config {
         debounce: Duration::from_secs(1),
         splay: Duration::ZERO,
         start_timeout: Duration::from_secs(60),
+        fallback: None,
         on_change: OnChange::Restart,
         order: Order::StopFirst,
         ready: Readiness::None,
@@ -572,6 +586,7 @@ fn set(config: &mut Config, name: &str, value: &str) {
         "splay" => config.splay = seconds(value),
         "all-vars" => config.environment.selection.all_vars = true,
         "start-timeout" => config.start_timeout = seconds(value),
+        "fallback" => config.fallback = Some(Arc::new(inherited(value))),
         "interval" => config.watching = Watching::Every(seconds(value)),
         "no-watch" => config.watching = Watching::Once,
         "restart" if value == "always" => config.crash.restart = Restart::Always,

@@ -24,7 +24,7 @@ mod connection;
 mod readiness;
 mod restarts;
 
-use api::{failing, mend, recovered, scarce};
+use api::{account, failing, mend, recovered};
 use changes::{confirmed, deferred, held, settling};
 use readiness::{
     hung, not_ready, rolled_back, started_beside, superseded, took_over, took_over_early, unheard,
@@ -85,13 +85,13 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
             failing(failure, *running, Some((*lasted, *attempts))),
         Notice::FetchRecovered { lasted, attempts } => info(recovered(*lasted, *attempts)),
         Notice::Connection(notice) => connection::told(notice),
-        Notice::BudgetScarce { left, stretched } => warn(scarce(*left, *stretched)),
-        Notice::BudgetAmple { left, interval } => info(format!("the account has {left} requests left again: Heroku is asked every {}", human(*interval))),
+        Notice::Account(notice) => account(notice),
         Notice::BadValue { name, fault, running } =>
             warn(bad_value(context, name, *fault, *running)),
         Notice::GoodValue { name } => info(format!("{} is usable again", phrase(name))),
         Notice::Replaced { names } => info(format!("--expand sets {} anew; --keep NAME keeps what was there", phrase(&names.join(", ")))),
         Notice::KeptOut { names } => info(format!("kept from the program, which could break: Heroku's {}; --allow-reserved hands it on", phrase(&names.join(", ")))),
+        Notice::FellBack { names } => warn(format!("Heroku gives no answer: starting on the {} that changeover was started with (--fallback); a good answer that differs is a change", phrase(&names.join(", ")))),
         Notice::StartGaveUp { reason } => error(gave_up(context, reason)),
         Notice::SignalDropped { signal } => warn(format!("{signal} dropped: it is meant for a program, and none runs")),
         Notice::StopRequested { signal } => info(format!("{signal} received: stopping for good")),

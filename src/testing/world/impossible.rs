@@ -59,13 +59,11 @@ pub(super) const ALL: &[Impossible] = &[
         phases: &["Service::Waiting"],
         kinds: &[
             &[
-                Kind::StaleLogin,
                 Kind::StaleConnection,
                 Kind::StaleStart,
                 Kind::StaleEnd,
                 Kind::Beside,
             ],
-            LOGINS,
             STARTS,
             ENDS,
             WORDS,
@@ -344,6 +342,11 @@ pub(super) const RARE: &[Impossible] = &[
         phases: &["Change::Deferred"],
         kinds: &[LOGINS],
         why: "a change was refused, and then its child failed",
+    },
+    Impossible {
+        phases: &["Service::Waiting"],
+        kinds: &[LOGINS, &[Kind::StaleLogin]],
+        why: "a fallback is tried only after a start without any answer",
     },
     Impossible {
         phases: &["Service::Replacing"],

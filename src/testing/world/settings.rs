@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use std::sync::Arc;
+
 use crate::credential::environment::SslPolicy;
 use crate::credential::{EnvironmentSpec, Reserved, Selection};
 use crate::supervisor::action::Scope;
@@ -35,6 +37,13 @@ enum Others {
     Exported,
 }
 
+/// `--fallback`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fallback {
+    None,
+    Inherited,
+}
+
 /// One choice of options.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
@@ -44,6 +53,8 @@ pub(super) struct Settings {
     debounce: Duration,
     splay: Duration,
     start_timeout: Duration,
+    /// What the supervisors are started with, under the names that are required.
+    fallback: Fallback,
     pub(super) on_change: OnChange,
     pub(super) env_file: EnvFile,
     order: Order,
@@ -92,6 +103,7 @@ impl Settings {
                 Machine::Sound | Machine::Stuck => seconds(dice, &[0, 0, 0, 10]),
             },
             start_timeout: seconds(dice, &[5, 60, 60, 300]),
+            fallback: dice.pick(&[Fallback::None, Fallback::None, Fallback::Inherited]),
             on_change: match dice.below(8) {
                 0 | 1 => OnChange::Signal(Signal(10)),
                 2 => OnChange::Exit,
@@ -148,6 +160,13 @@ impl Settings {
             debounce: self.debounce,
             splay: self.splay,
             start_timeout: self.start_timeout,
+            fallback: match self.fallback {
+                Fallback::None => None,
+                Fallback::Inherited => {
+                    let values = self.watch.inherited();
+                    (!values.is_empty()).then(|| Arc::new(values))
+                }
+            },
             on_change: self.on_change,
             order: self.order,
             ready: self.ready.clone(),

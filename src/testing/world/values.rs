@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::credential::snapshot::Watched;
-use crate::credential::{Environment, RawValue, Reserved, Secret, Selection};
+use crate::credential::{self, Environment, Following, RawValue, Reserved, Secret, Selection};
 
 /// The app's config vars.
 pub(super) const NAMES: [&str; 3] = ["DATABASE_URL", "REDIS_URL", "QUEUE_URL"];
@@ -66,6 +66,20 @@ impl Watch {
             Self::Mixed => [true, false, true],
             Self::Pattern => [true, true, true],
         }
+    }
+
+    /// The first version of all that is required.
+    pub(super) fn inherited(self) -> credential::Values {
+        let snapshot = self
+            .selection()
+            .snapshot(answer(&[Raw::Good(1); 3], 1), &Following::default());
+        let requires = |name: &String| {
+            let at = NAMES.iter().position(|known| known == name);
+            at.is_some_and(|at| self.requires()[at])
+        };
+        let watched = snapshot.watched.into_iter();
+        let good = watched.filter_map(|(name, value)| Some((name, value.ok()?)));
+        good.filter(|(name, _)| requires(name)).collect()
     }
 
     /// Without which of them no child may be started.

@@ -7,9 +7,9 @@ use tracing::Level;
 use crate::credential::phrase;
 use crate::supervisor::budget::ACCOUNT;
 use crate::supervisor::event::{FailureKind, FetchFailure, Remedy};
-use crate::supervisor::notice::Child;
+use crate::supervisor::notice::{AccountNotice, Child};
 
-use super::{CHECK_APP, error, human, nothing_runs, untouched, warn};
+use super::{CHECK_APP, error, human, info, nothing_runs, untouched, warn};
 
 const NEW_TOKEN: &str = "heroku authorizations:create -s read-protected";
 
@@ -74,13 +74,19 @@ pub(super) fn recovered(lasted: Duration, attempts: u32) -> String {
     )
 }
 
-/// Polls are rarer than was asked for.
-pub(super) fn scarce(left: u32, stretched: Duration) -> String {
-    format!(
-        "only {left} of the account's {ACCOUNT} requests an hour are left: Heroku is asked every {}, and a change may be \
-         seen that late. Mend: find out what else uses them, or give this host a token of another account",
-        human(stretched)
-    )
+/// The account has little left, or enough again.
+pub(super) fn account(notice: &AccountNotice) -> (Level, String) {
+    match notice {
+        AccountNotice::Scarce { left, stretched } => warn(format!(
+            "only {left} of the account's {ACCOUNT} requests an hour are left: Heroku is asked every {}, and a change may \
+             be seen that late. Mend: find out what else uses them, or give this host a token of another account",
+            human(*stretched)
+        )),
+        AccountNotice::Ample { left, interval } => info(format!(
+            "the account has {left} requests left again: Heroku is asked every {}",
+            human(*interval)
+        )),
+    }
 }
 
 /// What to do about a refused token, without a word about when it is seen.

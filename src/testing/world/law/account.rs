@@ -1,6 +1,6 @@
 //! What the account affords: the world's own reading of "The account budget" in the design.
 
-use crate::supervisor::notice::Notice;
+use crate::supervisor::notice::AccountNotice;
 use crate::supervisor::time::Duration;
 use crate::testing::world::bounds::{ACCOUNT, ACCOUNT_FOR_BURSTS, PACE_MAX};
 
@@ -52,18 +52,15 @@ impl Account {
     }
 
     /// A line about it.
-    pub(super) fn told(&mut self, notice: &Notice) -> Result<(), String> {
-        let (told, said) = if let Notice::BudgetScarce { left, stretched } = notice {
-            let pace = self.interval.map(|interval| self.pace(interval));
-            if pace != Some(*stretched) {
-                return Err(format!("told of a pace of {stretched:?}, it is {pace:?}"));
-            }
-            (Told::Scarce, *left)
-        } else if let Notice::BudgetAmple { left, .. } = notice {
-            (Told::Nothing, *left)
-        } else {
-            return Ok(());
+    pub(super) fn told(&mut self, notice: &AccountNotice) -> Result<(), String> {
+        let pace = self.interval.map(|interval| self.pace(interval));
+        let (told, said, told_pace) = match notice {
+            AccountNotice::Scarce { left, stretched } => (Told::Scarce, *left, *stretched),
+            AccountNotice::Ample { left, interval } => (Told::Nothing, *left, *interval),
         };
+        if pace != Some(told_pace) {
+            return Err(format!("told of a pace of {told_pace:?}, it is {pace:?}"));
+        }
         if told == self.told || Some(said) != self.left {
             return Err(format!("{notice:?} is no news"));
         }

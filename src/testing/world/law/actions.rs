@@ -321,9 +321,8 @@ impl Law {
             Notice::FetchFailing { .. }
             | Notice::FetchStillFailing { .. }
             | Notice::FetchRecovered { .. } => self.api.told(notice),
-            Notice::BudgetScarce { .. } | Notice::BudgetAmple { .. } => {
-                self.requests.account.told(notice)
-            }
+            Notice::FellBack { .. } => self.falls_back(),
+            Notice::Account(notice) => self.requests.account.told(notice),
             #[rustfmt::skip] // What nobody can say wrongly.
             Notice::StartFailed { .. } | Notice::StartedBeside { .. } | Notice::Ready { .. }
             | Notice::NotReady { .. } | Notice::Unheard { .. } | Notice::TookOver { .. }

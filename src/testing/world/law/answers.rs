@@ -7,11 +7,13 @@ use crate::testing::world::values::Values;
 
 use super::Law;
 use super::end::Heard;
+use super::fallback::Fallback;
 use super::requests::Out;
 
 impl Law {
     pub(super) fn login_checked(&mut self, now: Time, login: LoginId, outcome: &LoginOutcome) {
         self.inquiry.login(now, login, outcome);
+        self.fallback_answered(now, login, outcome);
         if self.end.is_none() {
             self.adopts = self.ledger.login(now, login, outcome, self.guard());
         }
@@ -66,6 +68,7 @@ impl Law {
             self.heard = Heard::Unusable;
             self.requests.burst(now);
         } else if first {
+            self.fallback = Fallback::None;
             self.requests.found_change();
         } else if self.ledger.lacks(values, out.since) {
             self.requests.burst(now);

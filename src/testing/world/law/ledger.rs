@@ -289,6 +289,11 @@ impl Ledger {
         }
     }
 
+    /// Heroku gave no answer, and there was something else to start on.
+    pub(super) fn falls_back(&mut self, values: Values) {
+        self.adopt(values);
+    }
+
     /// The core acts upon the difference before an answer made it.
     pub(super) fn splay_ends(&mut self) -> Result<(), String> {
         match self.open {

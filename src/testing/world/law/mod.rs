@@ -14,6 +14,7 @@ mod connection;
 mod crash;
 mod end;
 mod env_file;
+mod fallback;
 mod hold;
 mod inquiry;
 mod ledger;
@@ -40,6 +41,7 @@ use connection::Connection;
 use crash::Crashes;
 use end::{End, Heard, Why, start_failed};
 use env_file::File;
+use fallback::Fallback;
 use hold::{Hold, PutOff};
 use inquiry::{Inquiry, Owed};
 use ledger::{Adopts, Guard, Ledger};
@@ -64,6 +66,7 @@ pub(super) struct Law {
     /// When the child before this one ended.
     last_end: Option<Time>,
     inquiry: Inquiry,
+    fallback: Fallback,
     crashes: Crashes,
     connection: Connection,
     /// The job control signal by which it must stop itself in this very step.
@@ -107,6 +110,10 @@ struct Planned {
 
 impl Law {
     pub(super) fn new(config: Config, watch: Watch) -> Self {
+        let fallback = match config.fallback {
+            Some(_) => Fallback::Ready,
+            None => Fallback::None,
+        };
         let rules = Rules {
             policy: config.check_login,
             timeout: config.check_login_timeout,
@@ -129,6 +136,7 @@ impl Law {
             beside: Beside::None,
             last_end: None,
             inquiry: Inquiry::None,
+            fallback,
             owed_stop: None,
             job: Job::Runs,
             end: None,
@@ -249,9 +257,11 @@ impl Law {
         if self.config.start_timeout <= now.since(Time::ZERO)
             && self.ledger.proven().is_none()
             && self.end.is_none()
+            && self.start_times_out()
         {
             self.begin_end(now, self.heard.timeout());
         }
+        self.fallback_times_out(now);
         if self.end.is_none() && self.adopts == Adopts::No {
             self.adopts = self.ledger.times_out(now, self.guard());
         }
@@ -292,6 +302,7 @@ impl Law {
         }
         self.let_go();
         self.ledger.check(now)?;
+        self.check_fallback()?;
         if !self.is_off() {
             self.requests.check(now)?;
         }

@@ -1,0 +1,62 @@
+//! The first values: those of a good answer, or, without one, what there is to fall back on.
+
+use std::sync::Arc;
+
+use crate::credential::{Snapshot, Values};
+use crate::supervisor::id::Revision;
+use crate::supervisor::notice::Notice;
+use crate::supervisor::turn::Turn;
+
+use super::{Change, Desired, Verdict};
+
+impl Change {
+    /// A good answer, which may not have all that is required.
+    pub(super) fn adopt_first(
+        &mut self,
+        turn: &mut Turn<'_>,
+        snapshot: &Snapshot,
+        values: Values,
+    ) -> Verdict {
+        let selection = &turn.config.environment.selection;
+        let complete = selection.required().all(|name| values.contains_key(name));
+        if !complete || values.is_empty() {
+            return Verdict::Unchanged;
+        }
+        if !snapshot.kept_out.is_empty() {
+            let names = snapshot.kept_out.clone();
+            turn.announce(Notice::KeptOut { names });
+        }
+        self.desired = Some(Desired {
+            revision: Revision(1),
+            values: Arc::new(values),
+            others: Arc::new(snapshot.others.clone()),
+            seen_at: turn.now,
+        });
+        Verdict::Adopted
+    }
+
+    /// Heroku gives no answer: what there is without one, until it does.
+    pub(in crate::supervisor) fn fall_back(
+        &mut self,
+        turn: &mut Turn<'_>,
+        others: Values,
+    ) -> Verdict {
+        let Some(values) = turn
+            .config
+            .fallback
+            .clone()
+            .filter(|_| self.desired.is_none())
+        else {
+            return Verdict::Unchanged;
+        };
+        let names = values.keys().cloned().collect();
+        turn.announce(Notice::FellBack { names });
+        self.desired = Some(Desired {
+            revision: Revision(1),
+            values,
+            others: Arc::new(others),
+            seen_at: turn.now,
+        });
+        Verdict::Adopted
+    }
+}
