@@ -102,6 +102,9 @@ pub enum Event {
     },
     /// The machine slept, or we were stopped: what was known may be old.
     Resumed,
+    /// Heroku told, with a good signature, that something of the app changed: that says when to
+    /// look, never what is there.
+    Webhook,
     /// The deadline came, and everything that happened by then was told.
     Wake,
 }

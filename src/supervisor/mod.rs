@@ -35,6 +35,7 @@ mod overlap;
 mod phase;
 pub mod readiness;
 mod rng;
+mod series;
 mod service;
 pub mod signal;
 mod start;
@@ -230,6 +231,7 @@ impl Machines<'_> {
             Event::Connection { connection, news } => self.on_connection(turn, connection, news),
             Event::Signal { signal, origin } => service.on_signal(turn, signal, origin),
             Event::Resumed => turn.want(Want::Fetch),
+            Event::Webhook => self.watch.on_webhook(turn),
             Event::Wake => {}
         }
     }

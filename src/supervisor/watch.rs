@@ -1,5 +1,5 @@
 //! WHEN to fetch: the interval, backoff after failures, evidence that brings a fetch forward, and
-//! bursts.
+//! bursts. (Which fetches a webhook asks for: `series.rs`.)
 
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use super::crash::backoff;
 use super::event::{ETag, FailureKind, FetchFailure, FetchOutcome};
 use super::id::FetchId;
 use super::notice::Child;
+use super::series::{Due, Series};
 use super::status::WatchPhase;
 use super::time::{Duration, Time};
 use super::turn::Turn;
@@ -45,6 +46,7 @@ pub(super) struct Watch {
     /// When the last request began.
     asked_at: Option<Time>,
     burst: Burst,
+    series: Series,
     api: Api,
     budget: Budget,
 }
@@ -123,6 +125,7 @@ impl Watch {
             conditional_polls: 0,
             asked_at: None,
             burst: Burst::Ready,
+            series: Series::None,
             api: Api::Answering,
             budget: Budget::Unknown,
         }
@@ -150,6 +153,7 @@ impl Watch {
             turn.act(Action::CancelFetch { fetch });
         }
         self.state = State::Off;
+        self.series.forget();
     }
 
     /// Evidence: only a fetch that starts from now on answers it. It is unconditional, and as soon
@@ -176,6 +180,25 @@ impl Watch {
             | State::Superseded { fetch, started_at } => {
                 self.state = State::Superseded { fetch, started_at };
             }
+        }
+    }
+
+    /// A webhook: something of the app changed, and may not be there to be seen yet.
+    pub(super) fn on_webhook(&mut self, turn: &Turn<'_>) {
+        match self.state {
+            State::Off => {}
+            State::Waiting { .. } | State::Fetching { .. } | State::Superseded { .. } => {
+                let due = self.series.on_webhook(turn.now);
+                self.ask_for_series(turn, due);
+            }
+        }
+    }
+
+    fn ask_for_series(&mut self, turn: &Turn<'_>, due: Due) {
+        match due {
+            Due::First => self.ask(turn),
+            Due::Again if self.budget.affords_bursts() => self.ask(turn),
+            Due::Again | Due::Nothing => {}
         }
     }
 
@@ -293,7 +316,9 @@ impl Watch {
     }
 
     pub(super) fn on_deadline(&mut self, turn: &mut Turn<'_>) {
-        if self.deadline().is_none_or(|deadline| deadline > turn.now) {
+        let due = self.series.on_deadline(turn.now);
+        self.ask_for_series(turn, due);
+        if self.own_deadline().is_none_or(|at| at > turn.now) {
             return;
         }
         match self.state {
@@ -315,6 +340,11 @@ impl Watch {
     }
 
     pub(super) fn deadline(&self) -> Option<Time> {
+        let all = [self.own_deadline(), self.series.deadline()];
+        all.into_iter().flatten().min()
+    }
+
+    fn own_deadline(&self) -> Option<Time> {
         match self.state {
             State::Waiting { at, .. } => Some(at),
             State::Superseded { started_at, .. } => Some(started_at + STALE_AFTER),

@@ -260,16 +260,16 @@ impl Stage {
     fn event(&mut self, text: &str) -> Event {
         let (text, pid) = text.split_once(" of ").unwrap_or((text, ""));
         let named = pid.parse().map(|pid: u32| InstanceId(pid - 100));
-        let child = named.ok().or(self.live);
-        let child = || child.expect("a child lives");
+        let child = || named.ok().or(self.live).expect("a child lives");
         let (verb, rest) = text.split_once(' ').unwrap_or((text, ""));
         if let Some(word) = word(verb, rest) {
             let instance = child();
             return Event::Said { instance, word };
         }
+        if let Some(event) = bare(verb) {
+            return event;
+        }
         match verb {
-            "wake" => Event::Wake,
-            "resumed" => Event::Resumed,
             "answer" => {
                 let (values, left) = rest.split_once(" left ").unwrap_or((rest, ""));
                 self.fetched(answer(values, &self.selection), left.parse().ok())
@@ -361,6 +361,16 @@ fn alive(text: &str) -> Alive {
     let named: Vec<Member> = names.split(", ").map(member).collect();
     let count = named.len() + more.parse::<usize>().expect("a number");
     Alive { named, count }
+}
+
+/// An event of which there is nothing more to say.
+fn bare(verb: &str) -> Option<Event> {
+    match verb {
+        "wake" => Some(Event::Wake),
+        "resumed" => Some(Event::Resumed),
+        "webhook" => Some(Event::Webhook),
+        _ => None,
+    }
 }
 
 fn signal_event(text: &str) -> Event {

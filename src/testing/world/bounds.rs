@@ -112,5 +112,11 @@ pub(super) const MANAGER: Duration = Duration::from_secs(10);
 /// "a short burst (1, 2, 4 … s, 60 s in all; at most one burst in 10 minutes unless the last one found a change"
 pub(super) const BURST: Duration = Duration::from_secs(60);
 
+/// "A webhook is answered by fetches at 0, 5 and 30 s."
+pub(super) const WEBHOOK: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(30)];
+
+/// "at most one fetch series in 10 s"
+pub(super) const WEBHOOK_PAUSE: Duration = Duration::from_secs(10);
+
 /// See [`BURST`].
 pub(super) const BURST_PAUSE: Duration = Duration::from_secs(600);

@@ -21,7 +21,7 @@ impl World<'_> {
             _ => self.dice.ms(8000, 60_000),
         };
         self.agenda.plan(self.now + pause, Happening::Mischief);
-        match self.dice.below(26) {
+        match self.dice.below(28) {
             0..=4 => self.begin_rotation(),
             5..=8 => self.heroku.change_weather(&mut self.dice),
             9 => self.break_start(),
@@ -34,6 +34,7 @@ impl World<'_> {
             20..=21 => self.repeat(),
             22 => self.play(Scene::Reset),
             23 | 24 => self.kick_connection(Duration::ZERO),
+            25 | 26 => self.plan_webhooks(),
             _ => return self.step(Event::Wake, None),
         }
         Ok(())
@@ -80,7 +81,7 @@ impl World<'_> {
             _ => self.due().map_or(Duration::ZERO, |due| due.since(self.now)),
         };
         let at = self.now + soon;
-        match self.dice.below(18) {
+        match self.dice.below(19) {
             0..=3 => self.plan_signal(soon),
             4 => self.kill_child(soon),
             5..=7 => self.repeat(),
@@ -95,6 +96,7 @@ impl World<'_> {
             14 if is_rare => self.everything(),
             16 | 17 => self.kick_connection(soon),
             15 if is_rare => self.agenda.plan(at, Happening::Again(Event::Wake)),
+            18 => self.agenda.plan(at, Happening::Again(Event::Webhook)),
             _ => self.agenda.plan(at, Happening::Toggle),
         }
     }
@@ -214,6 +216,15 @@ impl World<'_> {
         for _ in 0..times {
             self.agenda.plan(at, Happening::Signal { signal, origin });
             at = at + self.dice.ms(0, 2500);
+        }
+    }
+
+    /// Heroku tells of what happened, or does so again and again.
+    fn plan_webhooks(&mut self) {
+        let mut at = self.now;
+        for _ in 0..self.dice.pick(&[1, 2, 3, 20]) {
+            self.agenda.plan(at, Happening::Again(Event::Webhook));
+            at = at + self.dice.ms(0, 6000);
         }
     }
 

@@ -96,6 +96,8 @@ kinds! {
     SignalHeard,
     /// The machine slept.
     Resumed,
+    /// A webhook.
+    Webhook,
     /// The deadline, or nothing at all.
     Wake,
 }
@@ -114,7 +116,7 @@ pub struct Reach {
 const KINDS: usize = Kind::ALL.len();
 
 /// What matters to every process, whomever it is about.
-const MATTERS_TO_ALL: [Kind; 11] = [
+const MATTERS_TO_ALL: [Kind; 12] = [
     Kind::JobControl,
     Kind::Terminate,
     Kind::Interrupt,
@@ -124,6 +126,7 @@ const MATTERS_TO_ALL: [Kind; 11] = [
     Kind::Signal,
     Kind::SignalHeard,
     Kind::Resumed,
+    Kind::Webhook,
     Kind::Wake,
     Kind::StaleEnd,
 ];
@@ -191,6 +194,7 @@ impl Kind {
             (Event::Continued { .. }, Fresh::Fresh) => Self::Continued,
             (Event::Signal { signal, origin }, _) => Self::of_signal(*signal, *origin),
             (Event::Resumed, _) => Self::Resumed,
+            (Event::Webhook, _) => Self::Webhook,
             (Event::Wake, _) => Self::Wake,
         }
     }

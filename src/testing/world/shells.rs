@@ -185,7 +185,7 @@ impl Running {
             | Event::Continued { instance } => self.live.contains(instance),
             Event::TreeEmpty { instance } => self.leaving.contains(instance),
             Event::TreeListed { instance, .. } => self.law.awaits_list(*instance),
-            Event::Signal { .. } | Event::Resumed | Event::Wake => true,
+            Event::Signal { .. } | Event::Resumed | Event::Webhook | Event::Wake => true,
         };
         if fresh { Fresh::Fresh } else { Fresh::Stale }
     }
@@ -225,6 +225,7 @@ impl Running {
             | Event::Continued { .. }
             | Event::Signal { .. }
             | Event::Resumed
+            | Event::Webhook
             | Event::Wake => return,
         }
         if self.past.len() == PAST_MAX {

@@ -149,6 +149,7 @@ fn event_line(event: &Event) -> String {
         Event::Continued { instance } => format!("{} is continued", pid(*instance)),
         Event::Signal { signal, origin } => format!("{signal} from {origin:?}"),
         Event::Resumed => "the machine slept".to_owned(),
+        Event::Webhook => "a webhook".to_owned(),
         Event::Wake => "wake".to_owned(),
     }
 }

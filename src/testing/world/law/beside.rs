@@ -365,6 +365,7 @@ impl Law {
             | Event::SpawnFailed { .. }
             | Event::Signal { .. }
             | Event::Resumed
+            | Event::Webhook
             | Event::Wake => false,
         }
     }

@@ -26,6 +26,7 @@ mod requests;
 mod signals;
 mod trial;
 mod watchdog;
+mod webhooks;
 
 use crate::supervisor::config::{CheckLogin, Config, LeftoverPolicy, Watching};
 use crate::supervisor::event::{Ended, Event, Leftovers, SpawnError};
@@ -187,6 +188,7 @@ impl Law {
                 | Event::Continued { .. }
                 | Event::Signal { .. }
                 | Event::Resumed
+                | Event::Webhook
                 | Event::Wake,
                 _,
             ) => false,
@@ -246,6 +248,7 @@ impl Law {
             Event::Continued { instance } => self.continued(now, *instance),
             Event::Signal { signal, origin } => self.signal(now, *signal, *origin),
             Event::Resumed => self.evidence(now),
+            Event::Webhook => self.webhook(now),
             Event::Wake => {}
         }
         self.fall_due(now);
@@ -267,6 +270,9 @@ impl Law {
         }
         if self.end.is_none() && self.ledger.confirmation_due(now) {
             self.evidence(now);
+        }
+        if self.end.is_none() && !self.is_off() {
+            self.requests.webhooks_due(now);
         }
     }
 
@@ -426,6 +432,12 @@ impl Law {
         self.beside.unwanted();
         if !matches!(self.launch, Launch::Spawning(_)) {
             self.launch = Launch::None;
+        }
+    }
+
+    fn webhook(&mut self, now: Time) {
+        if self.end.is_none() && !self.is_off() {
+            self.requests.webhook(now);
         }
     }
 

@@ -13,6 +13,7 @@ use crate::testing::world::bounds::{
 use crate::testing::world::values::Values;
 
 use super::account::Account;
+use super::webhooks::Webhooks;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -32,6 +33,7 @@ pub(super) struct Requests {
     latest: Option<(Values, u32)>,
     polls: VecDeque<Time>,
     burst: Option<Burst>,
+    pub(super) webhooks: Webhooks,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -95,6 +97,7 @@ impl Requests {
             latest: None,
             polls: VecDeque::new(),
             burst: None,
+            webhooks: Webhooks::None,
         }
     }
 
