@@ -5,48 +5,18 @@
 //! typed.
 #![expect(rustdoc::bare_urls, reason = "clap shows these comments as they are")]
 
+mod help;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
+use help::{CHECK_EXAMPLE, ENV_EXAMPLE, ENVIRONMENT, EXEC_EXAMPLE, EXIT_CODES, RUN_EXAMPLE};
+
 const ABOUT: &str =
     "Runs a program with credentials fresh from Heroku and restarts it gracefully when they change";
-
-const ENVIRONMENT: &str = "\
-Environment:
-  Every option has a variable: --stop-timeout is CHANGEOVER_STOP_TIMEOUT. What is typed wins,
-  an empty variable is an unset one, commas separate several values, and a switch is
-  1/true/yes or 0/false/no.";
-
-const EXIT_CODES: &str = "\
-Exit codes:
-  The program's own; 128+n when signal n ended it, or changeover while there was no program.
-    2  the options make no sense
-   75  no answer from Heroku in time at the start, or a change under --on-change exit
-   78  unusable configuration: no token, token refused, app not found, variable missing or
-       malformed, no such --user, --env-file not writable, a socket of --listen that cannot be had
-  125  changeover itself failed, or a program that ends with 0 met --max-restarts
-  126  the program cannot be executed
-  127  the program was not found";
-
-const RUN_EXAMPLE: &str = "\
-Example:
-  export HEROKU_API_KEY=$(heroku authorizations:create -s read-protected -S)
-  changeover run -a my-app -- bundle exec puma";
-
-const EXEC_EXAMPLE: &str = "\
-Example:
-  changeover exec -a my-app -- sh -c 'exec psql \"$DATABASE_URL\"'";
-
-const ENV_EXAMPLE: &str = "\
-Example:
-  vars=$(changeover env -a my-app) || exit; eval \"$vars\"";
-
-const CHECK_EXAMPLE: &str = "\
-Example:
-  changeover check -a my-app";
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -251,6 +221,12 @@ pub struct Watch {
     /// ignore [default: restart]
     #[arg(long, value_name = "ACTION")]
     pub on_failover: Option<OsString>,
+    /// HOST:PORT or a unix socket's path where webhooks of the app come in: ask Heroku at once
+    #[arg(long, value_name = "ADDR")]
+    pub webhook_listen: Option<OsString>,
+    /// File with the secret that they are signed with
+    #[arg(long, value_name = "PATH")]
+    pub webhook_secret_file: Option<PathBuf>,
 }
 
 /// What a change does.

@@ -9,6 +9,7 @@ mod ready;
 mod selection;
 #[cfg(test)]
 mod tests;
+mod webhook;
 mod words;
 
 use std::ffi::OsString;
@@ -183,7 +184,7 @@ pub enum Address {
 }
 
 /// When Heroku is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watch {
     /// The poll interval, at least a second; `None` with `--no-watch`.
     pub interval: Option<Duration>,
@@ -191,6 +192,17 @@ pub struct Watch {
     pub debounce: Duration,
     /// `--watch-connection` and `--on-failover`.
     pub connection: ConnectionWatch,
+    /// `--webhook-listen` and `--webhook-secret-file`.
+    pub webhook: Option<Webhook>,
+}
+
+/// Where webhooks come in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Webhook {
+    /// Where its socket is bound.
+    pub address: Address,
+    /// Holds the secret that they are signed with.
+    pub secret_file: PathBuf,
 }
 
 /// What a change does.

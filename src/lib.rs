@@ -11,7 +11,7 @@
 //!  Heroku API ──poll──┐                                     ┌── prepare, spawn, signal, sweep
 //!  child exited ──────┤        ┌───────────────────┐        │
 //!  signals ───────────┼─Event─▶│    supervisor     │─Action─┼── fetch (Heroku)   log in (Postgres)
-//!  a login's answer ──┤        │ (pure: decides)   │        │
+//!  logins, webhooks ──┤        │ (pure: decides)   │        │
 //!  the deadline ──────┘        └───────────────────┘        └── announce, exit
 //!                                now ▲   ▼ deadline()
 //! ```
@@ -34,10 +34,10 @@
 //! | [`exit_code`] | every exit code, documented |
 //! | [`credential`] | WHAT is watched: secrets, snapshots, postgres URLs, the environment. Pure |
 //! | [`supervisor`] | DECIDES. Pure, std only |
-//! | [`heroku`] | FETCHES: the client and the token's sources. reqwest lives only here |
+//! | [`heroku`] | FETCHES: the client and the token's sources; receives webhooks. reqwest lives only here |
 //! | [`postgres`] | LOGS IN. tokio-postgres lives only here |
 //! | [`process`] | The OPERATING SYSTEM: spawn, reap, sweep. libc lives only here, nix here and in `store`, `unsafe` only in `spawn.rs` |
-//! | [`readiness`] | ASKS the child whether it serves: a connection, a page. hyper lives only here |
+//! | [`readiness`] | ASKS the child whether it serves: a connection, a page |
 //! | [`store`] | WRITES files: the env file. What is written is whole, and where nobody else can replace it |
 //! | [`runtime`] | CONNECTS: the loop that calls `step`; `executor.rs` has one arm per action |
 //! | [`commands`] | `exec`, `env`, `check`: what is not supervising |
@@ -51,7 +51,7 @@
 //! | `event.rs`, `action.rs`, `notice.rs` | what comes in, what goes out, what people are told |
 //! | `config.rs`, `readiness.rs`, `signal.rs`, `time.rs`, `id.rs`, `rng.rs` | the words it speaks: wishes, readiness, signals, times, ids; its own random numbers |
 //! | `status.rs` | what it is doing, by name |
-//! | `watch.rs`, `api.rs` | when Heroku is asked; what is told of an API that fails |
+//! | `watch.rs`, `series.rs`, `api.rs` | when Heroku is asked; for a webhook; what is told of an API that fails |
 //! | `connection.rs`, `failover.rs` | the watched connection: when it is there, what its loss is; what a proven failover does |
 //! | `change.rs` | from a first difference to a desired revision |
 //! | `phase.rs` | the states of what runs; `service.rs`: what each event does to them |
@@ -71,6 +71,7 @@
 //! | `runtime/children.rs`, `probes.rs` | the processes behind the core's instances; what they say of their readiness |
 //! | `runtime/signals.rs`, `process/queue.rs` | signals with their senders: those that are handled, those that are queued |
 //! | `runtime/clock.rs` | the only clock |
+//! | `runtime/webhooks.rs` | what a webhook is to the core, and what people are told of it |
 //! | `runtime/telemetry/lines.rs`, `wording/` | how a line looks; what it says |
 //! | `process/spawn.rs`, `program.rs`, `identity.rs` | the start of a child; what is found before it; as which user |
 //! | `process/reaper.rs`, `tree.rs`, `procfs.rs`, `group.rs` | ends; who belongs to an instance, and how that is read; what is left to know where `/proc` is missing |
@@ -78,6 +79,7 @@
 //! | `process/listeners.rs`, `terminal.rs`, `stderr.rs`, `timer.rs` | sockets to pass on; the terminal's state; log lines that never block; a timer that counts sleep |
 //! | `heroku/client.rs`, `questions.rs` | one request and its end; which requests make one answer |
 //! | `heroku/addon.rs` | what only `check` asks: an add-on's plan and backups |
+//! | `heroku/webhook.rs`, `webhook/` | who is believed, and what is answered |
 //! | `heroku/token.rs`, `token_file.rs`, `netrc.rs`, `command.rs` | where a token comes from |
 //! | `postgres/settings.rs` | a URL in `tokio-postgres`'s words |
 //! | `postgres/connection_watch.rs` | one idle connection: when it is lost, who answers |

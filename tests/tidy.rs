@@ -38,7 +38,12 @@ const ROOMS: &[Room] = &[
         name: "heroku",
         rooms: &["heroku", "credential"],
         crates: &[
+            "base64",
+            "hmac",
             "httpdate",
+            "hyper",
+            "hyper_util",
+            "sha2",
             "shell_words",
             "reqwest",
             "rustls",
@@ -147,6 +152,8 @@ const ROOMS: &[Room] = &[
 ];
 
 const OUTSIDE: &[&str] = &[
+    "base64",
+    "hmac",
     "httpdate",
     "percent_encoding",
     "shell_words",
@@ -163,6 +170,7 @@ const OUTSIDE: &[&str] = &[
     "rustls",
     "serde",
     "serde_json",
+    "sha2",
     "signal_hook",
     "socket2",
     "thiserror",

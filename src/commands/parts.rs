@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
+use std::io;
 use std::sync::Arc;
 
-use crate::config::{self, Address, Config, Inherited, Listen};
+use crate::config::{self, Address, Config, Inherited, Listen, Webhook};
 use crate::credential::environment::INSTANCE_MARK;
 use crate::credential::{Environment, phrase};
+use crate::heroku::webhook::{PATH, Receiver, Socket};
 use crate::heroku::{ApiUrl, Client, ClientOptions, Timeouts, TokenOptions};
 use crate::process::listeners::UNNAMED;
-use crate::process::{self, Account, Group, Identity, Listeners, Program};
+use crate::process::{self, Account, Group, Identity, ListenError, Listeners, Program};
 
 use super::failure::Failure;
 
@@ -79,18 +81,51 @@ pub(super) fn listeners(
     }
     for one in listen {
         let name = one.name.clone().unwrap_or_else(|| UNNAMED.to_owned());
-        let place = match &one.address {
-            Address::Tcp { host, port } => listeners.bind_tcp(name, host, *port)?,
-            Address::Unix(path) => {
-                listeners.bind_unix(name, path, program.identity.as_ref())?;
-                phrase(&path.display().to_string())
-            }
-        };
+        let place = bind(
+            &mut listeners,
+            name,
+            &one.address,
+            program.identity.as_ref(),
+        )?;
         tracing::info!("listening on {place}, for every instance of the program");
     }
     program.sockets = listeners.sockets();
     config.environment.sockets = listeners.names().to_vec();
     Ok(listeners)
+}
+
+fn bind(
+    listeners: &mut Listeners,
+    name: String,
+    address: &Address,
+    owner: Option<&Identity>,
+) -> Result<String, ListenError> {
+    match address {
+        Address::Tcp { host, port } => listeners.bind_tcp(name, host, *port),
+        Address::Unix(path) => {
+            listeners.bind_unix(name, path, owner)?;
+            Ok(phrase(&path.display().to_string()))
+        }
+    }
+}
+
+/// What receives webhooks, and the socket that has to live, and its file, for as long.
+pub(super) fn webhook(options: &Webhook) -> Result<(Receiver, Listeners), Failure> {
+    let mut listeners = Listeners::of("--webhook-listen (CHANGEOVER_WEBHOOK_LISTEN)");
+    let place = bind(&mut listeners, UNNAMED.to_owned(), &options.address, None)?;
+    let sockets = listeners.sockets();
+    let socket = sockets.first().map(|socket| socket.try_clone());
+    let socket = socket.unwrap_or_else(|| Err(io::ErrorKind::NotConnected.into()))?;
+    let socket = match options.address {
+        Address::Tcp { .. } => Socket::Tcp(socket),
+        Address::Unix(_) => Socket::Unix(socket),
+    };
+    let receiver = Receiver::new(socket, options.secret_file.clone())?;
+    if let Some(warning) = receiver.warning() {
+        tracing::warn!("{warning}");
+    }
+    tracing::info!("listening on {place}, for webhooks: POST {PATH}");
+    Ok((receiver, listeners))
 }
 
 /// What is started, once it is known to be startable: a command that does not exist is told before

@@ -47,6 +47,8 @@ pub(super) fn run(
     let listeners = parts::listeners(&run.listen, &mut program, &mut config, inherited)?;
     run.check_sockets(&listeners.tcp_addresses())?;
     check_descriptor(&run.ready.how, program.sockets.len())?;
+    let webhook = run.watch.webhook.as_ref();
+    let (webhook, _files) = webhook.map(parts::webhook).transpose()?.unzip();
     let client = parts::client(&config, inherited)?;
     let setup = Setup {
         context: telemetry::Context {
@@ -56,6 +58,7 @@ pub(super) fn run(
         program,
         env_file,
         client,
+        webhook,
         inherited: started_with,
         seed: parts::seed(),
     };

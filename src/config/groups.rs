@@ -17,7 +17,7 @@ use super::given::{self, Given, Inherited, Lookup, UsageError};
 use super::{
     Change, CheckLogin, Child, ConnectionWatch, CrashPolicy, Format, LeftoverPolicy, Listen, Log,
     LogFormat, OnChange, OnFailover, Order, Ready, Restart, SignalMap, Source, StopSequence,
-    StopStep, Token, Verbosity, Watch, listen, ready, words,
+    StopStep, Token, Verbosity, Watch, listen, ready, webhook, words,
 };
 
 /// Below this, every interval would be a burst.
@@ -172,6 +172,10 @@ impl Lookup<'_> {
                 given.idle(why, "leave one of the two out")?;
             }
         }
+        let webhook = self.webhook(typed.webhook_listen, typed.webhook_secret_file, once)?;
+        if webhook.is_some() {
+            webhook::check_interval(&interval)?;
+        }
         let interval = words::duration(&interval, INTERVAL_MIN)?;
         let connection = self.switch("watch-connection", typed.watch_connection)?;
         let on_failover = self.text_or_default("on-failover", typed.on_failover)?;
@@ -192,6 +196,7 @@ impl Lookup<'_> {
             } else {
                 ConnectionWatch::Off
             },
+            webhook,
         })
     }
 

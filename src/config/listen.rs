@@ -53,15 +53,23 @@ fn read(given: &Text) -> Result<Listen, UsageError> {
         let why = "where what stands before the = is no name for a socket";
         return Err(given.wrong(why, "write letters, digits and the like, such as web=:8080"));
     }
-    let path = address.strip_prefix("unix:");
-    let address = match path.or(Some(address).filter(|text| text.starts_with('/'))) {
-        Some(path) => unix(given, path)?,
-        None => tcp(given, address)?,
-    };
     Ok(Listen {
         name: name.map(str::to_owned),
-        address,
+        address: read_address(given, address)?,
     })
+}
+
+/// An address without a name.
+pub(super) fn address(given: &Text) -> Result<Address, UsageError> {
+    read_address(given, &given.value)
+}
+
+fn read_address(given: &Text, address: &str) -> Result<Address, UsageError> {
+    let path = address.strip_prefix("unix:");
+    match path.or(Some(address).filter(|text| text.starts_with('/'))) {
+        Some(path) => unix(given, path),
+        None => tcp(given, address),
+    }
 }
 
 fn unix(given: &Text, path: &str) -> Result<Address, UsageError> {

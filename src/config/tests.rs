@@ -20,6 +20,7 @@ mod idle;
 mod map_signal;
 mod on_change;
 mod ready;
+mod webhook;
 
 fn inherited(variables: &[(&str, &str)]) -> Inherited {
     variables
@@ -73,6 +74,7 @@ fn the_defaults() {
             interval: Some(seconds(60)),
             debounce: seconds(1),
             connection: ConnectionWatch::Off,
+            webhook: None,
         }
     );
     assert_eq!(

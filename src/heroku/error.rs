@@ -62,6 +62,9 @@ pub enum SetupError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// `--webhook-secret-file`.
+    #[error("{0}")]
+    WebhookSecret(String),
     /// The HTTP client could not be made.
     #[error("the HTTPS client could not be set up: {0}")]
     Transport(String),

@@ -2,7 +2,7 @@
 //!
 //! One request at a time: for the app's config vars, and for its attachments where a database is
 //! followed. When to ask, and what an answer means for the child, is decided elsewhere; here it is
-//! only found out, within 10 seconds and 1 MiB a request.
+//! only found out, within 10 seconds and 1 MiB a request. The app's webhooks come in here, too.
 //!
 //! **Invariant:** the API token goes to the configured origin and nowhere else: no redirect is
 //! followed, plain http leads to a loopback address only, and no proxy stands before a loopback
@@ -23,6 +23,7 @@ mod questions;
 mod token;
 mod token_file;
 mod transport;
+pub mod webhook;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};

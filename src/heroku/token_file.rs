@@ -46,7 +46,8 @@ pub(super) async fn read(path: &Path, bytes_max: usize) -> Result<Contents, Unre
     }
 }
 
-fn read_now(path: &Path, bytes_max: usize) -> Result<Contents, Unreadable> {
+/// The same, for a caller that may be held up.
+pub(super) fn read_now(path: &Path, bytes_max: usize) -> Result<Contents, Unreadable> {
     // Asked before it is opened: opening a pipe without a writer would never return.
     if !path.metadata().map_err(|error| refused(&error))?.is_file() {
         return Err(unusable("is not a regular file"));
@@ -55,7 +56,7 @@ fn read_now(path: &Path, bytes_max: usize) -> Result<Contents, Unreadable> {
     let metadata = file.metadata().map_err(|error| refused(&error))?;
     if metadata.mode() & WRITABLE_BY_OTHERS != 0 {
         return Err(unusable(format!(
-            "can be written by others (mode {:04o}), who could put in a token of their own: chmod go-w it",
+            "can be written by others (mode {:04o}), who could put in one of their own: chmod go-w it",
             metadata.mode() & 0o7777
         )));
     }

@@ -29,6 +29,8 @@ const FLOOR_MIN: RawFd = 64;
 /// systemd's name for a socket that has none.
 pub const UNNAMED: &str = "unknown";
 
+const LISTEN: &str = "--listen (CHANGEOVER_LISTEN)";
+
 /// Why a socket cannot be had.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ListenError {
@@ -49,9 +51,11 @@ pub enum ListenError {
          there, so it would lose one of them: close it for changeover ({0}<&- in a shell), or give it another number"
     )]
     InTheWay(RawFd),
-    /// A socket of `--listen`.
-    #[error("--listen (CHANGEOVER_LISTEN) names {address}, {why}, so nothing was started: {mend}")]
+    /// A socket of `--listen`, or of another option.
+    #[error("{option} names {address}, {why}, so nothing was started: {mend}")]
     Refused {
+        /// Which.
+        option: &'static str,
         /// As given.
         address: String,
         /// Why.
@@ -65,6 +69,8 @@ pub enum ListenError {
 /// those that have one.
 #[derive(Debug)]
 pub struct Listeners {
+    /// Names them to people.
+    option: &'static str,
     /// Dropped before the sockets: as long as these are open, no other file gets their files'
     /// numbers.
     files: Vec<SocketFile>,
@@ -86,6 +92,7 @@ impl Listeners {
         let names = inherited_names(variables)?;
         let all = RawFd::try_from(names.len() + more).unwrap_or(RawFd::MAX - FIRST_SOCKET);
         let mut listeners = Self {
+            option: LISTEN,
             files: Vec::new(),
             floor: FLOOR_MIN.max(FIRST_SOCKET + all),
             names: Vec::new(),
@@ -113,6 +120,18 @@ impl Listeners {
         Ok(listeners)
     }
 
+    /// Those of this option, which are for no program: they lie where the others do.
+    #[must_use]
+    pub fn of(option: &'static str) -> Self {
+        Self {
+            option,
+            files: Vec::new(),
+            floor: FLOOR_MIN,
+            names: Vec::new(),
+            sockets: Vec::new(),
+        }
+    }
+
     /// One more, bound to a TCP port. An empty host stands for every address of this machine; of a
     /// host with several addresses the first IPv4 one counts, else the first. Returns what it is
     /// bound to.
@@ -127,11 +146,14 @@ impl Listeners {
         let bound = if host.is_empty() {
             listen_everywhere(port)
         } else {
-            listen_tcp(resolve(host, port, &given)?, Family::AsItIs)
+            listen_tcp(
+                resolve(host, port).map_err(|why| why.of(self.option, &given))?,
+                Family::AsItIs,
+            )
         };
         let socket = bound
             .and_then(|socket| self.raise(&socket))
-            .map_err(|errno| tcp_refused(&given, port, errno))?;
+            .map_err(|errno| tcp_refused(port, errno).of(self.option, &given))?;
         let local = getsockname::<SockaddrStorage>(socket.as_raw_fd());
         self.add(name, socket);
         Ok(local.map_or(given, |local| local.to_string()))
@@ -148,9 +170,10 @@ impl Listeners {
         path: &Path,
         owner: Option<&Identity>,
     ) -> Result<(), ListenError> {
-        let refused = |errno: Errno| unix_refused(path, errno);
+        let option = self.option;
+        let refused = |errno: Errno| unix_refused(errno).of(option, &quoted(path));
         if let Err(why) = socket_file::remove_stale(path) {
-            return Err(unix_occupied(path, why));
+            return Err(unix_occupied(why).of(option, &quoted(path)));
         }
         let address = UnixAddr::new(path).map_err(refused)?;
         let socket = new_socket(AddressFamily::Unix, SockFlag::empty()).map_err(refused)?;
@@ -281,9 +304,27 @@ fn listen_everywhere(port: u16) -> Result<OwnedFd, Errno> {
     }
 }
 
-fn resolve(host: &str, port: u16, given: &str) -> Result<SocketAddr, ListenError> {
-    let unknown = |why: String| ListenError::Refused {
-        address: given.to_owned(),
+/// Why a socket cannot be bound, and what to do.
+struct Obstacle {
+    why: String,
+    mend: &'static str,
+}
+
+impl Obstacle {
+    fn of(self, option: &'static str, address: &str) -> ListenError {
+        let Self { why, mend } = self;
+        let address = address.to_owned();
+        ListenError::Refused {
+            option,
+            address,
+            why,
+            mend,
+        }
+    }
+}
+
+fn resolve(host: &str, port: u16) -> Result<SocketAddr, Obstacle> {
+    let unknown = |why: String| Obstacle {
         why,
         mend: "write an address of this machine, or a name that it knows",
     };
@@ -296,7 +337,7 @@ fn resolve(host: &str, port: u16, given: &str) -> Result<SocketAddr, ListenError
     first.ok_or_else(|| unknown("and that host has no address".to_owned()))
 }
 
-fn tcp_refused(address: &str, port: u16, errno: Errno) -> ListenError {
+fn tcp_refused(port: u16, errno: Errno) -> Obstacle {
     let (why, mend) = if errno == Errno::EADDRINUSE {
         (
             "which another program or another --listen has already".to_owned(),
@@ -318,11 +359,10 @@ fn tcp_refused(address: &str, port: u16, errno: Errno) -> ListenError {
             "choose another address",
         )
     };
-    let address = address.to_owned();
-    ListenError::Refused { address, why, mend }
+    Obstacle { why, mend }
 }
 
-fn unix_refused(path: &Path, errno: Errno) -> ListenError {
+fn unix_refused(errno: Errno) -> Obstacle {
     let absent = [Errno::ENOENT, Errno::ENOTDIR].contains(&errno);
     let forbidden = [Errno::EACCES, Errno::EPERM, Errno::EROFS].contains(&errno);
     let (why, mend) = if absent {
@@ -336,18 +376,17 @@ fn unix_refused(path: &Path, errno: Errno) -> ListenError {
             "choose another directory, or change its permissions",
         )
     } else if errno == Errno::EADDRINUSE {
-        return unix_occupied(path, Occupied::Appeared);
+        return unix_occupied(Occupied::Appeared);
     } else {
         (
             format!("and the system refuses ({})", errno.desc()),
             "choose another path",
         )
     };
-    let address = quoted(path);
-    ListenError::Refused { address, why, mend }
+    Obstacle { why, mend }
 }
 
-fn unix_occupied(path: &Path, why: Occupied) -> ListenError {
+fn unix_occupied(why: Occupied) -> Obstacle {
     let stop = "stop that one, or choose another path";
     let (why, mend) = match why {
         Occupied::NoSocket => (
@@ -367,8 +406,7 @@ fn unix_occupied(path: &Path, why: Occupied) -> ListenError {
             "remove what lies there, or choose another path",
         ),
     };
-    let address = quoted(path);
-    ListenError::Refused { address, why, mend }
+    Obstacle { why, mend }
 }
 
 fn quoted(path: &Path) -> String {

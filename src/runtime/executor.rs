@@ -50,6 +50,8 @@ pub struct Executor {
 enum News {
     /// A fact.
     Fact(Notice),
+    /// What a shell has to say that is no fact of the core's.
+    Warning(String),
     /// What only `-v` tells.
     Detail(String),
 }
@@ -175,11 +177,17 @@ impl Executor {
         }
     }
 
+    /// Keeps a warning, in its place among the facts.
+    pub fn warn(&mut self, line: String) {
+        self.news.push(News::Warning(line));
+    }
+
     /// Writes the log lines that have gathered.
     pub fn tell(&mut self) {
         for news in self.news.drain(..) {
             match news {
                 News::Fact(notice) => telemetry::announce(&self.context, &notice),
+                News::Warning(line) => tracing::warn!("{line}"),
                 News::Detail(line) => tracing::debug!("{line}"),
             }
         }

@@ -10,6 +10,7 @@ pub mod executor;
 mod probes;
 pub mod signals;
 pub mod telemetry;
+mod webhooks;
 
 use std::collections::VecDeque;
 use std::io;
@@ -19,6 +20,7 @@ use tokio::task;
 
 use crate::exit_code::ExitCode;
 use crate::heroku::Client;
+use crate::heroku::webhook::{Delivery, Receiver};
 use crate::process::{self, Inherited, Program};
 use crate::store::EnvFile;
 use crate::supervisor::Supervisor;
@@ -31,6 +33,7 @@ use executor::{Executor, Told};
 use probes::Probes;
 use signals::{ChildChanges, Received, Signals};
 use telemetry::Context;
+use webhooks::{Line, Webhooks};
 
 /// Answers on their way to the core: of requests, of logins, and what children say of themselves.
 /// When so many wait, whoever has another waits, too.
@@ -50,6 +53,8 @@ pub struct Setup {
     pub env_file: Option<EnvFile>,
     /// Where the config vars come from.
     pub client: Client,
+    /// What says when to ask them again.
+    pub webhook: Option<Receiver>,
     /// What the supervisor was started with.
     pub inherited: Inherited,
     /// What log lines need to know beside the facts.
@@ -93,6 +98,7 @@ struct Life {
     children: ChildChanges,
     signals: Signals,
     answers: mpsc::Receiver<Event>,
+    webhooks: Webhooks,
     events: VecDeque<Event>,
 }
 
@@ -103,6 +109,7 @@ impl Life {
             program,
             env_file,
             client,
+            webhook,
             inherited,
             context,
             seed,
@@ -120,6 +127,7 @@ impl Life {
             core: Supervisor::new(config, seed),
             executor: Executor::new(program, env_file, client, children, probes, context, sender),
             answers,
+            webhooks: Webhooks::begin(webhook),
             events: VecDeque::from([Event::Wake]),
         })
     }
@@ -167,6 +175,7 @@ impl Life {
                 self.tell_signal(received);
             }
             Some(answer) = self.answers.recv() => self.events.push_back(answer),
+            delivery = self.webhooks.next() => self.tell_delivery(&delivery),
             due = self.clock.until(deadline) => due?,
         }
         // Whatever ended the wait: not a deadline's business before everything that came by it.
@@ -196,6 +205,17 @@ impl Life {
             self.tell_signal(received);
         }
         self.events.extend(rest);
+    }
+
+    fn tell_delivery(&mut self, delivery: &Delivery) {
+        match self.webhooks.line(self.clock.now(), delivery) {
+            Line::Warning(line) => self.executor.warn(line),
+            Line::Detail(line) => self.executor.note(|| line),
+        }
+        match delivery {
+            Delivery::Valid => self.events.push_back(Event::Webhook),
+            Delivery::Unsigned(_) | Delivery::Undecided(_) | Delivery::Other(_) => {}
+        }
     }
 
     fn tell_signal(&mut self, received: Received) {

@@ -49,3 +49,4 @@ mod terminate;
 mod token;
 mod token_command;
 mod user;
+mod webhook;

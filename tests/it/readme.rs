@@ -39,6 +39,7 @@ const STAND_INS: [(&str, &str); 6] = [
         r#"case "$*" in
             "config:get DATABASE_URL -a my-app") echo "postgres://u:p@127.0.0.1:1/d" ;;
             "authorizations:create -s read-protected -S") echo HRKU-simulator ;;
+            "webhooks:add -a my-app -i api:release -l sync -s "[!\ ]*" -u https://hooks.example.com/webhook") ;;
             *) exit 64 ;;
         esac"#,
     ),
@@ -97,7 +98,7 @@ fn run_script(script: &str, place: &Path, heroku: &(Simulator, &str)) -> Output 
     );
     let mut command = Command::new("sh");
     command
-        .args(["-euc", &script.replace("127.0.0.1:8000", "127.0.0.1:0")])
+        .args(["-euc", &on_free_ports(script)])
         .current_dir(place)
         .env_clear();
     for name in PASSED_ON {
@@ -112,6 +113,13 @@ fn run_script(script: &str, place: &Path, heroku: &(Simulator, &str)) -> Output 
         .env("CHANGEOVER_CHECK_LOGIN", heroku.1)
         .output()
         .unwrap()
+}
+
+fn on_free_ports(script: &str) -> String {
+    let ports = ["127.0.0.1:8000", "127.0.0.1:9000"];
+    ports.into_iter().fold(script.to_owned(), |script, port| {
+        script.replace(port, "127.0.0.1:0")
+    })
 }
 
 /// Its databases are real ones where Postgres is installed, and else nobody logs in.

@@ -1,0 +1,180 @@
+//! RECEIVES webhooks of the app. One that is signed with the secret means "ask now".
+//!
+//! **Invariant:** what a webhook says of the app is not even parsed, so one that is old, comes
+//! twice or tells of something else does no harm.
+//!
+//! One request for each connection, 5 s and 64 KiB for all of it, and 16 of them at once: whoever
+//! is slow keeps the others waiting for so long, and no longer. TLS is a reverse proxy's business.
+
+mod answer;
+mod secret;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::TcpListener as StdTcpListener;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener as StdUnixListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::{sleep, timeout};
+
+use super::error::SetupError;
+use secret::SecretFile;
+
+pub use answer::PATH;
+
+/// Everybody else waits in the socket.
+const CONNECTIONS_MAX: usize = 16;
+/// For a whole request and its answer.
+const TIME_MAX: Duration = Duration::from_secs(5);
+/// A request's head must fit.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// After a connection that could not be accepted: there may be no descriptor left for it.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+
+/// A socket that is bound and listens.
+#[derive(Debug)]
+pub enum Socket {
+    /// To a TCP port.
+    Tcp(OwnedFd),
+    /// To a path.
+    Unix(OwnedFd),
+}
+
+/// What came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// A webhook that is signed with the secret.
+    Valid,
+    /// One with another signature, or with none: somebody else's, or the secret is not that of the
+    /// webhook.
+    Unsigned(&'static str),
+    /// One that nobody can tell: the secret could not be read. One sentence.
+    Undecided(String),
+    /// No webhook: its answer.
+    Other(u16),
+}
+
+/// Waits for webhooks.
+#[derive(Debug)]
+pub struct Receiver {
+    socket: Socket,
+    secret: SecretFile,
+    warning: Option<String>,
+}
+
+enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Receiver {
+    /// On this socket, with the secret that this file holds: it is read for each webhook anew.
+    ///
+    /// # Errors
+    /// When there is no secret in it now.
+    pub fn new(socket: Socket, secret_file: PathBuf) -> Result<Self, SetupError> {
+        let secret = SecretFile(secret_file);
+        let warning = secret.check().map_err(SetupError::WebhookSecret)?;
+        Ok(Self {
+            socket,
+            secret,
+            warning,
+        })
+    }
+
+    /// One sentence, when others can read the secret.
+    #[must_use]
+    pub fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
+    }
+
+    /// Answers as long as somebody listens to what came.
+    ///
+    /// # Errors
+    /// When the event loop refuses the socket.
+    pub async fn serve(self, deliveries: mpsc::Sender<Delivery>) -> io::Result<()> {
+        let listener = Listener::new(self.socket)?;
+        let desk = Arc::new(Desk {
+            secret: self.secret,
+            deliveries,
+        });
+        let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        while let Ok(permit) = Arc::clone(&permits).acquire_owned().await {
+            if listener.accept(&desk, permit).await.is_err() {
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Listener {
+    fn new(socket: Socket) -> io::Result<Self> {
+        match socket {
+            Socket::Tcp(socket) => {
+                let socket = StdTcpListener::from(socket);
+                socket.set_nonblocking(true)?;
+                TcpListener::from_std(socket).map(Self::Tcp)
+            }
+            Socket::Unix(socket) => {
+                let socket = StdUnixListener::from(socket);
+                socket.set_nonblocking(true)?;
+                UnixListener::from_std(socket).map(Self::Unix)
+            }
+        }
+    }
+
+    async fn accept(&self, desk: &Arc<Desk>, permit: OwnedSemaphorePermit) -> io::Result<()> {
+        let desk = Arc::clone(desk);
+        match self {
+            Self::Tcp(socket) => {
+                let (stream, _) = socket.accept().await?;
+                tokio::spawn(desk.attend(stream, permit));
+            }
+            Self::Unix(socket) => {
+                let (stream, _) = socket.accept().await?;
+                tokio::spawn(desk.attend(stream, permit));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What all connections share.
+struct Desk {
+    secret: SecretFile,
+    deliveries: mpsc::Sender<Delivery>,
+}
+
+impl Desk {
+    /// One connection, from its first byte to its end.
+    async fn attend<S>(self: Arc<Self>, stream: S, permit: OwnedSemaphorePermit)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let service = service_fn(|request| async {
+            let (response, delivery) = answer::to(request, &self.secret).await;
+            // Whoever does not listen any more has no use for it.
+            let _ = self.deliveries.send(delivery).await;
+            Ok::<_, Infallible>(response)
+        });
+        let mut builder = http1::Builder::new();
+        builder
+            .keep_alive(false)
+            .half_close(true)
+            .max_buf_size(HEAD_BYTES_MAX);
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        // Slow, gone or no HTTP: it is the other side's business.
+        let _ = timeout(TIME_MAX, connection).await;
+        drop(permit);
+    }
+}
