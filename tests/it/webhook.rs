@@ -169,10 +169,20 @@ fn whoever_knows_the_secret_is_believed_and_nobody_else() {
     }
     let signed = post(RELEASE, &signed);
     assert_eq!(host.send(&signed.replace("/webhook", "/webhook?a=b")), 204);
+    // As proxies send it.
+    assert_eq!(host.send(&signed.replace("HTTP/1.1", "HTTP/1.0")), 204);
+    let length = RELEASE.len();
+    let chunked = signed
+        .replace(
+            &format!("Content-Length: {length}"),
+            "Transfer-Encoding: chunked",
+        )
+        .replace(RELEASE, &format!("{length:x}\r\n{RELEASE}\r\n0\r\n\r\n"));
+    assert_eq!(host.send(&chunked), 204);
     assert_eq!(host.run.terminate(), 143);
     let log = host.run.logs();
     let lines = |part: &str| log.iter().filter(|line| line.contains(part)).count();
-    assert_eq!(lines("a webhook came"), 6, "{}", host.run.told());
+    assert_eq!(lines("a webhook came"), 8, "{}", host.run.told());
     assert_eq!(lines("was refused, so"), 8, "{}", host.run.told());
     let warned = |line: &&String| line.contains("WARN") && line.contains("was refused, so");
     assert_eq!(log.iter().filter(warned).count(), 1, "{}", host.run.told());
