@@ -1,6 +1,7 @@
 //! Runs a program that prints a token: no shell, 10 seconds, 4 KiB, one line.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -54,13 +55,30 @@ impl HelperEnds {
     }
 }
 
+/// Why a program has printed no token, in one phrase.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Silent {
+    /// It cannot be started: waiting will not help.
+    Hopeless(String),
+    /// It failed: it may not the next time.
+    Failed(String),
+}
+
+impl Silent {
+    pub(super) fn why(&self) -> &str {
+        match self {
+            Self::Hopeless(why) | Self::Failed(why) => why,
+        }
+    }
+}
+
 /// The one line that the program printed, or one phrase on why there is none. When the future is
 /// dropped, the program is killed.
 pub(super) async fn line(
     words: &[String],
     variables: &Variables,
     ends: &HelperEnds,
-) -> Result<Zeroizing<Vec<u8>>, String> {
+) -> Result<Zeroizing<Vec<u8>>, Silent> {
     line_within(TIME_MAX, words, variables, ends).await
 }
 
@@ -69,8 +87,9 @@ async fn line_within(
     words: &[String],
     variables: &Variables,
     ends: &HelperEnds,
-) -> Result<Zeroizing<Vec<u8>>, String> {
-    let (program, arguments) = words.split_first().ok_or("names no program")?;
+) -> Result<Zeroizing<Vec<u8>>, Silent> {
+    let nameless = || Silent::Hopeless("names no program".to_owned());
+    let (program, arguments) = words.split_first().ok_or_else(nameless)?;
     let child = Command::new(program)
         .args(arguments)
         .env_clear()
@@ -79,10 +98,27 @@ async fn line_within(
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
-        .map_err(|error| format!("could not be started: {}", error.kind()))?;
+        .map_err(|error| not_started(error.kind()))?;
     let mut helper = Helper::new(child, ends.clone());
     let result = timeout(time_max, helper.output()).await;
-    result.map_err(|_| format!("did not end within {time_max:?}"))?
+    match result {
+        Ok(output) => output.map_err(Silent::Failed),
+        Err(_) => Err(Silent::Failed(format!("did not end within {time_max:?}"))),
+    }
+}
+
+fn not_started(kind: ErrorKind) -> Silent {
+    let why = if kind == ErrorKind::NotFound {
+        "was not found".to_owned()
+    } else {
+        format!("could not be started: {kind}")
+    };
+    // Processes may be scarce for a moment.
+    if [ErrorKind::NotFound, ErrorKind::PermissionDenied].contains(&kind) {
+        Silent::Hopeless(why)
+    } else {
+        Silent::Failed(why)
+    }
 }
 
 /// A program that runs, killed on drop unless its end is known.
@@ -184,7 +220,9 @@ mod tests {
             ("PATH".into(), "/usr/bin:/bin".into()),
             ("SECRET".into(), "T".into()),
         ]);
-        let output = line_within(time_max, &words, &variables, &HelperEnds::default()).await?;
+        let output = line_within(time_max, &words, &variables, &HelperEnds::default())
+            .await
+            .map_err(|silent| silent.why().to_owned())?;
         Ok(String::from_utf8(output.to_vec()).unwrap())
     }
 
@@ -197,10 +235,8 @@ mod tests {
     #[tokio::test]
     async fn each_failure_has_its_words() {
         for (words, expected) in [
-            (
-                &["/nonexistent/x"][..],
-                "could not be started: entity not found",
-            ),
+            (&["/nonexistent/x"][..], "was not found"),
+            (&["/etc/passwd"], "could not be started: permission denied"),
             (&["false"], "exited with code 1"),
             (&["sh", "-c", "kill -9 $$"], "was ended by signal 9"),
             (&["printf", "a\\nb"], "printed more than one line"),

@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use crate::credential::Secret;
 
-use super::command::HelperEnds;
+use super::command::{HelperEnds, Silent};
 use super::error::SetupError;
 use super::token_file::{self, Unreadable};
 use super::{ApiUrl, Variables, command, netrc, variable};
@@ -161,7 +161,12 @@ impl TokenSource {
             ))
         };
         let output = command::line(words, &self.variables, &self.helpers).await;
-        let output = output.map_err(|why| no_token(&why))?;
+        let output = output.map_err(|silent| match &silent {
+            Silent::Hopeless(why) => NoToken::Nowhere(format!(
+                "{origin} (CHANGEOVER_TOKEN_COMMAND) {why}, so there is no API token: name a program that this machine has"
+            )),
+            Silent::Failed(why) => no_token(why),
+        })?;
         let secret = clean(&output).map_err(|why| no_token(&format!("printed what {why}")))?;
         Ok(Token::without_warning(secret, origin))
     }
@@ -251,7 +256,7 @@ impl TokenSource {
             &account,
         ];
         match command::line(&words.map(str::to_owned), &self.variables, &self.helpers).await {
-            Err(why) => nothing(&format!("secret-tool {why}")),
+            Err(silent) => nothing(&format!("secret-tool {}", silent.why())),
             Ok(output) => match clean(&output) {
                 Ok(secret) => Found::Token(Token::without_warning(secret, Origin::Keychain)),
                 Err(why) => nothing(&format!("secret-tool printed what {why}")),

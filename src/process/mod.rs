@@ -40,7 +40,7 @@ pub use ready_pipe::{ReadyPipe, Said};
 pub use reaper::{Change, Children, child_signal, collect};
 pub use spawn::{Child, Inherited, exec, signal_group, signal_process, spawn};
 pub use stderr::Stderr;
-pub use terminal::{Terminal, has_controlling_terminal};
+pub use terminal::{Terminal, has_controlling_terminal, leads_session};
 pub use timer::{BootTimer, time_since_boot};
 pub use tree::{Swept, Tree, supervisor_mark};
 

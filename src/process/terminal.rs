@@ -7,12 +7,18 @@ use nix::errno::Errno;
 use nix::libc::O_NOCTTY;
 use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
-use nix::unistd::{getpgrp, tcgetpgrp, tcsetpgrp};
+use nix::unistd::{getpgrp, getpid, getsid, tcgetpgrp, tcsetpgrp};
 
 /// Whether this process has a controlling terminal; then the child shares our process group.
 #[must_use]
 pub fn has_controlling_terminal() -> bool {
     open().is_some()
+}
+
+/// Whether this process leads its session: then a terminal that hangs up tells it, and nobody else.
+#[must_use]
+pub fn leads_session() -> bool {
+    getsid(None) == Ok(getpid())
 }
 
 /// The terminal as it was before an instance ran on it.

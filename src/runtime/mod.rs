@@ -26,6 +26,7 @@ use crate::store::EnvFile;
 use crate::supervisor::Supervisor;
 use crate::supervisor::config::Config;
 use crate::supervisor::event::Event;
+use crate::supervisor::signal::{Origin, Signal};
 
 use children::Children;
 use clock::Clock;
@@ -223,6 +224,11 @@ impl Life {
         let Received { signal, sender } = received;
         self.executor
             .note(|| telemetry::received(signal, &sender.described()));
+        if (signal, origin) == (Signal::HUP, Origin::Terminal) && process::leads_session() {
+            // Everybody else's terminal is gone, too, and the kernel has told them nothing.
+            let origin = Origin::Process;
+            self.events.push_back(Event::Signal { signal, origin });
+        }
         self.events.push_back(Event::Signal { signal, origin });
     }
 }

@@ -188,6 +188,11 @@ impl Change {
         }
     }
 
+    /// The database lets us in, as the connection shows that is watched: logins can be trusted.
+    pub(super) fn trust_logins(&mut self) {
+        self.trust = Trust::Proven;
+    }
+
     /// Somebody's login was answered: any that works shows that logins can be trusted.
     pub(super) fn on_login(
         &mut self,
@@ -421,8 +426,12 @@ impl Change {
     }
 
     fn withdraw(&mut self, turn: &mut Turn<'_>) {
-        if self.take(turn).is_some() {
-            turn.announce(Notice::ChangeWithdrawn);
+        if let Some(candidate) = self.take(turn) {
+            turn.announce(if candidate.was_told() {
+                Notice::HeldChangeWithdrawn
+            } else {
+                Notice::ChangeWithdrawn
+            });
         }
     }
 

@@ -250,6 +250,9 @@ impl Machines<'_> {
     }
 
     fn on_connection(&mut self, turn: &mut Turn<'_>, id: ConnectionId, news: ConnectionNews) {
+        if let ConnectionNews::Server(_) = news {
+            self.change.trust_logins();
+        }
         let outcome = self.connection.on_news(turn, id, news);
         if let (Outcome::FailedOver, Some(desired)) = (outcome, self.change.desired()) {
             self.service.on_failover(turn, desired);

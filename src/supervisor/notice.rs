@@ -156,6 +156,8 @@ pub enum Notice {
     },
     /// The difference went away before it was confirmed.
     ChangeWithdrawn,
+    /// The same, after it was told that it is held up.
+    HeldChangeWithdrawn,
     /// A change is confirmed and will be acted on.
     Changed {
         /// The variables that changed.

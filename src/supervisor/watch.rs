@@ -449,7 +449,12 @@ impl Watch {
                     since,
                     round: round + 1,
                 };
-                return (turn.now + Duration::from_secs(1 << round.min(6))).min(end);
+                let pause = Duration::from_secs(1 << round.min(6));
+                let pause = match turn.config.watching {
+                    Watching::Every(interval) => pause.min(interval),
+                    Watching::Once => pause,
+                };
+                return (turn.now + pause).min(end);
             }
             self.burst = Burst::Spent { since };
         }

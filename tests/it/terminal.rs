@@ -1,6 +1,7 @@
 //! The real program on a terminal, as a person finds it: keys, jobs, windows, and the terminal
 //! given back.
 
+use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
@@ -389,6 +390,25 @@ fn a_pager_behind_it_works_and_is_stopped_with_it() {
     shell.sees("shell> ");
     shell.enter("grep -c 'ended by PIPE' ~/log; echo counted-$((1 + 1))");
     shell.sees("\n1\ncounted-2");
+}
+
+/// As with `ssh -t` or `script`: the kernel tells the session's leader of it, and nobody else.
+#[test]
+fn a_hang_up_that_only_the_supervisor_is_told_of_ends_all() {
+    if Command::new("script").arg("--version").output().is_err() {
+        return skipped("script is not installed");
+    }
+    let simulator = simulator();
+    let run = Supervise::on(&simulator).options("--restart always");
+    let mut shell = run.env("PLAIN", PLAIN).in_shell();
+    shell.enter("printf %s \"$PLAIN\" > ~/plain");
+    shell.enter("script -qc \"exec $RUN sh ~/plain\" /dev/null");
+    let (child, supervisor) = family(&mut shell);
+    let status = fs::read_to_string(format!("/proc/{}/status", supervisor.pid)).unwrap();
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+    let script = parent.unwrap().trim().parse().unwrap();
+    kill(Pid::from_raw(script), Signal::SIGKILL).unwrap();
+    eventually("both end", || !child.lives() && !supervisor.lives());
 }
 
 #[test]

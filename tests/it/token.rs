@@ -214,7 +214,7 @@ async fn a_command_that_does_not_print_a_token() {
         ),
         (
             "/nonexistent/vault SECRET",
-            "--token-command vault (CHANGEOVER_TOKEN_COMMAND) could not be started",
+            "--token-command vault (CHANGEOVER_TOKEN_COMMAND) was not found",
         ),
         ("true SECRET", "printed what is empty"),
         ("printf 'a\\nb'", "printed more than one line"),

@@ -26,7 +26,7 @@ use super::failure::Failure;
 use super::parts;
 
 use report::{Name, Report, Verdict};
-use server::About;
+use server::{About, Insists};
 use variable::Attachments;
 
 /// What a program calls the database that it uses.
@@ -138,6 +138,7 @@ impl Look<'_> {
             plan: None,
             is_main,
             is_pooled: own.is_some_and(is_pool),
+            insists: Insists::of(config.environment.login_sslmode(url)),
         };
         report.add(Some(name), self.at_server(about, own, url).await);
         let asked = match own {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::credential::phrase;
+use crate::credential::{SslMode, phrase};
 use crate::exit_code::ExitCode;
 use crate::postgres::{
     Distrust, Encryption, Entry, Host, Inspection, Login, Mode, Obstacle, Place, Reached,
@@ -35,6 +35,24 @@ pub(super) struct About<'a> {
     pub(super) is_main: bool,
     /// A pool stands before the server, and has limits of its own.
     pub(super) is_pooled: bool,
+    /// Whether the program's own client is told to encrypt.
+    pub(super) insists: Insists,
+}
+
+/// Whether a client would do without TLS, as far as the URL and the environment say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Insists {
+    No,
+    OnTls,
+}
+
+impl Insists {
+    pub(super) fn of(sslmode: Option<SslMode>) -> Self {
+        match sslmode {
+            Some(SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) => Self::OnTls,
+            Some(SslMode::Disable | SslMode::Allow | SslMode::Prefer) | None => Self::No,
+        }
+    }
 }
 
 /// What a look came to.
@@ -48,7 +66,7 @@ pub(super) fn lines(about: About<'_>, inspection: &Inspection) -> Lines {
         return behind(lines, Name::Tcp);
     };
     let is_here = inspection.hosts.iter().all(is_on_this_machine);
-    let tls = tls(entry, is_here);
+    let tls = tls(entry, is_here.then_some(about.insists));
     let is_encrypted = !matches!(tls, Verdict::Failed { .. });
     lines.push((Name::Tls, tls));
     if !is_encrypted {
@@ -224,7 +242,8 @@ fn is_on_this_machine(host: &Host) -> bool {
     }
 }
 
-fn tls(entry: &Entry, is_here: bool) -> Verdict {
+/// `here`: what the program's client does, when the server is on this machine.
+fn tls(entry: &Entry, here: Option<Insists>) -> Verdict {
     match &entry.encryption {
         Encryption::Tls => Verdict::good(match entry.verified {
             Verified::Nothing => {
@@ -235,7 +254,14 @@ fn tls(entry: &Entry, is_here: bool) -> Verdict {
                 "encrypted; a known authority has signed the certificate, and it is this host's"
             }
         }),
-        Encryption::Plain if is_here => Verdict::good("not encrypted, and on this machine"),
+        Encryption::Plain if here == Some(Insists::No) => {
+            Verdict::good("not encrypted, and on this machine")
+        }
+        Encryption::Plain if here == Some(Insists::OnTls) => Verdict::advice(
+            "not encrypted, and on this machine; but the program is told sslmode require, and clients such as libpq \
+             refuse a server without TLS then",
+            "for this server, `--sslmode keep`, or sslmode=disable in the URL",
+        ),
         Encryption::Plain => Verdict::advice(
             "not encrypted: the password and all data can be read on the way",
             "let sslmode be require: `--sslmode require`, or sslmode=require in the URL",

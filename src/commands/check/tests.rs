@@ -74,6 +74,7 @@ fn about() -> About<'static> {
         plan: None,
         is_main: true,
         is_pooled: false,
+        insists: Insists::No,
     }
 }
 

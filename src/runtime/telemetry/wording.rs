@@ -58,6 +58,7 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
             error(start_failed(why, *retry_in, *running)),
         Notice::Settling { changed, debounce } => debug(settling(changed, *debounce)),
         Notice::ChangeWithdrawn => debug("the difference is gone again: nothing to do".to_owned()),
+        Notice::HeldChangeWithdrawn => info("Heroku shows the old value again: the change that was held back is off".to_owned()),
         Notice::Changed { changed: of, from, to, login } => info(confirmed(of, *from, *to, *login)),
         Notice::ChangeHeld(change) => warn(held(change)),
         Notice::Deferred { changed, splay } => info(deferred(changed, *splay)),
@@ -70,8 +71,7 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
         Notice::WentToBackground { pid, lived } => warn(went_to_background(*pid, *lived)),
         Notice::StillAlive { pid, after, alive } => info(still_alive(*pid, *after, alive)),
         Notice::SweepFailed { pid } => warn(sweep_failed(*pid)),
-        Notice::Ended { child, ended, lived, stopping } =>
-            info(ended_line(child.pid, *ended, *lived, *stopping)),
+        Notice::Ended { child, ended, lived, stopping } => over(*child, *ended, *lived, *stopping),
         Notice::Restarting { pause, why } => info(restarting(*pause, *why)),
         Notice::RestartLimit { ended, count, within } => error(too_many(*ended, *count, *within)),
         Notice::NothingFound { ended } => info(nothing_found(*ended)),
@@ -269,11 +269,21 @@ fn login(name: &str, outcome: &LoginOutcome) -> (Level, String) {
     }
 }
 
-fn ended_line(pid: u32, ended: Ended, lived: Duration, stopping: Option<Duration>) -> String {
-    let (ended, lived) = (end(ended), human(lived));
+/// An end that nobody asked for is a warning, unless all is well.
+fn over(
+    child: Child,
+    ended: Ended,
+    lived: Duration,
+    stopping: Option<Duration>,
+) -> (Level, String) {
+    let (pid, how, lived) = (child.pid, end(ended), human(lived));
     match stopping {
-        Some(took) => format!("pid {pid} {ended} after {} (it ran {lived})", human(took)),
-        None => format!("pid {pid} {ended}; it ran {lived}"),
+        Some(took) => info(format!(
+            "pid {pid} {how} after {} (it ran {lived})",
+            human(took)
+        )),
+        None if ended.code() == 0 => info(format!("pid {pid} {how}; it ran {lived}")),
+        None => warn(format!("pid {pid} {how}; it ran {lived}")),
     }
 }
 

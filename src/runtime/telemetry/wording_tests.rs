@@ -270,7 +270,7 @@ fn ends() {
         ),
         (
             ended(Ended::Signal(Signal::KILL), None),
-            "I pid 4242 was ended by KILL; it ran 1 min 30 s",
+            "W pid 4242 was ended by KILL; it ran 1 min 30 s",
         ),
         (
             Notice::NothingFound {

@@ -107,6 +107,11 @@ impl Candidate {
         }
     }
 
+    /// Whether it was ever said that it is held up.
+    pub(super) fn was_told(&self) -> bool {
+        self.told.refused.or(self.told.unreachable).is_some()
+    }
+
     /// Whether it must be said why the change is held up: when that begins, and as a heartbeat.
     pub(super) fn must_tell(&mut self, now: Time) -> bool {
         let last = match self.held {

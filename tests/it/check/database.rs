@@ -145,7 +145,9 @@ fn tls_that_is_asked_for_in_vain() {
     let url = server.create_role_and_database("checked_in_plain");
     let checked = check(&with(&url), &[]);
     assert_eq!(checked.code, 0, "{}", checked.text);
-    checked.says("tls", "ok", "not encrypted, and on this machine");
+    checked.says("tls", "advice", "clients such as libpq refuse");
+    let kept = check(&with(&url), &["--sslmode", "keep"]);
+    kept.says("tls", "ok", "not encrypted, and on this machine");
     let checked = check(&with(&format!("{url}?sslmode=verify-full")), &[]);
     assert_eq!(checked.code, 78);
     ends_at(&checked, "tls");

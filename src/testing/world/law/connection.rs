@@ -178,6 +178,9 @@ impl Connection {
 impl Law {
     /// News of the connection.
     pub(super) fn connection_news(&mut self, now: Time, id: ConnectionId, news: &ConnectionNews) {
+        if let ConnectionNews::Server(_) = news {
+            self.ledger.logins_work();
+        }
         let means = self.connection.news(now, id, news);
         if let Means::Evidence | Means::Both = means {
             self.dying(now);

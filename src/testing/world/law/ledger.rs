@@ -289,6 +289,11 @@ impl Ledger {
         }
     }
 
+    /// "Login checks never worked on this host: they decide nothing." They did.
+    pub(super) fn logins_work(&mut self) {
+        self.worked = true;
+    }
+
     /// Heroku gave no answer, and there was something else to start on.
     pub(super) fn falls_back(&mut self, values: Values) {
         self.adopt(values);

@@ -234,7 +234,7 @@ impl Requests {
             }
         }
         if let (Some(burst), Some(ended), None) = (&self.burst, self.ended, &self.out) {
-            let latest = burst.latest(ended).max(self.not_before) + SLACK;
+            let latest = burst.latest(ended, self.interval).max(self.not_before) + SLACK;
             if burst.found == Found::Nothing && now < burst.since + BURST && now > latest {
                 return Err(format!("the burst of {} pauses too long", burst.since));
             }
@@ -292,7 +292,7 @@ impl Requests {
         let burst = self.burst.as_mut().filter(in_burst);
         let is_poll = burst.is_none();
         let earliest = match burst {
-            Some(burst) => burst.next(ended),
+            Some(burst) => burst.next(ended, self.interval),
             None if self.failures > 0 => {
                 let doubled = match self.account.affords_bursts() {
                     true => Duration::from_secs(1 << (self.failures - 1).min(9)),
@@ -326,14 +326,14 @@ impl Requests {
 
 impl Burst {
     /// When its next request must be out, if none is.
-    fn latest(&self, ended: Time) -> Time {
-        let pause = Duration::from_secs(1 << self.answers.min(6));
+    fn latest(&self, ended: Time, interval: Duration) -> Time {
+        let pause = Duration::from_secs(1 << self.answers.min(6)).min(interval);
         (ended.max(self.since) + pause).min(self.since + BURST)
     }
 
     /// When its next request is due: after 1, 2, 4 … s, and at its end.
-    fn next(&mut self, ended: Time) -> Time {
-        let pause = Duration::from_secs(1 << self.requests.min(6));
+    fn next(&mut self, ended: Time, interval: Duration) -> Time {
+        let pause = Duration::from_secs(1 << self.requests.min(6)).min(interval);
         self.requests += 1;
         (ended + pause).min(self.since + BURST)
     }
