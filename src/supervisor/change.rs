@@ -264,7 +264,7 @@ impl Change {
             }
             State::CheckingLogin { .. } => self.judge(turn, protect),
             State::Deferred { reason, .. } => {
-                let reason = *reason;
+                let reason = reason.clone();
                 match (self.take(turn), reason) {
                     (None, _) => Verdict::Unchanged,
                     (Some(candidate), Reason::Splay(proof)) => self.adopt(turn, candidate, proof),

@@ -22,7 +22,7 @@ pub struct Child {
 }
 
 /// What is known of a new credential when its change is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proof {
     /// It let us in.
     LoggedIn {
@@ -30,7 +30,10 @@ pub enum Proof {
         took: Duration,
     },
     /// No login says anything about it.
-    Unproven,
+    Unproven {
+        /// What came of it.
+        outcome: LoginOutcome,
+    },
     /// There was nothing to try, or no time for it.
     NotTried,
 }

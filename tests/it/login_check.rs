@@ -231,7 +231,7 @@ fn silence_is_waited_for_so_long_and_no_longer() {
         &mut run,
         "no login with the new DATABASE_URL so far (no answer within 5 s)",
     );
-    run.log("failover (revision 1→2), without a login that worked");
+    run.log("failover (revision 1→2), without a login, which was not possible (");
     child(&mut run, &new);
     assert_eq!(run.terminate(), 143);
 }
@@ -273,7 +273,7 @@ fn no_new_one_works_while_the_old_one_is_dead() {
     assert!(first.lives(), "{}", run.told());
     let silent = "postgres://u:p@127.0.0.1:1/d";
     simulator.set_config("DATABASE_URL", Some(silent));
-    run.log("(revision 1→2), without a login that worked");
+    run.log("(revision 1→2), without a login, which was not possible (");
     child(&mut run, silent);
     assert_eq!(run.terminate(), 143);
 }

@@ -59,7 +59,7 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
         Notice::Settling { changed, debounce } => debug(settling(changed, *debounce)),
         Notice::ChangeWithdrawn => debug("the difference is gone again: nothing to do".to_owned()),
         Notice::HeldChangeWithdrawn => info("Heroku shows the old value again: the change that was held back is off".to_owned()),
-        Notice::Changed { changed: of, from, to, login } => info(confirmed(of, *from, *to, *login)),
+        Notice::Changed { changed: of, from, to, login } => info(confirmed(of, *from, *to, login)),
         Notice::ChangeHeld(change) => warn(held(change)),
         Notice::Deferred { changed, splay } => info(deferred(changed, *splay)),
         Notice::SignalWaits { child, signal, timeout } => info(waits(*child, *signal, *timeout)),

@@ -131,6 +131,8 @@ fn changes() {
         login,
     };
     let changed = |changed| with(changed, Proof::NotTried);
+    let unproven = |outcome| Proof::Unproven { outcome };
+    let (detail, code) = ("timed out".to_owned(), "28000".to_owned());
     let took = Duration::from_millis(38);
     all_tell(vec![
         (
@@ -157,8 +159,13 @@ fn changes() {
             "I DATABASE_URL changed: password (revision 2→3), login ok in 38 ms",
         ),
         (
-            with(one(), Proof::Unproven),
-            "I DATABASE_URL changed: password (revision 2→3), without a login that worked",
+            with(one(), unproven(LoginOutcome::Unreachable { detail })),
+            "I DATABASE_URL changed: password (revision 2→3), without a login, which was not possible (timed out)",
+        ),
+        (
+            with(one(), unproven(LoginOutcome::Refused { code })),
+            "I DATABASE_URL changed: password (revision 2→3), though its login was refused (28000): none from this \
+             host has ever worked",
         ),
         (
             Notice::Deferred {

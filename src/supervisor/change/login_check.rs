@@ -142,17 +142,22 @@ pub(super) fn decide(
 ) -> Decision {
     match (new, old) {
         (Tried::Accepted { took }, _) => Decision::Go(Proof::LoggedIn { took }),
-        (Tried::Refused(_) | Tried::Unreachable(_), _) if !counts => Decision::Go(Proof::Unproven),
+        (Tried::Refused(bad) | Tried::Unreachable(bad), _) if !counts => go_all_the_same(bad),
         (Tried::Refused(bad), _) => Decision::Keep(bad),
-        (Tried::Unreachable(_), Standing::Refused) => Decision::Go(Proof::Unproven),
+        (Tried::Unreachable(bad), Standing::Refused) => go_all_the_same(bad),
         (Tried::Unreachable(bad), Standing::Accepted | Standing::Unreachable) => {
             if waited >= timeout {
-                Decision::Go(Proof::Unproven)
+                go_all_the_same(bad)
             } else {
                 Decision::Wait(bad)
             }
         }
     }
+}
+
+fn go_all_the_same(bad: Bad) -> Decision {
+    let outcome = bad.outcome;
+    Decision::Go(Proof::Unproven { outcome })
 }
 
 #[cfg(test)]
@@ -181,7 +186,7 @@ mod tests {
             let decision = decide(new, old, counts, waited, timeout);
             match decision {
                 Decision::Go(Proof::LoggedIn { .. }) => "go, logged in",
-                Decision::Go(Proof::Unproven) => "go",
+                Decision::Go(Proof::Unproven { .. }) => "go",
                 Decision::Go(Proof::NotTried) => "go, not tried",
                 Decision::Keep(_) => "keep",
                 Decision::Wait(_) => "wait",

@@ -51,7 +51,7 @@ pub(super) enum Confirmed {
 }
 
 /// What a confirmed change waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Reason {
     /// Its place in the fleet.
     Splay(Proof),

@@ -14,7 +14,7 @@ pub(super) fn confirmed(
     changed: &[(String, Kind)],
     from: Revision,
     to: Revision,
-    login: Proof,
+    login: &Proof,
 ) -> String {
     let (changed, proof) = (differences(changed, "changed"), proof(login));
     format!("{changed} (revision {from}→{to}){proof}")
@@ -39,11 +39,27 @@ fn differences(changed: &[(String, Kind)], verb: &str) -> String {
     changed.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-fn proof(login: Proof) -> String {
-    match login {
-        Proof::LoggedIn { took } => format!(", login ok in {}", human(took)),
-        Proof::Unproven => ", without a login that worked".to_owned(),
-        Proof::NotTried => String::new(),
+fn proof(login: &Proof) -> String {
+    let outcome = match login {
+        Proof::LoggedIn { took } => return format!(", login ok in {}", human(*took)),
+        Proof::NotTried => return String::new(),
+        Proof::Unproven { outcome } => outcome,
+    };
+    match outcome {
+        LoginOutcome::Accepted => String::new(),
+        // Only where a refusal decides nothing.
+        LoginOutcome::Refused { code } => {
+            format!(
+                ", though its login was refused ({}): none from this host has ever worked",
+                phrase(code)
+            )
+        }
+        LoginOutcome::Unreachable { detail } => {
+            format!(
+                ", without a login, which was not possible ({})",
+                phrase(detail)
+            )
+        }
     }
 }
 
