@@ -16,8 +16,8 @@ use crate::runtime::{self, clock::Clock, executor, signals::Signals, telemetry};
 use crate::supervisor::Supervisor;
 use crate::supervisor::action::{Action, Scope};
 use crate::supervisor::config::{
-    self as core, CheckLogin, ConnectionWatch, CrashPolicy, EnvFile, LeftoverPolicy, OnChange,
-    Order, SignalMap, StopSequence, Watching,
+    self as core, ConnectionWatch, CrashPolicy, EnvFile, LeftoverPolicy, OnChange, Order,
+    SignalMap, StopSequence, Watching,
 };
 use crate::supervisor::event::{Event, FetchOutcome, LoginOutcome};
 use crate::supervisor::id::{FetchId, LoginId};
@@ -188,7 +188,7 @@ fn start_only(config: &Config) -> core::Config {
         scope: Scope::Process,
         signals: SignalMap::default(),
         leftovers: LeftoverPolicy::Leave,
-        check_login: CheckLogin::Never,
+        check_login: config.check_login,
         check_login_timeout: Duration::ZERO,
         connection: ConnectionWatch::Off,
         crash: CrashPolicy::default(),

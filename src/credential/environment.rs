@@ -155,18 +155,13 @@ impl EnvironmentSpec {
                 variables.insert(name.into(), Variable::Inherited(value.into()));
             }
         }
-        let yields = |variables: &BTreeMap<OsString, Variable>, name: &str| {
-            is_of_the_place(name) && variables.contains_key(OsStr::new(name))
-        };
         for (name, value) in others {
-            if !yields(&variables, name) {
+            let yields = is_of_the_place(name) && variables.contains_key(OsStr::new(name));
+            if !yields {
                 variables.insert(name.into(), Variable::Fetched(value.clone()));
             }
         }
         for (name, value) in values {
-            if !self.selection.names(name) && yields(&variables, name) {
-                continue;
-            }
             let exported = self.selection.export_name(name);
             variables.insert(exported.into(), Variable::Fetched(self.exported(value)));
         }

@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 
 use super::environment::is_own;
-use super::names::{is_possible, is_reserved};
+use super::names::{is_of_the_place, is_possible, is_reserved};
 use super::{DatabaseUrl, Followed, Following, RawValues, Secret};
 
 /// The good values of the watched config vars, by config var name.
@@ -194,7 +194,8 @@ impl Selection {
         is_reserved || is_own(name) || !is_possible(name)
     }
 
-    /// What a pattern matches yields to what is exported under that name, or followed under it.
+    /// What a pattern matches yields to what is exported under that name, or followed under it. It
+    /// does not match what a machine says of itself: a change of that would be none for the child.
     fn watches(&self, name: &str) -> bool {
         let is_taken = || {
             let mut databases = self.databases.iter();
@@ -202,7 +203,8 @@ impl Selection {
         };
         let mut patterns = self.watched.iter().map(|watched| watched.pattern.as_str());
         patterns.any(|pattern| {
-            pattern == name || (pattern.contains('*') && glob(pattern, name) && !is_taken())
+            let matches = || pattern.contains('*') && glob(pattern, name);
+            pattern == name || (matches() && !is_taken() && !is_of_the_place(name))
         })
     }
 }
@@ -311,7 +313,7 @@ mod tests {
 
     #[test]
     fn what_would_break_a_program_is_kept_out_unless_it_is_named() {
-        let all = ["A", "A=B", "CHANGEOVER_APP", "LD_PRELOAD", "PATH"];
+        let all = ["A", "A=B", "CHANGEOVER_APP", "LD_PRELOAD", "PATH", "PORT"];
         let answer = || RawValues::from(all.map(|name| (name.to_owned(), text("x"))));
         let read = |selection: &Selection| {
             let snapshot = snapshot(selection, answer());
@@ -333,9 +335,9 @@ mod tests {
         assert_eq!(read(&named), told("PATH", "", ""));
         named.all_vars = true;
         let kept = "A=B CHANGEOVER_APP LD_PRELOAD";
-        assert_eq!(read(&named), told("PATH", "A", kept));
+        assert_eq!(read(&named), told("PATH", "A PORT", kept));
         named.reserved = Reserved::HandedOn;
-        let handed = "A LD_PRELOAD";
+        let handed = "A LD_PRELOAD PORT";
         assert_eq!(read(&named), told("PATH", handed, "A=B CHANGEOVER_APP"));
     }
 

@@ -117,8 +117,10 @@ impl WatchedConnection {
     /// no other news after that.
     pub async fn news(&mut self) -> Result<Server, String> {
         loop {
-            if let Some(told) = self.told {
-                let is_young = self.looks < LOOKS_SOON && told.read_only;
+            if self.looks > 0 {
+                // What is read-only, or has not said what it is, may say something else soon.
+                let is_open = self.told.is_none_or(|told| told.read_only);
+                let is_young = self.looks < LOOKS_SOON && is_open;
                 let pause = if is_young { LOOK_SOON } else { LOOK_EVERY };
                 if let Ok(end) = timeout(pause, &mut self.end).await {
                     return Err(ended(end));
@@ -128,14 +130,16 @@ impl WatchedConnection {
                 }
             }
             self.looks = self.looks.saturating_add(1);
-            let server = self.look().await?;
-            if self.told.replace(server) != Some(server) {
+            if let Some(server) = self.look().await?
+                && self.told.replace(server) != Some(server)
+            {
                 return Ok(server);
             }
         }
     }
 
-    async fn look(&mut self) -> Result<Server, String> {
+    /// `None`: a server that does not answer this, or not this time, proves nothing.
+    async fn look(&mut self) -> Result<Option<Server>, String> {
         let look = timeout(LOOK_MAX, look(&self.client));
         // Its end first: what it says is more than that a question was not answered.
         tokio::select! {
@@ -144,9 +148,8 @@ impl WatchedConnection {
             answer = look => match answer {
                 Err(_) => Err(Obstacle::NoAnswer(LOOK_MAX).to_string()),
                 Ok(Err(error)) if self.client.is_closed() => Err(said(&error)),
-                // A server that does not answer this, or not this time, proves nothing.
-                Ok(Err(_)) => Ok(self.told.unwrap_or_default()),
-                Ok(Ok(server)) => Ok(server),
+                Ok(Err(_)) => Ok(None),
+                Ok(Ok(server)) => Ok(Some(server)),
             },
         }
     }

@@ -148,7 +148,14 @@ impl Change {
     /// A difference, and nothing to protect from it.
     fn take_at_once(&mut self, turn: &mut Turn<'_>, candidate: Candidate) -> Verdict {
         if self.knows(&candidate) {
-            return self.act_now(turn);
+            // Said twice by now, and refused: it is tried on.
+            return match (self.act_now(turn), &self.state) {
+                (Verdict::Unchanged, State::Confirming { .. }) => match self.take(turn) {
+                    Some(known) => self.check(turn, known),
+                    None => Verdict::Unchanged,
+                },
+                (verdict, _) => verdict,
+            };
         }
         let known = self.take(turn);
         let seen_at = known.map_or(turn.now, |known| known.seen_at);

@@ -316,6 +316,7 @@ impl Machines<'_> {
     }
 
     fn take_up(&mut self, turn: &mut Turn<'_>) {
+        self.watch.has_started();
         if turn.config.watching == Watching::Once {
             self.watch.switch_off(turn);
         }

@@ -4,6 +4,7 @@
 use crate::credential::Fault;
 use crate::exit_code::ExitCode;
 
+use super::config::CheckLogin;
 use super::event::{FailureKind, FetchFailure, LoginOutcome};
 use super::id::LoginId;
 use super::logins::{Logins, Standing};
@@ -19,6 +20,16 @@ const LOGIN_MAX: Duration = Duration::from_secs(10);
 pub(super) struct Start {
     stage: Stage,
     seen: Seen,
+    heroku: Heroku,
+}
+
+/// Whether Heroku has said anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heroku {
+    /// As far as we know it is not there.
+    Silent,
+    /// It has refused us, or what it shows is unusable: no outage.
+    Spoke,
 }
 
 #[derive(Debug)]
@@ -42,6 +53,7 @@ impl Start {
         Self {
             stage: Stage::Asking { until },
             seen: Seen::Nothing,
+            heroku: Heroku::Silent,
         }
     }
 
@@ -54,6 +66,7 @@ impl Start {
     /// An answer came, and required variables are unusable in it.
     pub(super) fn on_faults(&mut self, faults: Vec<(String, Fault)>) {
         self.seen = Seen::Faults(faults);
+        self.heroku = Heroku::Spoke;
     }
 
     /// No usable answer. Without a token, or when the second answer in a row refuses us, waiting is
@@ -67,6 +80,7 @@ impl Start {
         let hopeless = match failure.kind {
             FailureKind::NoToken => true,
             FailureKind::TokenRefused | FailureKind::AppNotFound => {
+                self.heroku = Heroku::Spoke;
                 matches!(before, Seen::Failure(earlier) if earlier.kind == failure.kind)
             }
             FailureKind::TokenCommandFailed | FailureKind::Unavailable => false,
@@ -109,16 +123,26 @@ impl Start {
         if self.deadline() > turn.now {
             return None;
         }
-        match (&self.stage, &self.seen, &turn.config.fallback) {
-            (Stage::Asking { .. }, Seen::Nothing | Seen::Failure(_), Some(values)) => {
-                match Logins::ask(turn, &**values) {
+        match (&self.stage, self.heroku, &turn.config.fallback) {
+            (Stage::Asking { .. }, Heroku::Silent, Some(values)) => {
+                let logins = match turn.config.check_login {
+                    CheckLogin::Never => None,
+                    CheckLogin::Auto | CheckLogin::Always => Logins::ask(turn, &**values),
+                };
+                match logins {
                     Some(logins) => {
                         let until = turn.now + LOGIN_MAX;
                         self.stage = Stage::FallingBack { logins, until };
                     }
-                    // There is nothing to log in with, and nothing speaks against it.
+                    // Nothing to log in with, or nobody is to: nothing speaks against it.
                     None => turn.want(Want::FallBack),
                 }
+                None
+            }
+            // It has come to something in this very turn, and we were late.
+            (Stage::FallingBack { logins, .. }, _, _)
+                if logins.standing() == Some(Standing::Accepted) =>
+            {
                 None
             }
             (Stage::FallingBack { logins, .. }, _, _) => {

@@ -49,6 +49,15 @@ pub(super) struct Watch {
     series: Series,
     api: Api,
     budget: Budget,
+    first: First,
+}
+
+/// Whether a child could be started by now. Until then nobody is served, and the wait has its own
+/// limit: the account is not spared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum First {
+    Awaited,
+    Had,
 }
 
 /// A request, or the time of the next one.
@@ -128,6 +137,7 @@ impl Watch {
             series: Series::None,
             api: Api::Answering,
             budget: Budget::Unknown,
+            first: First::Awaited,
         }
     }
 
@@ -197,7 +207,7 @@ impl Watch {
     fn ask_for_series(&mut self, turn: &Turn<'_>, due: Due) {
         match due {
             Due::First => self.ask(turn),
-            Due::Again if self.budget.affords_bursts() => self.ask(turn),
+            Due::Again if self.affords_bursts() => self.ask(turn),
             Due::Again | Due::Nothing => {}
         }
     }
@@ -205,7 +215,7 @@ impl Watch {
     /// Evidence of a dying credential: its successor may come late, so the fetch is followed by a
     /// burst.
     pub(super) fn ask_often(&mut self, turn: &mut Turn<'_>) {
-        if self.budget.affords_bursts() {
+        if self.affords_bursts() {
             self.begin_burst(turn);
             self.ask(turn);
         } else {
@@ -240,6 +250,15 @@ impl Watch {
         }
     }
 
+    /// There are values to start on.
+    pub(super) fn has_started(&mut self) {
+        self.first = First::Had;
+    }
+
+    fn affords_bursts(&self) -> bool {
+        self.first == First::Awaited || self.budget.affords_bursts()
+    }
+
     /// A change was found: a burst is over, and the next need not wait for its turn.
     pub(super) fn found_change(&mut self, turn: &mut Turn<'_>) {
         let before = std::mem::replace(&mut self.burst, Burst::Ready);
@@ -260,9 +279,7 @@ impl Watch {
             (is_awaited, left, turn.config.watching)
         {
             self.budget.hear(turn, left, interval);
-            if let (Burst::Running { since, .. }, false) =
-                (&self.burst, self.budget.affords_bursts())
-            {
+            if let (Burst::Running { since, .. }, false) = (&self.burst, self.affords_bursts()) {
                 self.burst = Burst::Spent { since: *since };
             }
         }
@@ -354,7 +371,7 @@ impl Watch {
 
     fn begin_burst(&mut self, turn: &Turn<'_>) -> Begun {
         match self.burst {
-            _ if !self.budget.affords_bursts() => Begun::Before,
+            _ if !self.affords_bursts() => Begun::Before,
             Burst::Running { .. } => Begun::Before,
             Burst::Spent { since } if turn.now.since(since) < BURST_PAUSE => Begun::Before,
             Burst::Ready | Burst::Spent { .. } => {
@@ -434,7 +451,7 @@ impl Watch {
     /// How soon a failed request is made again: later where the account is as good as used up.
     fn retry_pause(&self, failures: u32) -> Duration {
         let pause = backoff(failures, Duration::from_secs(1), BACKOFF_MAX);
-        if self.budget.affords_bursts() {
+        if self.affords_bursts() {
             pause
         } else {
             BACKOFF_MAX

@@ -7,8 +7,7 @@ use crate::support::postgres::Postgres;
 use crate::support::supervised::Supervise;
 
 const CHILD: &str = r#"echo "url=$DATABASE_URL"; exec sleep 1000"#;
-const OPTIONS: &str =
-    "--interval 1s --debounce 100ms --start-timeout 1s --fallback inherited --check-login never";
+const OPTIONS: &str = "--interval 1s --debounce 100ms --start-timeout 1s --fallback inherited";
 
 #[test]
 fn what_logs_in_is_started_on_until_heroku_answers() {

@@ -270,11 +270,7 @@ impl Stage {
             return event;
         }
         match verb {
-            "answer" => {
-                let (values, left) = rest.split_once(" left ").unwrap_or((rest, ""));
-                self.fetched(answer(values, &self.selection), left.parse().ok())
-            }
-            "fail" => self.fetched(FetchOutcome::Failed(failure(rest)), None),
+            "answer" | "fail" => self.fetched(verb, rest),
             "login" => Event::LoginChecked {
                 login: self.logins.pop_front().expect("a login is open"),
                 outcome: login(rest),
@@ -324,12 +320,18 @@ impl Stage {
         Event::Spawned { instance, pid }
     }
 
-    fn fetched(&mut self, outcome: FetchOutcome, left: Option<u32>) -> Event {
+    /// ` left N` at the end is what the account has left.
+    fn fetched(&mut self, verb: &str, rest: &str) -> Event {
+        let (said, left) = rest.split_once(" left ").unwrap_or((rest, ""));
+        let outcome = match verb {
+            "answer" => answer(said, &self.selection),
+            _ => FetchOutcome::Failed(failure(said)),
+        };
         let fetch = self.fetch.take().expect("a fetch is open");
         Event::Fetched {
             fetch,
             outcome,
-            left,
+            left: left.parse().ok(),
         }
     }
 }
@@ -625,6 +627,7 @@ fn set(config: &mut Config, name: &str, value: &str) {
             config.connection = ConnectionWatch::On(OnFailover::Ignore);
         }
         "connection" => config.connection = ConnectionWatch::On(OnFailover::Restart),
+        "login" if value == "never" => config.check_login = CheckLogin::Never,
         "login" if value == "always" => config.check_login = CheckLogin::Always,
         "login" => config.check_login = CheckLogin::Auto,
         "login-timeout" => config.check_login_timeout = seconds(value),

@@ -127,7 +127,8 @@ fn keep_and_fetched_variables_win() {
         ..Options::default()
     })
     .unwrap();
-    let run = Supervise::on(&simulator).options("--keep USER --var DATABASE_URL --var LOGNAME");
+    let run = Supervise::on(&simulator)
+        .options("--keep USER --var DATABASE_URL --var LOGNAME --allow-reserved");
     let expected = "ids=54321:54322:54322 home=/ user=outer logname=fetched";
     assert_eq!(who(run, BOTH), expected);
 }

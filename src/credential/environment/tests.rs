@@ -203,21 +203,6 @@ fn what_this_machine_says_of_itself_wins_over_other_config_vars() {
     let value = |name| environment.get(name).unwrap();
     assert_eq!([value("FOO"), value("PORT")], ["new", "80"]);
     assert_eq!(value("RACK_ENV"), "production");
-    let values = || Values::from([owned(("PORT", "5000"))]);
-    let watching = |pattern: &str| EnvironmentSpec {
-        selection: Selection {
-            watched: vec![Watched {
-                pattern: pattern.to_owned(),
-                export_as: None,
-            }],
-            ..spec(&[]).selection
-        },
-        ..spec(&[("PORT", "80")])
-    };
-    for (pattern, expected) in [("*", "80"), ("PORT", "5000")] {
-        let environment = watching(pattern).build(None, &values(), &Values::new());
-        assert_eq!(environment.get("PORT").unwrap(), expected, "{pattern}");
-    }
 }
 
 #[test]

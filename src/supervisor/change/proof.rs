@@ -32,20 +32,21 @@ impl Change {
 
     /// Goes on when the logins that are out have come to something.
     pub(super) fn judge(&mut self, turn: &mut Turn<'_>, protect: &Protect) -> Verdict {
-        let (candidate, confirmed, check) = match std::mem::replace(&mut self.state, State::Quiet) {
-            State::CheckingLogin {
-                candidate,
-                confirmed,
-                check,
-            } => (candidate, confirmed, check),
-            state @ (State::Quiet
-            | State::Settling { .. }
-            | State::Confirming { .. }
-            | State::Deferred { .. }) => {
-                self.state = state;
-                return Verdict::Unchanged;
-            }
-        };
+        let (mut candidate, confirmed, check) =
+            match std::mem::replace(&mut self.state, State::Quiet) {
+                State::CheckingLogin {
+                    candidate,
+                    confirmed,
+                    check,
+                } => (candidate, confirmed, check),
+                state @ (State::Quiet
+                | State::Settling { .. }
+                | State::Confirming { .. }
+                | State::Deferred { .. }) => {
+                    self.state = state;
+                    return Verdict::Unchanged;
+                }
+            };
         match (check.round(turn), confirmed) {
             (Round::Open(check), _) => {
                 self.state = State::CheckingLogin {
@@ -59,9 +60,13 @@ impl Change {
                 self.adopt(turn, candidate, Proof::LoggedIn { took })
             }
             (
-                Round::New(Tried::Refused(_) | Tried::Unreachable(_)),
+                Round::New(new @ (Tried::Refused(_) | Tried::Unreachable(_))),
                 Confirmed::NotYet { asked_at },
             ) => {
+                candidate.held = match new {
+                    Tried::Refused(_) if self.trust.counts(turn) => Held::Refused,
+                    Tried::Refused(_) | Tried::Accepted { .. } | Tried::Unreachable(_) => Held::No,
+                };
                 self.state = State::Confirming {
                     candidate,
                     asked_at,

@@ -200,14 +200,9 @@ pub(super) const ALL: &[Impossible] = &[
         why: "that was before",
     },
     Impossible {
-        phases: &["Change::Settling", "Change::Confirming"],
+        phases: &["Change::Settling"],
         kinds: &[TREE_EMPTY],
         why: "a difference that no login was refused to is considered only while a child lives",
-    },
-    Impossible {
-        phases: &["Change::Confirming"],
-        kinds: &[LOGINS],
-        why: "what was asked before is dropped, or answered",
     },
     Impossible {
         phases: &[
@@ -339,7 +334,7 @@ pub(super) const RARE: &[Impossible] = &[
         why: "it has little to do with them, and does not last",
     },
     Impossible {
-        phases: &["Change::Deferred"],
+        phases: &["Change::Confirming", "Change::Deferred"],
         kinds: &[LOGINS],
         why: "a change was refused, and then its child failed",
     },

@@ -321,7 +321,7 @@ impl Law {
             Notice::FetchFailing { .. }
             | Notice::FetchStillFailing { .. }
             | Notice::FetchRecovered { .. } => self.api.told(notice),
-            Notice::FellBack { .. } => self.falls_back(),
+            Notice::FellBack { .. } => self.falls_back(now),
             Notice::Account(notice) => self.requests.account.told(notice),
             #[rustfmt::skip] // What nobody can say wrongly.
             Notice::StartFailed { .. } | Notice::StartedBeside { .. } | Notice::Ready { .. }

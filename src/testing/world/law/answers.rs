@@ -44,6 +44,12 @@ impl Law {
             FetchOutcome::NotModified => self.requests.latest(),
             FetchOutcome::Failed(failure) => {
                 self.requests.bad(now, failure);
+                match failure.kind {
+                    FailureKind::TokenRefused | FailureKind::AppNotFound => self.heroku_spoke(),
+                    FailureKind::NoToken
+                    | FailureKind::TokenCommandFailed
+                    | FailureKind::Unavailable => {}
+                }
                 let starting = self.ledger.proven().is_none();
                 if !(starting && failure.kind == FailureKind::NoToken) {
                     self.api.bad(now, failure);
@@ -66,9 +72,11 @@ impl Law {
         self.adopts = self.ledger.hear(now, out.since, values, self.guard());
         if self.ledger.proven().is_none() {
             self.heard = Heard::Unusable;
+            self.heroku_spoke();
             self.requests.burst(now);
         } else if first {
             self.fallback = Fallback::None;
+            self.requests.has_started(now);
             self.requests.found_change();
         } else if self.ledger.lacks(values, out.since) {
             self.requests.burst(now);

@@ -2,6 +2,7 @@
 //!
 //! The supervisors of a world were started with the first version of everything.
 
+use crate::supervisor::config::CheckLogin;
 use crate::supervisor::event::LoginOutcome;
 use crate::supervisor::id::LoginId;
 use crate::supervisor::time::Time;
@@ -9,7 +10,6 @@ use crate::testing::world::bounds::LOGIN_ROUND;
 use crate::testing::world::values::Values;
 
 use super::Law;
-use super::end::Heard;
 
 /// How far a start without Heroku has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,13 +29,23 @@ pub(super) enum Fallback {
 impl Law {
     /// The start timeout is over. Yields whether that is the end.
     pub(super) fn start_times_out(&mut self) -> bool {
-        match (self.fallback, self.heard) {
-            (Fallback::Ready, Heard::Nothing | Heard::Failure(_)) => {
-                self.fallback = Fallback::Owed;
+        match self.fallback {
+            Fallback::Ready => {
+                self.fallback = match self.config.check_login {
+                    CheckLogin::Never => Fallback::Works,
+                    CheckLogin::Auto | CheckLogin::Always => Fallback::Owed,
+                };
                 false
             }
-            (Fallback::Ready, Heard::Unusable) | (Fallback::None, _) => true,
-            (Fallback::Owed | Fallback::Out(..) | Fallback::Works, _) => false,
+            Fallback::None => true,
+            Fallback::Owed | Fallback::Out(..) | Fallback::Works => false,
+        }
+    }
+
+    /// Heroku has said something: it is not away.
+    pub(super) fn heroku_spoke(&mut self) {
+        if self.fallback == Fallback::Ready {
+            self.fallback = Fallback::None;
         }
     }
 
@@ -75,7 +85,7 @@ impl Law {
     }
 
     /// The core starts on it.
-    pub(super) fn falls_back(&mut self) -> Result<(), String> {
+    pub(super) fn falls_back(&mut self, now: Time) -> Result<(), String> {
         if self.fallback != Fallback::Works || self.ledger.proven().is_some() {
             return Err("a start on a fallback that is not known to work".to_owned());
         }
@@ -83,6 +93,7 @@ impl Law {
         let requires = self.watch.requires();
         let values: Values = requires.map(|is_required| is_required.then_some(1));
         self.ledger.falls_back(values);
+        self.requests.has_started(now);
         Ok(())
     }
 

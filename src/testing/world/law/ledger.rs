@@ -184,6 +184,10 @@ impl Ledger {
             }
             (Stage::Tried, Whose::New) if said != Said::Accepted => {
                 open.stage = Stage::Seen;
+                open.held = match said {
+                    Said::Refused if counts => Held::Refused,
+                    Said::Refused | Said::Unreachable | Said::Accepted | Said::Nothing => Held::No,
+                };
                 self.open = Some(open);
                 Adopts::No
             }
@@ -247,7 +251,10 @@ impl Ledger {
                     self.open = None;
                     Adopts::No
                 }
-                Some(open) if open.values == seen => self.drop_guard(),
+                Some(open) if open.values == seen => match (self.drop_guard(), open.stage) {
+                    (Adopts::No, Stage::Seen) => self.confirm(now, open),
+                    (adopts, _) => adopts,
+                },
                 Some(_) | None => self.adopt(seen),
             };
         }

@@ -22,6 +22,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub(super) struct Requests {
     interval: Duration,
     pub(super) account: Account,
+    start: Start,
     out: Option<Out>,
     asked: Option<Time>,
     ended: Option<Time>,
@@ -34,6 +35,13 @@ pub(super) struct Requests {
     polls: VecDeque<Time>,
     burst: Option<Burst>,
     pub(super) webhooks: Webhooks,
+}
+
+/// Whether there were values to start on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Start {
+    Waits,
+    Over(Time),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +95,7 @@ impl Requests {
         Self {
             interval,
             account: Account::new(paced),
+            start: Start::Waits,
             out: None,
             asked: None,
             ended: None,
@@ -106,9 +115,10 @@ impl Requests {
         let out = self.out.take_if(|out| out.fetch == fetch)?;
         self.ended = Some(now);
         self.account.hears(left);
+        let affords = self.affords_bursts();
         if let Some(burst) = &mut self.burst {
             burst.answers += 1;
-            if burst.found == Found::Nothing && !self.account.affords_bursts() {
+            if burst.found == Found::Nothing && !affords {
                 burst.found = Found::Cut;
             }
         }
@@ -140,7 +150,7 @@ impl Requests {
 
     /// Evidence of a dying credential: a burst, or one request that a fleet does not make at once.
     pub(super) fn dying(&mut self, now: Time) {
-        if self.account.affords_bursts() {
+        if self.affords_bursts() {
             self.burst(now);
             self.evidence_now(now);
         } else if self.asked.is_none_or(|asked| now > asked + RECENT) {
@@ -161,7 +171,7 @@ impl Requests {
 
     /// A reason for a burst; it begins unless one is under way, or the last found nothing.
     pub(super) fn burst(&mut self, now: Time) {
-        if !self.account.affords_bursts() {
+        if !self.affords_bursts() {
             return;
         }
         let spent = |burst: &Burst| match burst.found {
@@ -259,6 +269,24 @@ impl Requests {
         }
     }
 
+    /// There are values to start on.
+    pub(super) fn has_started(&mut self, now: Time) {
+        self.start = Start::Over(now);
+    }
+
+    /// What was planned before the first values stays planned.
+    fn was_planned(&self, ended: Time) -> bool {
+        match self.start {
+            Start::Waits => true,
+            Start::Over(since) => ended < since,
+        }
+    }
+
+    /// Before the first values the account is not spared.
+    pub(super) fn affords_bursts(&self) -> bool {
+        self.start == Start::Waits || self.account.affords_bursts()
+    }
+
     fn pace(&self) -> Duration {
         self.account.pace(self.interval)
     }
@@ -294,7 +322,8 @@ impl Requests {
         let earliest = match burst {
             Some(burst) => burst.next(ended, self.interval),
             None if self.failures > 0 => {
-                let doubled = match self.account.affords_bursts() {
+                let spares_nothing = self.affords_bursts() || self.was_planned(ended);
+                let doubled = match spares_nothing {
                     true => Duration::from_secs(1 << (self.failures - 1).min(9)),
                     false => BACKOFF_MAX,
                 };

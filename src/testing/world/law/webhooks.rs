@@ -48,7 +48,7 @@ impl Requests {
         let due = WEBHOOK.iter().filter(|after| now >= *since + **after);
         let (before, due) = (*later, due.count());
         *later = due;
-        if due > before && self.account.affords_bursts() {
+        if due > before && self.affords_bursts() {
             self.evidence_now(now);
         }
     }
