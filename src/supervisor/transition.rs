@@ -42,7 +42,7 @@ pub(super) fn apply(
         };
     }
     if !old.is_untouched() {
-        return succeed(turn, old, desired);
+        return follow(turn, old, desired, attempt);
     }
     match (turn.config.on_change, turn.config.env_file) {
         (OnChange::Restart, _) | (OnChange::Signal(_), EnvFile::Kept) => {
@@ -156,17 +156,19 @@ fn exit_for_change(turn: &mut Turn<'_>, last: Instance) -> Phase {
 /// A new revision, after the child failed on the last one: start on it, whatever `--restart` says.
 /// The same when it had to be replaced for a failover.
 pub(super) fn succeed(turn: &mut Turn<'_>, failed: Instance, desired: &Desired) -> Phase {
+    let attempt = Attempt::default();
+    let cause = cause(&failed, desired, attempt.cause);
+    follow(turn, failed, desired, Attempt { cause, ..attempt })
+}
+
+/// The next one starts when this one is gone, which has ended, or is about to.
+fn follow(turn: &mut Turn<'_>, old: Instance, desired: &Desired, attempt: Attempt) -> Phase {
     match turn.config.on_change {
         OnChange::Restart | OnChange::Signal(_) => {
-            let attempt = Attempt::default();
-            let cause = cause(&failed, desired, attempt.cause);
-            let why = Why::Replacement(Attempt { cause, ..attempt });
-            Phase::Replacing {
-                old: failed,
-                next: Launch::new(turn, desired, why),
-            }
+            let next = Launch::new(turn, desired, Why::Replacement(attempt));
+            Phase::Replacing { old, next }
         }
-        OnChange::Exit => exit_for_change(turn, failed),
+        OnChange::Exit => exit_for_change(turn, old),
     }
 }
 
