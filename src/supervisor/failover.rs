@@ -15,24 +15,12 @@ impl Service {
         if let (Some(child), _) = self.phase.instances_mut() {
             child.fail_over(turn.now);
         }
-        self.phase = match self.take() {
-            Phase::Running { instance } => apply(turn, instance, desired, Attempt::default()),
-            // Its successor, or what it is told, is on its way already.
-            phase @ (Phase::Preparing { .. }
-            | Phase::Postponed { .. }
-            | Phase::Telling { .. }
-            | Phase::Joining { .. }
-            | Phase::Overlapping { .. }) => phase,
-            phase @ (Phase::Waiting(_)
-            | Phase::Starting { .. }
-            | Phase::Replacing { .. }
-            | Phase::Asking { .. }
-            | Phase::AwaitingCredential { .. }
-            | Phase::Pausing { .. }
-            | Phase::BackingOff { .. }
-            | Phase::ShuttingDown(_)
-            | Phase::Done) => phase,
-        };
+        // Elsewhere its successor, or what it is told, is on its way already.
+        if let Phase::Running { .. } = &self.phase
+            && let Phase::Running { instance } = self.take()
+        {
+            self.phase = apply(turn, instance, desired, Attempt::default());
+        }
         self.advance(turn);
     }
 }
