@@ -50,6 +50,8 @@ pub(super) struct Desired {
     pub(super) values: Arc<Values>,
     /// The newest values of everything else (`--all-vars`); they make no revision.
     pub(super) others: Arc<Values>,
+    /// In what it differs from the one before, by name and kind; the first in nothing.
+    pub(super) changed: Vec<(String, Kind)>,
     /// When this revision's difference was first seen.
     pub(super) seen_at: Time,
 }
@@ -423,6 +425,7 @@ impl Change {
         desired.revision = from.next();
         desired.values = Arc::new(candidate.values);
         desired.seen_at = candidate.seen_at;
+        desired.changed.clone_from(&candidate.changed);
         turn.announce(Notice::Changed {
             changed: candidate.changed,
             from,

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use changeover::credential::environment::SslPolicy;
 use changeover::credential::snapshot::Watched;
 use changeover::credential::{
-    EnvironmentSpec, Following, RawValue, Reserved, Secret, Selection, Values,
+    EnvironmentSpec, Following, Kind, RawValue, Reserved, Secret, Selection, Values,
 };
 use changeover::supervisor::Supervisor;
 use changeover::supervisor::action::{Action, Scope};
@@ -62,6 +62,20 @@ fn every_story_ends_as_written() {
         "{}\nUPDATE=1 writes what happens now",
         wrong.join("\n")
     );
+}
+
+#[test]
+fn the_core_shows_the_kind_of_its_last_change() {
+    let mut stage = Stage::new("");
+    stage.play("+0 wake");
+    stage.play("fetch answer p1");
+    assert_eq!(stage.core.last_change(), []);
+    for (answer, kind) in [("p2", Kind::Password), ("p2@other", Kind::Failover)] {
+        stage.play(&format!("fetch answer {answer}"));
+        stage.play(&format!("fetch answer {answer}"));
+        let told = ("DATABASE_URL".to_owned(), kind);
+        assert_eq!(stage.core.last_change(), [told], "{answer}");
+    }
 }
 
 fn difference(expected: &str, actual: &str) -> String {

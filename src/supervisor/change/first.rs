@@ -30,6 +30,7 @@ impl Change {
             revision: Revision(1),
             values: Arc::new(values),
             others: Arc::new(snapshot.others.clone()),
+            changed: Vec::new(),
             seen_at: turn.now,
         });
         Verdict::Adopted
@@ -55,6 +56,7 @@ impl Change {
             revision: Revision(1),
             values,
             others: Arc::new(others),
+            changed: Vec::new(),
             seen_at: turn.now,
         });
         Verdict::Adopted
