@@ -3,26 +3,39 @@
 //! clap never reads the environment: `config.rs` does, so that an empty variable is an unset one,
 //! errors say where a value came from, and neither help nor errors can show a value that was not
 //! typed.
-#![expect(rustdoc::bare_urls, reason = "clap shows these comments as they are")]
 
+mod groups;
 mod help;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap_complete::Shell;
 
-use help::{CHECK_EXAMPLE, ENV_EXAMPLE, ENVIRONMENT, EXEC_EXAMPLE, EXIT_CODES, RUN_EXAMPLE};
+pub use groups::{Change, Child, Crash, Database, Operate, Ready, Source, Start, Watch};
+use help::{
+    CHECK_EXAMPLE, COMPLETIONS_EXAMPLE, ENV_EXAMPLE, ENVIRONMENT, EXEC_EXAMPLE, EXIT_CODES,
+    MAN_EXAMPLE, RUN_EXAMPLE,
+};
 
 const ABOUT: &str =
     "Runs a program with credentials fresh from Heroku and restarts it gracefully when they change";
+
+const VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (",
+    env!("CHANGEOVER_BUILD"),
+    ")"
+);
 
 /// The whole command line.
 #[derive(Debug, Parser)]
 #[command(
     name = "changeover",
-    version,
+    version = VERSION,
     about = ABOUT,
     max_term_width = 100,
     arg_required_else_help = true,
@@ -33,11 +46,33 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+    /// The command's options that were typed, by their long names, each with its values; a switch
+    /// has none that matters.
+    #[arg(skip)]
+    pub typed: BTreeMap<String, Vec<OsString>>,
 }
 
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// What needs Heroku.
+    #[command(flatten)]
+    Fetch(Fetching),
+    /// Print a script that completes changeover's command lines in a shell
+    #[command(after_help = COMPLETIONS_EXAMPLE)]
+    Completions {
+        /// bash, elvish, fish, powershell or zsh
+        #[arg(value_name = "SHELL")]
+        shell: Shell,
+    },
+    /// Print the manual page, in troff
+    #[command(after_help = MAN_EXAMPLE)]
+    Man,
+}
+
+/// What fetches from Heroku.
+#[derive(Debug, Subcommand)]
+pub enum Fetching {
     /// Run a program, and restart it when its credentials change
     #[command(
         override_usage = "changeover run -a APP [OPTIONS] -- COMMAND [ARGS…]",
@@ -97,6 +132,9 @@ pub struct Run {
     /// What is logged.
     #[command(flatten)]
     pub operate: Operate,
+    /// Print every option with its value and where that came from, and start nothing
+    #[arg(long, help_heading = "Operation")]
+    pub print_config: bool,
 }
 
 /// `changeover exec`.
@@ -167,217 +205,6 @@ pub struct Check {
     pub operate: Operate,
 }
 
-/// Where the credentials come from.
-#[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Source")]
-pub struct Source {
-    /// The Heroku app [default: HEROKU_APP]
-    #[arg(short, long, value_name = "NAME")]
-    pub app: Option<OsString>,
-    /// Config var to watch and export; =AS renames, * matches, repeatable [default: DATABASE_URL]
-    #[arg(long, value_name = "NAME[=AS]")]
-    pub var: Vec<OsString>,
-    /// Add-on or attachment to watch instead, wherever it is attached; exported as DATABASE_URL or
-    /// as AS; repeatable
-    #[arg(long, value_name = "NAME[=AS]")]
-    pub database: Vec<OsString>,
-    /// Export all other config vars too; those cause no restart
-    #[arg(long)]
-    pub all_vars: bool,
-    /// Export names such as PATH and LD_PRELOAD too, which are kept from the program otherwise
-    #[arg(long)]
-    pub allow_reserved: bool,
-    /// File with the API token [default: HEROKU_API_KEY, systemd credential, Heroku CLI's login]
-    #[arg(long, value_name = "PATH")]
-    pub token_file: Option<PathBuf>,
-    /// Command that prints the API token
-    #[arg(long, value_name = "CMD")]
-    pub token_command: Option<OsString>,
-    /// Certificates to trust besides the bundled ones, PEM
-    #[arg(long, value_name = "PATH")]
-    pub ca_file: Option<PathBuf>,
-    /// Heroku's API [default: https://api.heroku.com]
-    #[arg(long, value_name = "URL")]
-    pub api_url: Option<OsString>,
-}
-
-/// When Heroku is asked.
-#[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Watch")]
-pub struct Watch {
-    /// Time between two polls, jittered by 10 % [default: 60s]
-    #[arg(long, value_name = "TIME")]
-    pub interval: Option<OsString>,
-    /// Quiet time before a change is acted on [default: 1s]
-    #[arg(long, value_name = "TIME")]
-    pub debounce: Option<OsString>,
-    /// Fetch once, then only supervise
-    #[arg(long)]
-    pub no_watch: bool,
-    /// Keep one idle connection to the database: when it is lost, ask Heroku at once
-    #[arg(long)]
-    pub watch_connection: bool,
-    /// With --watch-connection, when another server answers behind an unchanged URL: restart or
-    /// ignore [default: restart]
-    #[arg(long, value_name = "ACTION")]
-    pub on_failover: Option<OsString>,
-    /// HOST:PORT or a unix socket's path where webhooks of the app come in: ask Heroku at once
-    #[arg(long, value_name = "ADDR")]
-    pub webhook_listen: Option<OsString>,
-    /// File with the secret that they are signed with
-    #[arg(long, value_name = "PATH")]
-    pub webhook_secret_file: Option<PathBuf>,
-}
-
-/// What a change does.
-#[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Change")]
-pub struct Change {
-    /// How a program is replaced: stop-first, or start-first (with --ready) [default: stop-first]
-    #[arg(long, value_name = "ORDER")]
-    pub order: Option<OsString>,
-    /// restart, signal:SIG, or exit with code 75 [default: restart]
-    #[arg(long, value_name = "ACTION")]
-    pub on_change: Option<OsString>,
-    /// File that always holds the newest values, for programs that read them anew
-    #[arg(long, value_name = "PATH")]
-    pub env_file: Option<PathBuf>,
-    /// Signal that asks the program to stop [default: TERM]
-    #[arg(long, value_name = "SIG")]
-    pub stop_signal: Option<OsString>,
-    /// Time that it has until KILL [default: 35s]
-    #[arg(long, value_name = "TIME")]
-    pub stop_timeout: Option<OsString>,
-    /// The general form of these two [default: "TERM 35s KILL"]
-    #[arg(long, value_name = "STEPS")]
-    pub stop_sequence: Option<OsString>,
-    /// Who gets signals: process or group [default: process]
-    #[arg(long, value_name = "SCOPE")]
-    pub stop_scope: Option<OsString>,
-    /// Pass FROM on as TO, or not at all as FROM:none, instead of acting on it; repeatable
-    #[arg(long, value_name = "FROM:TO")]
-    pub map_signal: Vec<OsString>,
-    /// Stop what the program leaves behind: tree or none [default: tree]
-    #[arg(long, value_name = "SCOPE")]
-    pub sweep: Option<OsString>,
-    /// Random delay of up to this, for fleets [default: 0s]
-    #[arg(long, value_name = "TIME")]
-    pub splay: Option<OsString>,
-}
-
-/// When the program serves, and on what.
-#[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Ready")]
-pub struct Ready {
-    /// When a new program counts as serving: none, notify, fd:N, tcp:HOST:PORT, http://HOST/PATH or
-    /// delay:TIME [default: none]
-    #[arg(long, value_name = "HOW")]
-    pub ready: Option<OsString>,
-    /// Time that it has until then; with --ready notify it can ask for more, up to an hour in all
-    /// [default: 60s]
-    #[arg(long, value_name = "TIME")]
-    pub ready_timeout: Option<OsString>,
-    /// With --ready notify, once the program is ready: start it again when it says nothing for this
-    /// long [default: never]
-    #[arg(long, value_name = "TIME")]
-    pub watchdog: Option<OsString>,
-    /// Socket that every instance gets and that never closes in between, so that no connection is
-    /// refused: HOST:PORT, :PORT or a path; repeatable
-    #[arg(long, value_name = "[NAME=]ADDR")]
-    pub listen: Vec<OsString>,
-}
-
-/// What the program's own end does.
-#[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Crash")]
-pub struct Crash {
-    /// Start the program again when it ends by itself: never, on-failure or always [default: never]
-    #[arg(long, value_name = "POLICY")]
-    pub restart: Option<OsString>,
-    /// Exit codes of the program that count as 0, such as a JVM's 143; repeatable
-    #[arg(long, value_name = "CODE")]
-    pub success_exit: Vec<OsString>,
-    /// Pauses before it is started again: the first, doubling, to the longest [default: 1s..60s]
-    #[arg(long, value_name = "MIN..MAX")]
-    pub backoff: Option<OsString>,
-    /// End when it is started again more than N times in this time [default: unlimited]
-    #[arg(long, value_name = "N/TIME")]
-    pub max_restarts: Option<OsString>,
-}
-
-/// What is done for a database client.
-#[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Database")]
-pub struct Database {
-    /// env exports PGSSLMODE=require; require, verify-ca and verify-full go into the URL; keep adds
-    /// nothing [default: env]
-    #[arg(long, value_name = "MODE")]
-    pub sslmode: Option<OsString>,
-    /// Scheme for postgres URLs, such as postgresql [default: keep]
-    #[arg(long, value_name = "NAME")]
-    pub scheme: Option<OsString>,
-    /// Derive variables for clients that read no URL: pg, jdbc, spring; repeatable
-    #[arg(long, value_name = "FAMILY")]
-    pub expand: Vec<OsString>,
-    /// Log in with a new credential before the program is touched, and with its own after it
-    /// failed: auto, always or never [default: auto]
-    #[arg(long, value_name = "WHEN")]
-    pub check_login: Option<OsString>,
-    /// How long a new credential's login may get no answer until the change is made all the same
-    /// [default: 30s]
-    #[arg(long, value_name = "TIME")]
-    pub check_login_timeout: Option<OsString>,
-}
-
-/// What the program gets.
-#[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Child")]
-pub struct Child {
-    /// Run the program as this user and group [default: the current ones]
-    #[arg(long, value_name = "USER[:GROUP]")]
-    pub user: Option<OsString>,
-    /// Run the program in this directory [default: the current one]
-    #[arg(long, value_name = "DIR")]
-    pub chdir: Option<PathBuf>,
-    /// Pass on nothing of the inherited environment but what --keep names
-    #[arg(long)]
-    pub clear_env: bool,
-    /// Inherited variable to pass on all the same; repeatable
-    #[arg(long, value_name = "NAME")]
-    pub keep: Vec<OsString>,
-    /// Inherited variable not to pass on; repeatable [default: HEROKU_API_KEY, CHANGEOVER_*]
-    #[arg(long, value_name = "NAME")]
-    pub unset: Vec<OsString>,
-}
-
-/// How long the start may take.
-#[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Start")]
-pub struct Start {
-    /// Total time for the first fetch and its retries [default: 60s]
-    #[arg(long, value_name = "TIME")]
-    pub start_timeout: Option<OsString>,
-    /// What to start on when no answer comes in that time: none, or inherited, the values that
-    /// changeover was started with, once they log in [default: none]
-    #[arg(long, value_name = "WHAT")]
-    pub fallback: Option<OsString>,
-}
-
-/// What is logged.
-#[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Operation")]
-pub struct Operate {
-    /// Log lines on stderr: text or json [default: text]
-    #[arg(long, value_name = "FORMAT")]
-    pub log_format: Option<OsString>,
-    /// Say more; twice: everything
-    #[arg(short, long, action = clap::ArgAction::Count)]
-    pub verbose: u8,
-    /// Warnings and errors only
-    #[arg(short, long, conflicts_with = "verbose")]
-    pub quiet: bool,
-}
-
 impl Cli {
     /// Reads a command line.
     ///
@@ -385,12 +212,33 @@ impl Cli {
     /// When it makes no sense, and when it asks for help or the version: clap's error knows which,
     /// and its text.
     pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        Self::try_parse_from(arguments).map_err(explain)
+        let mut definition = Self::command();
+        let read = definition.try_get_matches_from_mut(arguments);
+        let matches = read.map_err(explain)?;
+        let mut cli = Self::from_arg_matches(&matches)?;
+        if let Some((name, matches)) = matches.subcommand() {
+            let command = definition.find_subcommand(name);
+            cli.typed = command.map_or_else(BTreeMap::new, |command| typed(command, matches));
+        }
+        Ok(cli)
     }
 }
 
-impl Command {
-    /// The options about logs, which every command has.
+fn typed(command: &clap::Command, matches: &ArgMatches) -> BTreeMap<String, Vec<OsString>> {
+    let is_typed = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    let values = |id: &str| matches.get_raw(id).into_iter().flatten();
+    command
+        .get_arguments()
+        .filter(|argument| is_typed(argument.get_id().as_str()))
+        .filter_map(|argument| {
+            let values = values(argument.get_id().as_str()).map(OsString::from);
+            Some((argument.get_long()?.to_owned(), values.collect()))
+        })
+        .collect()
+}
+
+impl Fetching {
+    /// The options about logs, which each of them has.
     #[must_use]
     pub fn operate(&self) -> &Operate {
         match self {
@@ -400,6 +248,31 @@ impl Command {
             Self::Check(check) => &check.operate,
         }
     }
+}
+
+/// An option of `run`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Its long name.
+    pub name: String,
+    /// It is no switch.
+    pub takes_value: bool,
+}
+
+/// The options of `run`, in the order of its help.
+#[must_use]
+pub fn options_of_run() -> Vec<Known> {
+    let definition = Cli::command();
+    let run = definition.find_subcommand("run");
+    run.into_iter()
+        .flat_map(clap::Command::get_arguments)
+        .filter_map(|argument| {
+            Some(Known {
+                name: argument.get_long()?.to_owned(),
+                takes_value: argument.get_action().takes_values(),
+            })
+        })
+        .collect()
 }
 
 /// The long names of all options of all commands, sorted: each has an environment variable.
@@ -451,7 +324,7 @@ mod tests {
             "changeover run -- prog -v --app x",
             "changeover run prog -v --app x",
         ] {
-            let Command::Run(run) = read(line).unwrap().command else {
+            let Command::Fetch(Fetching::Run(run)) = read(line).unwrap().command else {
                 panic!("{line}");
             };
             assert_eq!(run.program, ["prog", "-v", "--app", "x"], "{line}");

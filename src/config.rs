@@ -7,6 +7,7 @@ mod groups;
 mod listen;
 mod ready;
 mod selection;
+mod shown;
 #[cfg(test)]
 mod tests;
 mod webhook;
@@ -30,6 +31,7 @@ pub use crate::supervisor::config::{
 };
 pub use given::{Inherited, UsageError};
 pub use groups::unknown_variables;
+pub use shown::{Place, Shown, Typed, shown};
 
 use given::Lookup;
 
@@ -116,6 +118,8 @@ pub struct Run {
     pub crash: CrashPolicy,
     /// `--listen`: the sockets that every instance gets, in order.
     pub listen: Vec<Listen>,
+    /// `--print-config`: all this is only to be shown.
+    pub print_config: bool,
 }
 
 /// Where the credentials come from. The paths and the URL are as given: their owners read them.
@@ -286,10 +290,10 @@ impl Config {
     ///
     /// # Errors
     /// One sentence: what is wrong, why it matters, what to do.
-    pub fn new(command: cli::Command, inherited: &Inherited) -> Result<Self, UsageError> {
+    pub fn new(fetching: cli::Fetching, inherited: &Inherited) -> Result<Self, UsageError> {
         let lookup = Lookup(inherited);
-        let (source, database, child, start, task) = match command {
-            cli::Command::Run(run) => {
+        let (source, database, child, start, task) = match fetching {
+            cli::Fetching::Run(run) => {
                 let child = lookup.child(run.program, &run.child)?;
                 let listen = lookup.listen(run.ready.listen.clone())?;
                 let ready = lookup.ready(run.ready)?;
@@ -300,6 +304,7 @@ impl Config {
                     crash: lookup.crash(run.crash, &ready.how)?,
                     listen,
                     ready,
+                    print_config: lookup.switch("print-config", run.print_config)?,
                 };
                 check_order(&run_only)?;
                 let typed = run_only.listen.iter().map(|listen| &listen.address);
@@ -307,17 +312,17 @@ impl Config {
                 let task = Task::Run(Box::new(run_only));
                 (run.source, run.database, run.child, run.start, task)
             }
-            cli::Command::Exec(exec) => {
+            cli::Fetching::Exec(exec) => {
                 let child = lookup.child(exec.program, &exec.child)?;
                 let task = Task::Exec { child };
                 (exec.source, exec.database, exec.child, exec.start, task)
             }
-            cli::Command::Env(env) => {
+            cli::Fetching::Env(env) => {
                 let format = lookup.format(env.format)?;
                 let task = Task::Env { format };
                 (env.source, env.database, env.child, env.start, task)
             }
-            cli::Command::Check(check) => {
+            cli::Fetching::Check(check) => {
                 // It diagnoses what `run` would do here, so the environment's child group counts.
                 let child = cli::Child::default();
                 let json = lookup.switch("json", check.json)?;

@@ -40,7 +40,7 @@
 //! | [`readiness`] | ASKS the child whether it serves: a connection, a page |
 //! | [`store`] | WRITES files: the env file. What is written is whole, and where nobody else can replace it |
 //! | [`runtime`] | CONNECTS: the loop that calls `step`; `executor.rs` has one arm per action |
-//! | [`commands`] | `exec`, `env`, `check`: what is not supervising |
+//! | [`commands`] | `exec`, `env`, `check`, and what is printed: what is not supervising |
 //! | `testing` | the two simulators: a Heroku to talk to, and the world around the core; a web server that drains, and load for it (feature `testing`, never in the installed binary) |
 //!
 //! The core, file by file:
@@ -88,6 +88,9 @@
 //! | `commands/check/` | who is asked (`mod.rs`), what each answer means (`platform.rs`, `variable.rs`, `server.rs`), and how that looks (`text.rs`, `json.rs`) |
 //! | `commands/first.rs`, `parts.rs` | the start alone, for commands that supervise nothing; what they share |
 //! | `config/given.rs`, `groups.rs`, `words.rs` | what was given and where; each group of options; each value's syntax |
+//! | `config/shown.rs` | each option with its value and its place, for `--print-config` |
+//! | `commands/documents.rs` | the manual page and the completions |
+//! | `build.rs` | which build this is: cargo runs it before it compiles the rest |
 //!
 //! Who may import whom is a test: `tests/tidy.rs` holds the table, and its failures say where a
 //! thing belongs instead. Shells never import each other: an arrow between two of them becomes an

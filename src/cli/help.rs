@@ -34,3 +34,11 @@ Example:
 pub(super) const CHECK_EXAMPLE: &str = "\
 Example:
   changeover check -a my-app";
+
+pub(super) const COMPLETIONS_EXAMPLE: &str = "\
+Example:
+  changeover completions bash > ~/.local/share/bash-completion/completions/changeover";
+
+pub(super) const MAN_EXAMPLE: &str = "\
+Example:
+  changeover man | man -l -";

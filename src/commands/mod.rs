@@ -1,17 +1,19 @@
 //! What the user asked for: `run`, `exec`, `env`, `check`, each put together from the other rooms.
 
 mod check;
+mod documents;
 pub mod env;
 mod exec;
 pub mod failure;
 mod first;
 mod parts;
+mod print_config;
 mod run;
 
 use std::ffi::OsString;
 
-use crate::cli::Cli;
-use crate::config::{self, Config, Inherited, Log, Task};
+use crate::cli::{Cli, Command, Fetching};
+use crate::config::{self, Config, Inherited, Log, Task, Typed};
 use crate::exit_code::ExitCode;
 use crate::process;
 use crate::runtime::telemetry;
@@ -37,11 +39,11 @@ pub fn main(
             };
         }
     };
-    let log = Log::new(cli.command.operate(), inherited);
-    telemetry::install(*log.as_ref().unwrap_or(&Log::default()), inherited);
-    let outcome = log
-        .map_err(Failure::from)
-        .and_then(|_| obey(cli, inherited, started_with));
+    let outcome = match cli.command {
+        Command::Fetch(fetching) => fetch(fetching, &cli.typed, inherited, started_with),
+        Command::Completions { shell } => documents::completions(shell),
+        Command::Man => documents::man(),
+    };
     outcome.unwrap_or_else(|failure| {
         if !matches!(failure, Failure::Told(_)) {
             tracing::error!("{failure}");
@@ -50,17 +52,22 @@ pub fn main(
     })
 }
 
-fn obey(
-    cli: Cli,
+fn fetch(
+    fetching: Fetching,
+    typed: &Typed,
     inherited: &Inherited,
     started_with: process::Inherited,
 ) -> Result<ExitCode, Failure> {
+    let log = Log::new(fetching.operate(), inherited);
+    telemetry::install(*log.as_ref().unwrap_or(&Log::default()), inherited);
+    log?;
     process::harden()?;
     for warning in config::unknown_variables(inherited) {
         tracing::warn!("{warning}");
     }
-    let config = Config::new(cli.command, inherited)?;
+    let config = Config::new(fetching, inherited)?;
     match config.task.clone() {
+        Task::Run(task) if task.print_config => print_config::print(typed, inherited),
         Task::Run(task) => run::run(config, *task, inherited, started_with),
         Task::Exec { child } => exec::exec(config, &child, inherited, started_with),
         Task::Env { format } => env::print(&config, format, inherited, started_with),

@@ -116,15 +116,13 @@ fn tcp(given: &Text, address: &str) -> Result<Address, UsageError> {
 mod tests {
     use super::super::{Config, Inherited, Task};
     use super::*;
-    use crate::cli::Cli;
+    use crate::config::tests::fetching;
 
     fn read(addresses: &[&str]) -> Result<Vec<Listen>, String> {
         let options = addresses.iter().flat_map(|address| ["--listen", address]);
-        let words = ["changeover", "run", "-a", "app"]
-            .into_iter()
-            .chain(options);
-        let words = words.chain(["--", "prog"]).map(Into::into);
-        let config = Config::new(Cli::read(words).unwrap().command, &Inherited::new());
+        let words: Vec<_> = ["run", "-a", "app"].into_iter().chain(options).collect();
+        let line = format!("{}|--|prog", words.join("|"));
+        let config = Config::new(fetching(&line), &Inherited::new());
         match config.map(|config| config.task) {
             Ok(Task::Run(run)) => Ok(run.listen),
             Ok(other) => panic!("{other:?}"),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::CommandFactory;
 
-use crate::cli::Cli;
+use crate::cli::{Cli, Command, Fetching};
 use crate::credential::environment::SslPolicy;
 use crate::credential::{Family, Secret, SslMode, Values};
 
@@ -20,6 +20,7 @@ mod idle;
 mod map_signal;
 mod on_change;
 mod ready;
+mod shown;
 mod webhook;
 
 fn inherited(variables: &[(&str, &str)]) -> Inherited {
@@ -29,10 +30,18 @@ fn inherited(variables: &[(&str, &str)]) -> Inherited {
         .collect()
 }
 
-fn read(line: &str, variables: &[(&str, &str)]) -> Result<Config, UsageError> {
+/// A command line with `|` between its words.
+pub(super) fn fetching(line: &str) -> Fetching {
     let words = ["changeover"].into_iter().chain(line.split('|'));
     let cli = Cli::read(words.map(OsString::from)).unwrap();
-    Config::new(cli.command, &inherited(variables))
+    let Command::Fetch(fetching) = cli.command else {
+        panic!("{line}");
+    };
+    fetching
+}
+
+fn read(line: &str, variables: &[(&str, &str)]) -> Result<Config, UsageError> {
+    Config::new(fetching(line), &inherited(variables))
 }
 
 fn good(line: &str, variables: &[(&str, &str)]) -> Config {
@@ -402,26 +411,21 @@ fn what_was_inherited_is_kept_byte_for_byte() {
     let mut variables = inherited(&[("CHANGEOVER_APP", "app"), ("PATH", "/bin")]);
     let odd = OsString::from_vec(vec![b'x', 0xff]);
     variables.insert(odd.clone(), odd.clone());
-    let cli = Cli::read(["changeover", "env"].map(OsString::from)).unwrap();
-    let config = Config::new(cli.command, &variables).ok().unwrap();
+    let config = Config::new(fetching("env"), &variables).ok().unwrap();
     let values = Values::from([("DATABASE_URL".to_owned(), Secret::from("postgres://h/d"))]);
     let environment = config.environment.build(None, &values, &Values::new());
     assert!(environment.iter().any(|pair| pair == (&odd, &odd)));
     assert_eq!(environment.get("CHANGEOVER_APP"), None);
 
     variables.insert("CHANGEOVER_FORMAT".into(), odd);
-    let cli = Cli::read(["changeover", "env"].map(OsString::from)).unwrap();
-    let error = Config::new(cli.command, &variables).err().unwrap();
+    let error = Config::new(fetching("env"), &variables).err().unwrap();
     assert!(error.to_string().contains("not UTF-8"), "{error}");
 }
 
 #[test]
 fn how_much_is_logged() {
-    let log = |line: &str, variables: &[_]| {
-        let words = ["changeover"].into_iter().chain(line.split('|'));
-        let cli = Cli::read(words.map(OsString::from)).unwrap();
-        Log::new(cli.command.operate(), &inherited(variables))
-    };
+    let log =
+        |line: &str, variables: &[_]| Log::new(fetching(line).operate(), &inherited(variables));
     let level = |line, variables: &[_]| log(line, variables).unwrap().verbosity;
     let quiet = ("CHANGEOVER_QUIET", "1");
     assert_eq!(level("env", &[]), Verbosity::Normal);

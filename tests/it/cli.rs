@@ -115,9 +115,10 @@ fn help_is_about_the_command_and_fits_a_screens_width() {
     }
     let (code, version, _) = run(&["--version"], &[]);
     assert_eq!(code, Some(0));
-    assert_eq!(
-        version,
-        concat!("changeover ", env!("CARGO_PKG_VERSION"), "\n")
+    let expected = concat!("changeover ", env!("CARGO_PKG_VERSION"), " (debug, ");
+    assert!(
+        version.starts_with(expected) && version.ends_with(")\n"),
+        "{version}"
     );
 }
 
@@ -256,4 +257,57 @@ fn a_broken_stderr_changes_nothing() {
     writer.write_all(&[b'x'; 65_536]).unwrap();
     assert_eq!(code(writer.into()), Some(2), "nobody reads");
     drop(reader);
+}
+
+#[test]
+fn completions_and_the_manual_come_from_the_definition() {
+    let (code, manual, errors) = run(&["man"], &[]);
+    assert_eq!((code, errors.as_str()), (Some(0), ""));
+    for part in [
+        ".TH changeover 1",
+        ".SH \"CHANGEOVER RUN\"",
+        "stop\\-timeout",
+        ".SH \"EXIT CODES\"",
+        "126  the program cannot be executed",
+    ] {
+        assert!(manual.contains(part), "{part}: {manual}");
+    }
+    for (shell, part) in [
+        ("bash", "complete -F _changeover"),
+        ("zsh", "#compdef changeover"),
+        ("fish", "complete -c changeover"),
+    ] {
+        let (code, script, errors) = run(&["completions", shell], &[]);
+        assert_eq!((code, errors.as_str()), (Some(0), ""), "{shell}");
+        assert!(script.contains(part), "{script}");
+        assert!(script.contains("stop-timeout"), "{shell}");
+    }
+    let (code, _, errors) = run(&["completions", "csh"], &[]);
+    assert_eq!(code, Some(2));
+    assert!(errors.contains("bash"), "{errors}");
+}
+
+#[test]
+fn the_configuration_is_shown_and_nothing_started() {
+    let environment = [
+        ("HEROKU_APP", "app"),
+        ("CHANGEOVER_STOP_TIMEOUT", "7s"),
+        ("CHANGEOVER_PRINT_CONFIG", "1"),
+    ];
+    let (code, table, errors) = run(&["run", "--debounce", "2s", "--", "false"], &environment);
+    assert_eq!((code, errors.as_str()), (Some(0), ""));
+    let row = |option: &str| -> Vec<&str> {
+        let mut rows = table.lines().map(|line| line.split_whitespace().collect());
+        rows.find(|row: &Vec<_>| row[0] == option).unwrap()
+    };
+    assert_eq!(row("--app"), ["--app", "app", "HEROKU_APP"]);
+    assert_eq!(row("--debounce"), ["--debounce", "2s", "typed"]);
+    assert_eq!(row("--interval"), ["--interval", "60s", "default"]);
+    let timeout = ["--stop-timeout", "7s", "CHANGEOVER_STOP_TIMEOUT"];
+    assert_eq!(row("--stop-timeout"), timeout);
+
+    let wrong = ["run", "--print-config", "--interval", "5", "--", "false"];
+    let (code, table, errors) = run(&wrong, &environment);
+    assert_eq!((code, table.as_str()), (Some(2), ""));
+    assert!(errors.contains("--interval"), "{errors}");
 }

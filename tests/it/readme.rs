@@ -21,7 +21,9 @@ use crate::support::supervised::Supervise;
 
 const README: &str = include_str!("../../README.md");
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+/// Those that fetch, and so have options.
 const COMMANDS: [&str; 4] = ["run", "exec", "env", "check"];
+const OTHER_COMMANDS: [&str; 2] = ["completions SHELL", "man"];
 /// What cargo needs to find its way.
 const PASSED_ON: [&str; 6] = [
     "CARGO_HOME",
@@ -370,6 +372,10 @@ fn the_table_of_commands_holds_every_command() {
         let row = format!("| `changeover {command} -a APP [OPTIONS]");
         assert!(README.contains(&row), "{command}");
     }
+    for command in OTHER_COMMANDS {
+        let row = format!("| `changeover {command}`");
+        assert!(README.contains(&row), "{command}");
+    }
     let output = Command::new(env!("CARGO_BIN_EXE_changeover"))
         .arg("--help")
         .output()
@@ -381,7 +387,8 @@ fn the_table_of_commands_holds_every_command() {
         .lines()
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    assert_eq!(listed, COMMANDS);
+    let others = OTHER_COMMANDS.map(|command| command.split(' ').next().unwrap());
+    assert_eq!(listed, [&COMMANDS[..], &others].concat());
 }
 
 #[test]
