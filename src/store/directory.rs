@@ -12,19 +12,33 @@ use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, open, openat, renameat};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 use nix::unistd::{Uid, UnlinkatFlags, unlinkat};
+use thiserror::Error;
+
+use crate::credential::phrase;
 
 const ROOT: u32 = 0;
 const STICKY: u32 = 0o1000;
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// Why a directory cannot be used.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub(super) enum Untrusted {
     /// It cannot be looked at.
+    #[error("its directory cannot be used ({0}); create it, or name another")]
     Unreachable(io::Error),
     /// Whom it belongs to can rename and remove what is in it.
+    #[error(
+        "{} belongs to uid {uid}, who could put another file in its place; chown it to root, or name another \
+         directory",
+        shown(.at)
+    )]
     ForeignOwner { at: PathBuf, uid: u32 },
     /// So can everybody who may write to it.
+    #[error(
+        "{} can be written by others (mode {mode:04o}), who could put another file in its place; chmod go-w it, or \
+         name another directory",
+        shown(.at)
+    )]
     WritableByOthers { at: PathBuf, mode: u32 },
 }
 
@@ -109,4 +123,8 @@ fn check(at: &Path, reader: Option<u32>) -> Result<(), Untrusted> {
         return Err(Untrusted::WritableByOthers { at, mode });
     }
     Ok(())
+}
+
+fn shown(path: &Path) -> String {
+    phrase(&path.display().to_string())
 }

@@ -1,23 +1,24 @@
 //! `--env-file`: the fetched variables for programs that read them anew, in one file that is always
 //! whole.
 
-use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
 
-use nix::sys::stat::{FileStat, SFlag};
 use thiserror::Error;
 
 use crate::credential::dotenv::{self, Obstacle};
 use crate::credential::{Environment, phrase};
 
-use super::directory::{Directory, Untrusted};
+use super::directory::Directory;
+use super::place::{Displaced, Place};
 
-/// The first line: by it a file that may be replaced is told from one that is somebody's own.
+/// The first line.
 const HEAD: &str =
     "# Written by changeover, which replaces it on a change and removes it at its end.\n";
+/// One name, so that a crash leaves one file at most, and the next write takes it away.
+const NEW: &str = ".changeover-new";
 
 /// A file that holds what was fetched, from the first write to the end of this value.
 #[derive(Debug)]
@@ -32,13 +33,6 @@ pub struct EnvFile {
 struct Written {
     place: Place,
     inode: Inode,
-}
-
-/// Where a file is, or is to be.
-#[derive(Debug)]
-struct Place {
-    directory: Directory,
-    name: OsString,
 }
 
 /// Whom the file is for.
@@ -64,26 +58,8 @@ pub struct Unwritable {
 
 #[derive(Debug, Error)]
 enum Why {
-    #[error("its directory cannot be used ({0}); create it, or name another")]
-    NoDirectory(io::Error),
-    #[error(
-        "{at} belongs to uid {uid}, who could put another file in its place; chown it to root, or name another \
-         directory"
-    )]
-    ForeignDirectory { at: String, uid: u32 },
-    #[error(
-        "{at} can be written by others (mode {mode:04o}), who could put another file in its place; chmod go-w it, or \
-         name another directory"
-    )]
-    OpenDirectory { at: String, mode: u32 },
-    #[error(
-        "what is there is no regular file, and links are not followed; remove it, or name another path"
-    )]
-    NoFile,
-    #[error(
-        "the file that is there is not changeover's, and would be lost; move it away, or name another path"
-    )]
-    NotOurs,
+    #[error(transparent)]
+    Displaced(#[from] Displaced),
     #[error(
         "the name of {name} is not made of letters, digits and underscores; rename it with --var NAME=AS"
     )]
@@ -157,22 +133,10 @@ impl EnvFile {
             }
         })?;
         let place = self.place()?;
-        let Place { directory, name } = &place;
-        // One name, so that a crash leaves one file at most, and the next write takes it away.
-        let mut new = name.clone();
-        new.push(".changeover-new");
-        directory.remove(&new)?;
-        let file = directory.create(&new)?;
-        let finished = self
-            .fill(file, text.expose().as_bytes())
-            .map_err(Why::from)
-            .and_then(|inode| self.move_away(directory).map(|()| inode))
-            .and_then(|inode| Ok(directory.rename(&new, name).map(|()| inode)?));
-        if finished.is_err() {
-            // It holds secrets. What keeps it is told as the reason for all.
-            let _ = directory.remove(&new);
-        }
-        let inode = finished?;
+        let inode = place.replace(NEW, |file| {
+            let inode = self.fill(file, text.expose().as_bytes())?;
+            self.move_away(&place.directory).map(|()| inode)
+        })?;
         Ok(Written { place, inode })
     }
 
@@ -198,16 +162,9 @@ impl EnvFile {
         Ok(Inode(metadata.dev(), metadata.ino()))
     }
 
-    /// Where the path leads, if the file may be there.
     fn place(&self) -> Result<Place, Why> {
-        let name = self.path.file_name().ok_or(Why::NoFile)?.to_owned();
-        let directory = self.path.parent().ok_or(Why::NoFile)?;
-        let directory = Directory::trusted(directory, self.owner.map(|owner| owner.uid))?;
-        match directory.look(&name)? {
-            Some(found) if !is_regular(&found) => Err(Why::NoFile),
-            Some(found) if found.st_size > 0 && !is_ours(&directory, &name)? => Err(Why::NotOurs),
-            Some(_) | None => Ok(Place { directory, name }),
-        }
+        let reader = self.owner.map(|owner| owner.uid);
+        Ok(Place::find(&self.path, reader, HEAD.as_bytes())?)
     }
 
     fn unwritable(&self, why: Why) -> Unwritable {
@@ -234,32 +191,6 @@ impl Written {
         }
         Ok(())
     }
-}
-
-impl From<Untrusted> for Why {
-    fn from(untrusted: Untrusted) -> Self {
-        let shown = |at: PathBuf| phrase(&at.display().to_string());
-        match untrusted {
-            Untrusted::Unreachable(error) => Self::NoDirectory(error),
-            Untrusted::ForeignOwner { at, uid } => Self::ForeignDirectory { at: shown(at), uid },
-            Untrusted::WritableByOthers { at, mode } => Self::OpenDirectory {
-                at: shown(at),
-                mode,
-            },
-        }
-    }
-}
-
-fn is_regular(found: &FileStat) -> bool {
-    SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG
-}
-
-/// Whether a file begins as ours do.
-fn is_ours(directory: &Directory, name: &OsStr) -> io::Result<bool> {
-    let mut head = Vec::with_capacity(HEAD.len());
-    let file = directory.read(name)?;
-    file.take(HEAD.len() as u64).read_to_end(&mut head)?;
-    Ok(head == HEAD.as_bytes())
 }
 
 #[cfg(test)]

@@ -5,5 +5,6 @@
 
 mod directory;
 pub mod env_file;
+mod place;
 
 pub use env_file::{EnvFile, Owner, Unwritable};
