@@ -38,7 +38,7 @@
 //! | [`postgres`] | LOGS IN. tokio-postgres lives only here |
 //! | [`process`] | The OPERATING SYSTEM: spawn, reap, sweep. libc lives only here, nix here and in `store`, `unsafe` only in `spawn.rs` |
 //! | [`readiness`] | ASKS the child whether it serves: a connection, a page |
-//! | [`store`] | WRITES files: the env file. What is written is whole, and where nobody else can replace it |
+//! | [`store`] | WRITES files: the env file, the encrypted cache. What is written is whole, and where nobody else can replace it |
 //! | [`runtime`] | CONNECTS: the loop that calls `step`; `executor.rs` has one arm per action |
 //! | [`commands`] | `exec`, `env`, `check`, and what is printed: what is not supervising |
 //! | `testing` | the two simulators: a Heroku to talk to, and the world around the core; a web server that drains, and load for it (feature `testing`, never in the installed binary) |

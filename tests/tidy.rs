@@ -86,7 +86,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "store",
         rooms: &["store", "supervisor", "credential"],
-        crates: &["nix", "thiserror", "zeroize"],
+        crates: &["nix", "ring", "thiserror", "zeroize"],
         instead: "store obeys: when a file is written belongs in supervisor/, processes in process/",
     },
     Room {
@@ -177,6 +177,7 @@ const OUTSIDE: &[&str] = &[
     "libc",
     "nix",
     "reqwest",
+    "ring",
     "rustls",
     "serde",
     "serde_json",

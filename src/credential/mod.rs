@@ -22,4 +22,4 @@ pub use environment::{Environment, EnvironmentSpec};
 pub use expand::{Derived, Family, expand};
 pub use phrase::phrase;
 pub use secret::Secret;
-pub use snapshot::{Fault, RawValue, Reserved, Selection, Snapshot, Values};
+pub use snapshot::{Fault, LastGood, RawValue, Reserved, Selection, Snapshot, Values};

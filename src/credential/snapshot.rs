@@ -96,6 +96,15 @@ pub struct Snapshot {
     pub kept_out: Vec<String>,
 }
 
+/// The last good values that Heroku gave: what there is to start on without it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LastGood {
+    /// The watched ones.
+    pub watched: Values,
+    /// The rest, with `--all-vars`.
+    pub others: Values,
+}
+
 impl Selection {
     /// Judges one answer, with the databases where they were last found. What is not watched is
     /// dropped here, at once.
