@@ -3,6 +3,7 @@
 
 pub mod heroku;
 pub mod load;
+pub mod seen;
 pub mod urls;
 pub mod web;
 pub mod world;

@@ -2,6 +2,7 @@
 
 mod addon;
 mod attachments;
+mod faults;
 mod transport;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use changeover::heroku::{
     Answer, ApiUrl, Client, ClientOptions, FetchError, SetupError, Timeouts, TokenOptions,
     TokenSource, Variables,
 };
+use changeover::testing::heroku::Options;
 
 use crate::support;
 use crate::support::canned::{Canned, Reply};
@@ -41,6 +43,11 @@ fn options(api_url: &str, variables: Variables) -> ClientOptions {
 
 fn with_key() -> Variables {
     Variables::from([("HEROKU_API_KEY".into(), "HRKU-CANARY".into())])
+}
+
+fn with_simulators_key() -> Variables {
+    let token = Options::default().token;
+    Variables::from([("HEROKU_API_KEY".into(), token.into())])
 }
 
 fn client(server: &Canned) -> Client {

@@ -4,9 +4,14 @@
 use crate::supervisor::event::{Access, FailureKind, FetchFailure, LoginOutcome, Server};
 use crate::supervisor::time::Duration;
 use crate::testing::heroku::Fault;
+use crate::testing::seen::{Seen, seen};
 
+use super::bounds::REQUEST;
 use super::dice::Dice;
 use super::values::Raw;
+
+/// What an answer is called that says that the account has nothing left.
+const LIMITED: &str = "429";
 
 /// The app's config vars, and how the API is today.
 #[derive(Debug)]
@@ -214,7 +219,7 @@ impl Heroku {
     pub(super) fn left(&self, reply: &Reply) -> Option<u32> {
         match reply {
             Reply::Answer { .. } | Reply::NotModified => self.left,
-            Reply::Failed(failure) => (failure.detail == "429").then_some(0),
+            Reply::Failed(failure) => (failure.detail == LIMITED).then_some(0),
         }
     }
 
@@ -296,40 +301,26 @@ impl Heroku {
     /// Every fault of the simulator's list, as the client sees it.
     fn fault(&self, fault: Fault, unless: Option<u32>, dice: &mut Dice) -> (Duration, Reply) {
         let soon = dice.ms(20, 400);
-        let with = |raw: Raw| Reply::Answer {
-            raw: [raw, self.shown[1], self.shown[2]],
-            tag: self.tag,
-        };
-        let unavailable = |detail: &str| failed(FailureKind::Unavailable, detail);
-        let reply = match fault {
-            Fault::Unauthorized => failed(FailureKind::TokenRefused, "401"),
-            Fault::Forbidden => failed(FailureKind::TokenRefused, "403"),
-            Fault::NotFound => failed(FailureKind::AppNotFound, "404"),
-            Fault::RateLimited => unavailable("429"),
-            Fault::RetryAfterSeconds => stay_away(dice.pick(&[1, 7, 60, 300, 86_400])),
-            Fault::RetryAfterDate => stay_away(dice.pick(&[2, 30, 299, 301])),
-            Fault::ServerError => unavailable("500"),
-            Fault::Unavailable => unavailable("503 (HTML)"),
-            Fault::Garbage | Fault::EmptyBody | Fault::HugeBody => unavailable("not JSON"),
-            Fault::TruncatedBody | Fault::Reset => unavailable("connection reset"),
-            Fault::Redirect => unavailable("302"),
-            Fault::EmptyMap => Reply::Answer {
+        let reply = match seen(fault) {
+            Seen::Failure(kind) => failed(kind, fault.name()),
+            Seen::Limited { stay_away: false } => failed(FailureKind::Unavailable, LIMITED),
+            Seen::Limited { stay_away: true } => {
+                stay_away(dice.pick(&[1, 2, 7, 30, 60, 299, 300, 301, 86_400]))
+            }
+            Seen::Variable(unusable) => Reply::Answer {
+                raw: [Raw::of(unusable), self.shown[1], self.shown[2]],
+                tag: self.tag,
+            },
+            Seen::NoVariables => Reply::Answer {
                 raw: [Raw::Missing; 3],
                 tag: self.tag,
             },
-            Fault::MissingKey => with(Raw::Missing),
-            Fault::Null => with(Raw::Null),
-            Fault::EmptyString => with(Raw::Empty),
-            Fault::Number => with(Raw::Number),
-            Fault::MalformedUrl => with(Raw::Malformed),
-            Fault::FalseNotModified if unless.is_some() => Reply::NotModified,
-            Fault::FalseNotModified => self.truth(None),
-            Fault::Late => return (dice.ms(1000, 9900), self.truth(unless)),
-            Fault::SlowBody | Fault::Hang => {
-                return (
-                    Duration::from_secs(10),
-                    unavailable("no answer within 10 s"),
-                );
+            Seen::FalseNotModified if unless.is_some() => Reply::NotModified,
+            Seen::FalseNotModified => self.truth(None),
+            Seen::Late => return (dice.ms(1000, 9900), self.truth(unless)),
+            Seen::Silence => {
+                let silence = failed(FailureKind::Unavailable, "no answer within 10 s");
+                return (REQUEST, silence);
             }
         };
         (soon, reply)
@@ -386,6 +377,6 @@ fn failed(kind: FailureKind, detail: &str) -> Reply {
 fn stay_away(seconds: u64) -> Reply {
     Reply::Failed(FetchFailure {
         retry_after: Some(Duration::from_secs(seconds)),
-        ..FetchFailure::unavailable("429")
+        ..FetchFailure::unavailable(LIMITED)
     })
 }

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use crate::credential::snapshot::Watched;
-use crate::credential::{self, Environment, Following, RawValue, Reserved, Secret, Selection};
+use crate::credential::{
+    self, Environment, Fault, Following, RawValue, Reserved, Secret, Selection,
+};
 
 /// The app's config vars.
 pub(super) const NAMES: [&str; 3] = ["DATABASE_URL", "REDIS_URL", "QUEUE_URL"];
@@ -21,6 +23,20 @@ pub(super) enum Raw {
     Empty,
     Number,
     Malformed,
+}
+
+impl Raw {
+    /// What is judged so.
+    pub(super) fn of(fault: Fault) -> Self {
+        match fault {
+            Fault::Missing => Self::Missing,
+            Fault::Null => Self::Null,
+            Fault::Empty => Self::Empty,
+            Fault::NotText => Self::Number,
+            // This world's malformed text would do for both.
+            Fault::HasNul | Fault::NotAUrl => Self::Malformed,
+        }
+    }
 }
 
 /// Which variables are watched.
