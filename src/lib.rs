@@ -41,7 +41,7 @@
 //! | [`store`] | WRITES files: the env file, the encrypted cache. What is written is whole, and where nobody else can replace it |
 //! | [`runtime`] | CONNECTS: the loop that calls `step`; `executor.rs` has one arm per action |
 //! | [`commands`] | `exec`, `env`, `check`, and what is printed: what is not supervising |
-//! | `testing` | the two simulators: a Heroku to talk to, and the world around the core; a web server that drains, and load for it (feature `testing`, never in the installed binary) |
+//! | `testing` | the two simulators: a Heroku to talk to, and the world around the core, with what one makes of the other's faults (`seen.rs`); a web server that drains, and load for it (feature `testing`, never in the installed binary) |
 //!
 //! The core, file by file:
 //!
@@ -152,6 +152,9 @@
 //! random lives in virtual time, and holds every step against an account that it keeps of its own:
 //! `SEED=n cargo test --test simulation` tells one of them line by line. A new event or phase is
 //! given to the world in the commit that brings it; what the world finds becomes a scenario.
+//! *The fault matrix* (`tests/it/fault_matrix.rs`) meets each trouble of the API, the network and
+//! the machine at each moment, one at a time, with what must come of it; `tests/it/soak.rs` lives
+//! thirty days of them.
 //! Text from outside is made up: `testing::urls` says what holds of any database URL, and property
 //! tests and a fuzzer (`tests/fuzz`) look for one of which it does not.
 //! *Mutants* (`tests/mutants/run`) change the core for the worse, line by line, to see whether the

@@ -1,34 +1,37 @@
-//! The world's randomness: one seed, every choice of a life.
+//! A simulation's randomness: one seed, every choice of a life.
 
 use crate::supervisor::time::Duration;
 
 /// `SplitMix64`: the same seed rolls the same numbers.
 #[derive(Clone, Debug)]
-pub(super) struct Dice(u64);
+pub struct Dice(u64);
 
 impl Dice {
-    pub(super) const fn new(seed: u64) -> Self {
+    /// From this seed on.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// Evenly from 0 to `sides` - 1.
-    pub(super) fn below(&mut self, sides: u64) -> u64 {
+    pub fn below(&mut self, sides: u64) -> u64 {
         let wide = u128::from(self.next()) * u128::from(sides);
         u64::try_from(wide >> 64).unwrap_or_default()
     }
 
-    pub(super) fn one_in(&mut self, sides: u64) -> bool {
+    /// Once in so many times.
+    pub fn one_in(&mut self, sides: u64) -> bool {
         self.below(sides) == 0
     }
 
     /// One of these.
-    pub(super) fn pick<T: Copy>(&mut self, of: &[T]) -> T {
+    pub fn pick<T: Copy>(&mut self, of: &[T]) -> T {
         let sides = u64::try_from(of.len()).unwrap_or(u64::MAX);
         of[usize::try_from(self.below(sides)).unwrap_or_default()]
     }
 
     /// A whole number of milliseconds, so that things do happen at the same moment.
-    pub(super) fn ms(&mut self, least: u64, most: u64) -> Duration {
+    pub fn ms(&mut self, least: u64, most: u64) -> Duration {
         Duration::from_millis(least + self.below(most - least + 1))
     }
 

@@ -47,7 +47,6 @@ use crate::supervisor::time::{Duration, Time};
 
 use agenda::{Agenda, Happening};
 use connection::Watched;
-use dice::Dice;
 use heroku::Heroku;
 use law::Law;
 use processes::Process;
@@ -57,6 +56,7 @@ use shells::answer_to;
 use story::Story;
 use values::Values;
 
+pub use dice::Dice;
 pub use reach::{Kind, Reach};
 pub use story::describe;
 

@@ -10,6 +10,7 @@ pub(crate) mod canned;
 pub(crate) mod canned_postgres;
 pub(crate) mod postgres;
 pub(crate) mod relay;
+pub(crate) mod stage;
 pub(crate) mod supervised;
 pub(crate) mod terminal;
 pub(crate) mod world;
