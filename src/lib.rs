@@ -51,6 +51,7 @@
 //! | `event.rs`, `action.rs`, `notice.rs` | what comes in, what goes out, what people are told |
 //! | `config.rs`, `readiness.rs`, `signal.rs`, `time.rs`, `id.rs`, `rng.rs` | the words it speaks: wishes, readiness, signals, times, ids; its own random numbers |
 //! | `status.rs` | what it is doing, by name |
+//! | `report.rs` | what a service manager is told |
 //! | `watch.rs`, `series.rs`, `api.rs` | when Heroku is asked; for a webhook; what is told of an API that fails |
 //! | `connection.rs`, `failover.rs` | the watched connection: when it is there, what its loss is; what a proven failover does |
 //! | `change.rs` | from a first difference to a desired revision |
@@ -71,6 +72,7 @@
 //! | `runtime/children.rs`, `probes.rs` | the processes behind the core's instances; what they say of their readiness |
 //! | `runtime/signals.rs`, `process/queue.rs` | signals with their senders: those that are handled, those that are queued |
 //! | `runtime/clock.rs` | the only clock |
+//! | `runtime/audience.rs`, `process/manager.rs` | who is told what happens: the log, and systemd in its protocol |
 //! | `runtime/webhooks.rs` | what a webhook is to the core, and what people are told of it |
 //! | `runtime/telemetry/lines.rs`, `wording/` | how a line looks; what it says |
 //! | `process/spawn.rs`, `program.rs`, `identity.rs` | the start of a child; what is found before it; as which user |

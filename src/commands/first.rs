@@ -17,7 +17,7 @@ use crate::supervisor::Supervisor;
 use crate::supervisor::action::{Action, Scope};
 use crate::supervisor::config::{
     self as core, ConnectionWatch, CrashPolicy, EnvFile, LeftoverPolicy, OnChange, Order,
-    SignalMap, StopSequence, Watching,
+    ServiceManager, SignalMap, StopSequence, Watching,
 };
 use crate::supervisor::event::{Event, FetchOutcome, LoginOutcome};
 use crate::supervisor::id::{FetchId, LoginId};
@@ -135,7 +135,9 @@ async fn first<'a>(
             match action {
                 Action::Prepare { environment, .. } => return Ok(environment),
                 Action::Exit(code) => return Err(Failure::Told(code)),
-                Action::Announce(notice) => telemetry::announce(&context, &notice),
+                Action::Announce(notice) => {
+                    telemetry::announce(&context, &notice);
+                }
                 Action::Fetch { fetch, unless } => {
                     waits.request = Some((fetch, Box::pin(executor::fetch(client, unless))));
                 }
@@ -159,7 +161,8 @@ async fn first<'a>(
                 | Action::Sweep { .. }
                 | Action::GiveUp { .. }
                 | Action::ListTree { .. }
-                | Action::RemoveEnvFile => {}
+                | Action::RemoveEnvFile
+                | Action::Report(_) => {}
             }
         }
         event = waits.next(core.deadline()).await?;
@@ -192,5 +195,6 @@ fn start_only(config: &Config) -> core::Config {
         check_login_timeout: Duration::ZERO,
         connection: ConnectionWatch::Off,
         crash: CrashPolicy::default(),
+        manager: ServiceManager::None,
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::config::{Config, Inherited, Run, UsageError};
 use crate::exit_code::ExitCode;
-use crate::process::{self, Group, Identity, Program};
+use crate::process::{self, Group, Identity, Manager, Program};
 use crate::runtime::{self, Setup, telemetry};
 use crate::store::{EnvFile, Owner};
 use crate::supervisor::config as core;
@@ -17,6 +17,9 @@ const ON_TERMINAL: &str = "--order (CHANGEOVER_ORDER) is start-first, and two pr
 
 const BLIND: &str = "/proc is missing, or shows another PID namespace: what the program leaves behind is only found in \
     its process group, so other processes of it may live on after a restart; mount /proc here (unshare --mount-proc)";
+
+const DEAF: &str = "NOTIFY_SOCKET names no socket that changeover can write to, so the service manager is not told when \
+    the program is ready; a path or @NAME works";
 
 /// Supervises until the child or a signal ends it.
 pub(super) fn run(
@@ -50,15 +53,20 @@ pub(super) fn run(
     let webhook = run.watch.webhook.as_ref();
     let (webhook, _files) = webhook.map(parts::webhook).transpose()?.unzip();
     let client = parts::client(&config, inherited)?;
+    let manager = Manager::find(inherited).unwrap_or_else(|error| {
+        tracing::warn!("{DEAF} ({error})");
+        None
+    });
     let setup = Setup {
         context: telemetry::Context {
             app: config.source.app.clone(),
         },
-        config: core_config(&config, run),
+        config: core_config(&config, run, manager.as_ref()),
         program,
         env_file,
         client,
         webhook,
+        manager,
         inherited: started_with,
         seed: parts::seed(),
     };
@@ -98,7 +106,7 @@ fn check_descriptor(ready: &Readiness, sockets: usize) -> Result<(), UsageError>
     )))
 }
 
-fn core_config(config: &Config, run: Run) -> core::Config {
+fn core_config(config: &Config, run: Run, manager: Option<&Manager>) -> core::Config {
     core::Config {
         environment: config.environment.clone(),
         mark: Some(process::supervisor_mark()),
@@ -126,5 +134,9 @@ fn core_config(config: &Config, run: Run) -> core::Config {
         check_login_timeout: config.check_login_timeout,
         connection: run.watch.connection,
         crash: run.crash,
+        manager: match manager {
+            Some(_) => core::ServiceManager::Listening,
+            None => core::ServiceManager::None,
+        },
     }
 }

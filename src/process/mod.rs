@@ -18,6 +18,7 @@ use nix::sys::prctl;
 mod group;
 pub mod identity;
 pub mod listeners;
+pub mod manager;
 pub mod notify;
 mod procfs;
 pub mod program;
@@ -32,6 +33,7 @@ pub mod tree;
 
 pub use identity::{Account, Identity, lookup_account};
 pub use listeners::{ListenError, Listeners};
+pub use manager::Manager;
 pub use notify::{NotifySocket, is_passing};
 pub use procfs::{StartTime, name_of, sees_us};
 pub use program::{DESCRIPTOR_MAX, Group, Prepared, Program, prepare};

@@ -19,12 +19,12 @@ use crate::supervisor::event::{
     Remedy, Server, SpawnError,
 };
 use crate::supervisor::id::{ConnectionId, FetchId, InstanceId, LoginId};
-use crate::supervisor::notice::Notice;
 use crate::supervisor::signal::Signal;
 
+use super::audience::Audience;
 use super::children::Children;
 use super::probes::{Ear, Probes};
-use super::telemetry::{self, Context};
+use super::telemetry;
 
 /// A login that takes longer says nothing about the credential.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -42,18 +42,8 @@ pub struct Executor {
     logins: Vec<(LoginId, AbortHandle)>,
     connections: Vec<(ConnectionId, AbortHandle)>,
     answers: mpsc::Sender<Event>,
-    news: Vec<News>,
-    context: Context,
-}
-
-/// What waits for its line in the log.
-enum News {
-    /// A fact.
-    Fact(Notice),
-    /// What a shell has to say that is no fact of the core's.
-    Warning(String),
-    /// What only `-v` tells.
-    Detail(String),
+    /// Who is told what happens.
+    pub(super) audience: Audience,
 }
 
 /// Whether the life goes on.
@@ -76,7 +66,7 @@ impl Executor {
         client: Client,
         children: Children,
         probes: Probes,
-        context: Context,
+        audience: Audience,
         answers: mpsc::Sender<Event>,
     ) -> Self {
         Self {
@@ -91,8 +81,7 @@ impl Executor {
             logins: Vec::new(),
             connections: Vec::new(),
             answers,
-            news: Vec::new(),
-            context,
+            audience,
         }
     }
 
@@ -135,7 +124,7 @@ impl Executor {
                 scope,
             } => {
                 if let Some(pid) = self.children.signal(instance, signal, scope) {
-                    self.note(|| telemetry::sent(signal, pid));
+                    self.audience.note(|| telemetry::sent(signal, pid));
                 }
             }
             Action::Sweep { instance, signal } => {
@@ -146,7 +135,8 @@ impl Executor {
             Action::ListTree { instance } => events.push_back(self.children.list(instance)),
             Action::RemoveEnvFile => self.remove_env_file(),
             Action::StopSelf { signal } => return Told::Stop(signal),
-            Action::Announce(notice) => self.news.push(News::Fact(notice)),
+            Action::Report(report) => self.audience.report(report),
+            Action::Announce(notice) => self.audience.announce(notice),
             Action::Exit(code) => return Told::Exit(code),
         }
         Told::GoOn
@@ -170,27 +160,9 @@ impl Executor {
         self.children.contains(pid)
     }
 
-    /// Keeps a line that only `-v` tells, in its place among the facts.
-    pub fn note(&mut self, line: impl FnOnce() -> String) {
-        if tracing::enabled!(tracing::Level::DEBUG) {
-            self.news.push(News::Detail(line()));
-        }
-    }
-
-    /// Keeps a warning, in its place among the facts.
-    pub fn warn(&mut self, line: String) {
-        self.news.push(News::Warning(line));
-    }
-
     /// Writes the log lines that have gathered.
     pub fn tell(&mut self) {
-        for news in self.news.drain(..) {
-            match news {
-                News::Fact(notice) => telemetry::announce(&self.context, &notice),
-                News::Warning(line) => tracing::warn!("{line}"),
-                News::Detail(line) => tracing::debug!("{line}"),
-            }
-        }
+        self.audience.tell();
         if let Some(warning) = self.client.take_warning() {
             tracing::warn!("{warning}");
         }

@@ -4,6 +4,7 @@
 //! One turn: wait for one event, step, do what the core says in its order, and only then write the
 //! log: people's lines never stand between an old child's end and the new one's start.
 
+mod audience;
 mod children;
 pub mod clock;
 pub mod executor;
@@ -21,13 +22,14 @@ use tokio::task;
 use crate::exit_code::ExitCode;
 use crate::heroku::Client;
 use crate::heroku::webhook::{Delivery, Receiver};
-use crate::process::{self, Inherited, Program};
+use crate::process::{self, Inherited, Manager, Program};
 use crate::store::EnvFile;
 use crate::supervisor::Supervisor;
 use crate::supervisor::config::Config;
 use crate::supervisor::event::Event;
 use crate::supervisor::signal::{Origin, Signal};
 
+use audience::Audience;
 use children::Children;
 use clock::Clock;
 use executor::{Executor, Told};
@@ -60,6 +62,8 @@ pub struct Setup {
     pub inherited: Inherited,
     /// What log lines need to know beside the facts.
     pub context: Context,
+    /// Whoever started us and listens.
+    pub manager: Option<Manager>,
     /// Draws every jitter of this life.
     pub seed: u64,
 }
@@ -113,8 +117,10 @@ impl Life {
             webhook,
             inherited,
             context,
+            manager,
             seed,
         } = setup;
+        let audience = Audience::new(context, manager);
         let (sender, answers) = mpsc::channel(ANSWERS_MAX);
         let mark = config.mark.clone().unwrap_or_default();
         let (leftovers, ready) = (config.leftovers, config.ready.clone());
@@ -126,7 +132,9 @@ impl Life {
             children: ChildChanges::install()?,
             signals: Signals::install(&inherited)?,
             core: Supervisor::new(config, seed),
-            executor: Executor::new(program, env_file, client, children, probes, context, sender),
+            executor: Executor::new(
+                program, env_file, client, children, probes, audience, sender,
+            ),
             answers,
             webhooks: Webhooks::begin(webhook),
             events: VecDeque::from([Event::Wake]),
@@ -165,6 +173,8 @@ impl Life {
     /// Waits for one thing to happen. What already happened to children comes first.
     async fn wait(&mut self) -> io::Result<()> {
         let deadline = self.core.deadline();
+        let theirs = self.executor.audience.deadline();
+        let alarm = deadline.into_iter().chain(theirs).min();
         tokio::select! {
             biased;
             changed = self.children.next() => {
@@ -177,8 +187,9 @@ impl Life {
             }
             Some(answer) = self.answers.recv() => self.events.push_back(answer),
             delivery = self.webhooks.next() => self.tell_delivery(&delivery),
-            due = self.clock.until(deadline) => due?,
+            due = self.clock.until(alarm) => due?,
         }
+        self.executor.audience.is_alive(self.clock.now());
         // Whatever ended the wait: not a deadline's business before everything that came by it.
         if deadline.is_some_and(|deadline| deadline <= self.clock.now()) {
             turns(&mut self.answers, &mut self.events).await;
@@ -210,8 +221,8 @@ impl Life {
 
     fn tell_delivery(&mut self, delivery: &Delivery) {
         match self.webhooks.line(self.clock.now(), delivery) {
-            Line::Warning(line) => self.executor.warn(line),
-            Line::Detail(line) => self.executor.note(|| line),
+            Line::Warning(line) => self.executor.audience.warn(line),
+            Line::Detail(line) => self.executor.audience.note(|| line),
         }
         match delivery {
             Delivery::Valid => self.events.push_back(Event::Webhook),
@@ -223,6 +234,7 @@ impl Life {
         let origin = received.origin(|pid| self.executor.in_tree(pid));
         let Received { signal, sender } = received;
         self.executor
+            .audience
             .note(|| telemetry::received(signal, &sender.described()));
         if (signal, origin) == (Signal::HUP, Origin::Terminal) && process::leads_session() {
             // Everybody else's terminal is gone, too, and the kernel has told them nothing.

@@ -61,7 +61,9 @@ pub fn install(log: Log, inherited: &Inherited) {
 }
 
 /// Logs a notice.
-pub fn announce(context: &Context, notice: &Notice) {
+///
+/// Returns it, unless it is one of those that only `-v` tells.
+pub fn announce(context: &Context, notice: &Notice) -> Option<String> {
     let (level, line) = render(context, notice);
     match level {
         Level::ERROR => tracing::error!("{line}"),
@@ -70,6 +72,7 @@ pub fn announce(context: &Context, notice: &Notice) {
         Level::DEBUG => tracing::debug!("{line}"),
         Level::TRACE => tracing::trace!("{line}"),
     }
+    (level <= Level::INFO).then_some(line)
 }
 
 /// Takes one event's whole text in one call.

@@ -9,6 +9,7 @@ use super::event::ETag;
 use super::id::{ConnectionId, FetchId, InstanceId, LoginId};
 use super::notice::Notice;
 use super::signal::Signal;
+use super::time::Duration;
 
 /// One thing to do. The shells do exactly this, in this order, and decide nothing.
 #[derive(Clone, Debug)]
@@ -111,10 +112,23 @@ pub enum Action {
     },
     /// Remove the env file: what was fetched must not outlive us.
     RemoveEnvFile,
+    /// Tell the service manager.
+    Report(Report),
     /// Tell people.
     Announce(Notice),
     /// End the program. The last action of a life.
     Exit(ExitCode),
+}
+
+/// What a service manager should know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// The start may take this much longer, from now on.
+    StartTakes(Duration),
+    /// The child serves: the start is over.
+    Ready,
+    /// Everything ends.
+    Stopping,
 }
 
 /// Who gets a stop signal and every forwarded signal.

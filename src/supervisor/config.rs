@@ -54,6 +54,17 @@ pub struct Config {
     pub connection: ConnectionWatch,
     /// What follows when a child ends by itself.
     pub crash: CrashPolicy,
+    /// Whether a service manager wants to know how far we are.
+    pub manager: ServiceManager,
+}
+
+/// Who started us, as far as it matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServiceManager {
+    /// Nobody who listens.
+    None,
+    /// One that listens to what is told by `Action::Report`.
+    Listening,
 }
 
 /// `--interval`, `--no-watch`.

@@ -34,6 +34,7 @@ mod orders;
 mod overlap;
 mod phase;
 pub mod readiness;
+mod report;
 mod rng;
 mod series;
 mod service;
@@ -60,6 +61,7 @@ use event::{ConnectionNews, Event, FetchOutcome};
 use id::{ConnectionId, FetchId, InstanceId};
 use instance::Instance;
 use launch::Stage;
+use report::Reports;
 use rng::Rng;
 use service::Service;
 use status::Status;
@@ -81,6 +83,7 @@ pub struct Supervisor {
     change: Change,
     service: Service,
     connection: Connection,
+    reports: Reports,
 }
 
 /// Everything of the supervisor but what a turn lends out.
@@ -89,6 +92,7 @@ struct Machines<'a> {
     change: &'a mut Change,
     service: &'a mut Service,
     connection: &'a mut Connection,
+    reports: &'a mut Reports,
 }
 
 impl Supervisor {
@@ -106,6 +110,7 @@ impl Supervisor {
             change: Change::new(),
             service,
             connection: Connection::new(),
+            reports: Reports::new(),
         }
     }
 
@@ -128,6 +133,7 @@ impl Supervisor {
             change: &mut self.change,
             service: &mut self.service,
             connection: &mut self.connection,
+            reports: &mut self.reports,
         };
         if overslept {
             machines.service.on_overslept(&turn);
@@ -362,6 +368,8 @@ impl Machines<'_> {
             let untouched = self.service.phase.untouched();
             self.connection
                 .settle(turn, untouched, self.change.newest());
+            let waits_until = self.service.deadline();
+            self.reports.settle(turn, &self.service.phase, waits_until);
             self.satisfy(turn);
             // Last, so that a poll that is due is the request that the others want.
             let watch = due(self.watch.deadline());

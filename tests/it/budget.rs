@@ -341,6 +341,7 @@ impl Fleet {
             | Action::GiveUp { .. }
             | Action::ListTree { .. }
             | Action::RemoveEnvFile
+            | Action::Report(_)
             | Action::Announce(_) => None,
         }
     }

@@ -29,6 +29,7 @@ mod load;
 mod login;
 mod login_check;
 mod login_tls;
+mod manager;
 mod network;
 mod pgbench;
 mod pid1;

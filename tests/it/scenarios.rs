@@ -21,7 +21,8 @@ use changeover::supervisor::Supervisor;
 use changeover::supervisor::action::{Action, Scope};
 use changeover::supervisor::config::{
     CheckLogin, Config, ConnectionWatch, CrashPolicy, EnvFile, LeftoverPolicy, Mapped, OnChange,
-    OnFailover, Order, Restart, RestartLimit, SignalMap, StopSequence, StopStep, Watching,
+    OnFailover, Order, Restart, RestartLimit, ServiceManager, SignalMap, StopSequence, StopStep,
+    Watching,
 };
 use changeover::supervisor::event::{
     Access, Alive, ConnectionNews, ETag, Ended, Event, FailureKind, FetchFailure, FetchOutcome,
@@ -261,6 +262,7 @@ impl Stage {
             | Action::GiveUp { .. }
             | Action::ListTree { .. }
             | Action::RemoveEnvFile
+            | Action::Report(_)
             | Action::Announce(_) => {}
         }
         None
@@ -602,6 +604,7 @@ pub(crate) fn defaults() -> Config {
         check_login_timeout: Duration::from_secs(30),
         connection: ConnectionWatch::Off,
         crash: CrashPolicy::default(),
+        manager: ServiceManager::None,
     }
 }
 
@@ -609,6 +612,7 @@ fn set(config: &mut Config, name: &str, value: &str) {
     match name {
         "watch" => config.environment.selection = watch(value.split(',')),
         "debounce" => config.debounce = seconds(value),
+        "manager" => config.manager = ServiceManager::Listening,
         "splay" => config.splay = seconds(value),
         "all-vars" => config.environment.selection.all_vars = true,
         "start-timeout" => config.start_timeout = seconds(value),

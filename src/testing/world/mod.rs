@@ -442,7 +442,10 @@ impl<'a> World<'a> {
                 }
             }
             Action::StopSelf { .. } => self.stop_supervisor(),
-            Action::ProbeReadiness { .. } | Action::Announce(_) | Action::Exit(_) => {}
+            Action::ProbeReadiness { .. }
+            | Action::Report(_)
+            | Action::Announce(_)
+            | Action::Exit(_) => {}
         }
         Ok(())
     }

@@ -9,8 +9,8 @@ use crate::credential::{EnvironmentSpec, Reserved, Selection};
 use crate::supervisor::action::Scope;
 use crate::supervisor::config::{
     Backoff, CheckLogin, Config, ConnectionWatch, CrashPolicy, EnvFile, LeftoverPolicy, Mapped,
-    OnChange, OnFailover, Order, Restart, RestartLimit, SignalMap, StopSequence, StopStep,
-    Watching,
+    OnChange, OnFailover, Order, Restart, RestartLimit, ServiceManager, SignalMap, StopSequence,
+    StopStep, Watching,
 };
 use crate::supervisor::readiness::Readiness;
 use crate::supervisor::signal::Signal;
@@ -67,6 +67,7 @@ pub(super) struct Settings {
     connection: ConnectionWatch,
     crash: CrashPolicy,
     signals: SignalMap,
+    manager: ServiceManager,
 }
 
 impl Settings {
@@ -82,15 +83,7 @@ impl Settings {
             0 => Watching::Once,
             _ => Watching::Every(seconds(dice, &[2, 10, 60, 60])),
         };
-        let step = |signal, wait| StopStep { signal, wait };
-        let stop = match dice.below(4) {
-            0 => vec![
-                step(Signal(12), seconds(dice, &[1, 5])),
-                step(Signal::TERM, seconds(dice, &[0, 1, 10])),
-            ],
-            1 => vec![step(Signal::TERM, seconds(dice, &[0, 1, 3]))],
-            _ => vec![step(Signal::TERM, seconds(dice, &[10, 35]))],
-        };
+        let stop = stop(dice);
         let crash = crash(dice);
         let (order, ready) = order(dice);
         Self {
@@ -113,7 +106,7 @@ impl Settings {
             order,
             ready,
             ready_timeout: seconds(dice, &[1, 5, 60]),
-            stop: StopSequence(stop),
+            stop,
             leftovers: if dice.one_in(6) {
                 LeftoverPolicy::Leave
             } else {
@@ -129,6 +122,7 @@ impl Settings {
             connection: connection(dice),
             signals: signals(crash.restart, dice),
             crash,
+            manager: dice.pick(&[ServiceManager::None, ServiceManager::Listening]),
         }
     }
 
@@ -180,6 +174,7 @@ impl Settings {
             check_login_timeout: self.check_login_timeout,
             connection: self.connection,
             crash: self.crash.clone(),
+            manager: self.manager,
         }
     }
 
@@ -221,6 +216,20 @@ impl Settings {
         };
         seen + proven + stopped + started + joined + failed_over + SLACK
     }
+}
+
+/// `--stop-sequence`.
+fn stop(dice: &mut Dice) -> StopSequence {
+    let seconds = |dice: &mut Dice, of: &[u64]| Duration::from_secs(dice.pick(of));
+    let step = |signal, wait| StopStep { signal, wait };
+    StopSequence(match dice.below(4) {
+        0 => vec![
+            step(Signal(12), seconds(dice, &[1, 5])),
+            step(Signal::TERM, seconds(dice, &[0, 1, 10])),
+        ],
+        1 => vec![step(Signal::TERM, seconds(dice, &[0, 1, 3]))],
+        _ => vec![step(Signal::TERM, seconds(dice, &[10, 35]))],
+    })
 }
 
 /// `--watch-connection` and `--on-failover`.

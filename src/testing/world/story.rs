@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::credential::{Environment, Secret};
 use crate::runtime::telemetry::{Context, render};
-use crate::supervisor::action::Action;
+use crate::supervisor::action::{Action, Report};
 use crate::supervisor::event::{ConnectionNews, Event, FetchOutcome, LoginOutcome};
 use crate::supervisor::id::InstanceId;
 use crate::supervisor::time::Time;
@@ -92,6 +92,11 @@ pub fn describe(action: &Action) -> String {
         Action::GiveUp { instance } => format!("give {} up", pid(*instance)),
         Action::ListTree { instance } => format!("who of {} is alive?", pid(*instance)),
         Action::RemoveEnvFile => "remove the env file".to_owned(),
+        Action::Report(Report::StartTakes(by)) => {
+            format!("tell the manager: the start takes {by:?} more")
+        }
+        Action::Report(Report::Ready) => "tell the manager: ready".to_owned(),
+        Action::Report(Report::Stopping) => "tell the manager: stopping".to_owned(),
         Action::StopSelf { signal } => format!("{signal} to itself"),
         Action::Announce(notice) => {
             let app = "myapp".to_owned();

@@ -400,7 +400,8 @@ impl Stage {
             | Action::Sweep { .. }
             | Action::GiveUp { .. }
             | Action::ListTree { .. }
-            | Action::RemoveEnvFile => {}
+            | Action::RemoveEnvFile
+            | Action::Report(_) => {}
         }
         None
     }

@@ -60,6 +60,7 @@ impl Law {
             Action::GiveUp { instance } => self.gives_up(now, *instance),
             Action::ListTree { instance } => self.asks_list(now, *instance),
             Action::RemoveEnvFile => self.removes_env_file(),
+            Action::Report(report) => self.reports(now, *report),
             Action::StopSelf { signal } => self.stops(*signal),
             Action::Announce(notice) => self.announces(now, notice),
             Action::Exit(code) => self.exits(now, *code),
@@ -322,9 +323,10 @@ impl Law {
             | Notice::FetchStillFailing { .. }
             | Notice::FetchRecovered { .. } => self.api.told(notice),
             Notice::FellBack { .. } => self.falls_back(now),
+            Notice::Ready { child, .. } => self.is_ready(now, of_pid(child.pid)),
             Notice::Account(notice) => self.requests.account.told(notice),
             #[rustfmt::skip] // What nobody can say wrongly.
-            Notice::StartFailed { .. } | Notice::StartedBeside { .. } | Notice::Ready { .. }
+            Notice::StartFailed { .. } | Notice::StartedBeside { .. }
             | Notice::NotReady { .. } | Notice::Unheard { .. } | Notice::TookOver { .. }
             | Notice::TookOverEarly { .. } | Notice::Superseded { .. }
             | Notice::SignalWaits { .. } | Notice::Settling { .. }
@@ -335,9 +337,8 @@ impl Law {
             | Notice::Sweeping { .. } | Notice::SweepFailed { .. }
             | Notice::WentToBackground { .. } | Notice::Asking | Notice::LoginTried { .. }
             | Notice::BadValue { .. } | Notice::GoodValue { .. } | Notice::Replaced { .. }
-            | Notice::KeptOut { .. }
-            | Notice::SignalDropped { .. } | Notice::StopRequested { .. }
-            | Notice::KillRequested => Ok(()),
+            | Notice::KeptOut { .. } | Notice::SignalDropped { .. }
+            | Notice::StopRequested { .. } | Notice::KillRequested => Ok(()),
         }
     }
 

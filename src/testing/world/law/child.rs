@@ -10,7 +10,7 @@ use crate::testing::world::values::Values;
 
 use super::Planned;
 use super::lists::Lists;
-use super::readiness::Startup;
+use super::readiness::{Service, Startup};
 use super::watchdog::Watchdog;
 
 /// The newest instance, as the supervisor's events and actions tell of it.
@@ -39,6 +39,7 @@ pub(super) struct Child {
     /// A stranger's signal that it must get in this very step.
     forward: Option<Signal>,
     pub(super) startup: Startup,
+    pub(super) service: Service,
     pub(super) watchdog: Watchdog,
     pub(super) lists: Option<Lists>,
 }
@@ -89,6 +90,7 @@ impl Child {
             since,
             asked: since,
             startup: Startup::begin(config, since),
+            service: Service::None,
             interrupted: None,
             stop: None,
             ended: None,

@@ -22,6 +22,7 @@ mod lists;
 mod notices;
 mod progress;
 mod readiness;
+mod report;
 mod requests;
 mod signals;
 mod trial;
@@ -47,6 +48,7 @@ use hold::{Hold, PutOff};
 use inquiry::{Inquiry, Owed};
 use ledger::{Adopts, Guard, Ledger};
 use notices::Api;
+use report::Told;
 use requests::Requests;
 use signals::Job;
 use trial::Rules;
@@ -78,6 +80,8 @@ pub(super) struct Law {
     env_file: File,
     hold: Option<Hold>,
     put_off: Option<PutOff>,
+    /// What the service manager knows.
+    told: Told,
     /// The answer of this step proves a change: the core must say so.
     adopts: Adopts,
 }
@@ -145,6 +149,7 @@ impl Law {
             env_file: File::None,
             hold: None,
             put_off: None,
+            told: Told::Starting(None),
             adopts: Adopts::No,
         }
     }
@@ -302,6 +307,7 @@ impl Law {
         }
         self.check_beside(now)?;
         self.check_connection(now)?;
+        self.check_reports(now)?;
         if let Some(end) = &self.end {
             self.requests.check_silence()?;
             return end.check(now, self.config.stop.timeout(), stuck);

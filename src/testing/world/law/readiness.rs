@@ -1,6 +1,7 @@
 //! A child that is starting up: its handlers may not be installed yet, and it is told of nothing.
 
 use crate::supervisor::config::{Config, OnChange};
+use crate::supervisor::id::InstanceId;
 use crate::supervisor::readiness::{Readiness, Word};
 use crate::supervisor::time::{Duration, Time};
 use crate::testing::world::bounds::{EXTENSION_MAX, SLACK, STRETCH_MAX};
@@ -14,6 +15,16 @@ pub(super) enum Startup {
     /// It serves, or nobody asks whether it does.
     Over,
     Until(Time),
+}
+
+/// Whether a child serves, as far as it was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Service {
+    None,
+    /// It says so.
+    Claimed,
+    /// The core has told people.
+    Told,
 }
 
 impl Startup {
@@ -32,6 +43,9 @@ impl Startup {
 impl Child {
     /// It says that it serves, or that it needs more time; or nothing more can be heard of it.
     pub(super) fn starts_up(&mut self, now: Time, word: &Word) {
+        if *word == Word::Ready && self.service == Service::None {
+            self.service = Service::Claimed;
+        }
         match (self.startup, word) {
             (_, Word::Ready | Word::Silent(_)) => self.startup = Startup::Over,
             (Startup::Until(until), Word::ExtendTimeout(by)) if now < until => {
@@ -66,6 +80,27 @@ impl Child {
 }
 
 impl Law {
+    /// The core tells people that a child serves.
+    pub(super) fn is_ready(&mut self, now: Time, instance: InstanceId) -> Result<(), String> {
+        let time = time_to_be_ready(&self.config);
+        let waits = matches!(self.config.ready, Readiness::Delay(_));
+        let child = self.child_mut(instance).filter(|child| child.lives());
+        let child = child.ok_or("one that does not live is called ready")?;
+        let is_due = waits && child.since + time <= now;
+        if child.service != Service::Claimed && !is_due {
+            return Err(format!("{instance} is called ready, and is not"));
+        }
+        child.service = Service::Told;
+        Ok(())
+    }
+
+    /// Whether a child lives, serves, and nobody told it to end.
+    pub(super) fn serves_now(&self) -> bool {
+        let is_asked = self.config.ready != Readiness::None;
+        let serves = |child: &Child| !is_asked || child.service == Service::Told;
+        self.healthy().is_some_and(serves)
+    }
+
     /// Whether a change that the child is only told of waits for its readiness.
     pub(super) fn waits_to_tell(&self, child: &Child, now: Time) -> bool {
         let tells = matches!(self.config.on_change, OnChange::Signal(_));
