@@ -33,6 +33,7 @@ mod manager;
 mod network;
 mod pgbench;
 mod pid1;
+mod places;
 mod process;
 mod raw_http;
 mod readme;
