@@ -55,7 +55,7 @@ pub(super) struct Attempt {
     /// When the other child ended.
     pub(super) dead_since: Option<Time>,
     /// Until when it waits, or waited, for what comes of a person's INT or QUIT to the other child.
-    pub(super) held_until: Option<Time>,
+    pub(super) spared_until: Option<Time>,
 }
 
 /// What a new child that lives beside the old, and is not ready yet, was started for.
@@ -159,9 +159,9 @@ impl Launch {
     }
 
     /// A person's INT or QUIT reached the other child.
-    pub(super) fn hold(&mut self, turn: &Turn<'_>, old: &Instance) {
+    pub(super) fn spare(&mut self, turn: &Turn<'_>, old: &Instance) {
         if let Why::Replacement(attempt) = &mut self.why {
-            attempt.hold(turn, old);
+            attempt.spare(turn, old);
         }
     }
 
@@ -219,7 +219,7 @@ impl Attempt {
     /// The same for a newer revision. The other child has been waited for all the same.
     pub(super) fn anew(self) -> Self {
         Self {
-            held_until: self.held_until,
+            spared_until: self.spared_until,
             ..Self::default()
         }
     }
@@ -227,15 +227,15 @@ impl Attempt {
     /// Waits for what comes of a person's INT or QUIT to the other child, if one is recent: for the
     /// first since there is something to be done. More of them (a thread dump every few seconds)
     /// never make it wait longer, or the change would be lost.
-    pub(super) fn hold(&mut self, turn: &Turn<'_>, old: &Instance) {
-        if self.held_until.is_none() {
+    pub(super) fn spare(&mut self, turn: &Turn<'_>, old: &Instance) {
+        if self.spared_until.is_none() {
             let recent = old.interrupted_until(turn);
-            self.held_until = recent.filter(|until| *until > turn.now);
+            self.spared_until = recent.filter(|until| *until > turn.now);
         }
     }
 
     /// Until when it still waits.
-    pub(super) fn held(&self, turn: &Turn<'_>) -> Option<Time> {
-        self.held_until.filter(|until| *until > turn.now)
+    pub(super) fn spared(&self, turn: &Turn<'_>) -> Option<Time> {
+        self.spared_until.filter(|until| *until > turn.now)
     }
 }

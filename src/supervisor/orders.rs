@@ -72,13 +72,13 @@ impl Service {
             interrupt_child(turn, child, signal, origin);
         }
         self.phase = match self.take() {
-            Phase::Preparing { old, next } => hold_back(turn, old, next),
+            Phase::Preparing { old, next } => put_off(turn, old, next),
             Phase::Overlapping { old, new, takeover } => {
-                self.hold_takeover(turn, old, new, takeover)
+                self.put_takeover_off(turn, old, new, takeover)
             }
             // What is being spawned is stopped as soon as it lives.
             Phase::Joining { old, mut next } => {
-                next.hold(turn, &old);
+                next.spare(turn, &old);
                 Phase::Joining { old, next }
             }
             Phase::Postponed {
@@ -86,7 +86,7 @@ impl Service {
                 mut attempt,
                 until,
             } => {
-                attempt.hold(turn, &old);
+                attempt.spare(turn, &old);
                 Phase::Postponed {
                     old,
                     attempt,
@@ -108,16 +108,16 @@ impl Service {
         self.advance(turn);
     }
 
-    fn hold_takeover(
+    fn put_takeover_off(
         &mut self,
         turn: &mut Turn<'_>,
         old: Instance,
         new: Instance,
         mut takeover: Takeover,
     ) -> Phase {
-        takeover.attempt.hold(turn, &old);
+        takeover.attempt.spare(turn, &old);
         let attempt = takeover.attempt;
-        let Some(until) = attempt.held(turn) else {
+        let Some(until) = attempt.spared(turn) else {
             return Phase::Overlapping { old, new, takeover };
         };
         self.dismiss(turn, new);
@@ -236,12 +236,12 @@ impl Service {
 }
 
 /// The change waits, if it has not waited for an interrupt before.
-fn hold_back(turn: &Turn<'_>, old: Instance, mut next: Launch) -> Phase {
-    next.hold(turn, &old);
+fn put_off(turn: &Turn<'_>, old: Instance, mut next: Launch) -> Phase {
+    next.spare(turn, &old);
     let Some(attempt) = next.attempt() else {
         return Phase::Preparing { old, next };
     };
-    match attempt.held(turn) {
+    match attempt.spared(turn) {
         Some(until) => Phase::Postponed {
             old,
             attempt,

@@ -50,7 +50,7 @@ impl Service {
         let is_wanted = desired.is_some_and(|desired| next.is_for(desired));
         let takeover = next.takeover();
         let new = next.born(turn, pid);
-        if is_wanted && takeover.attempt.held(turn).is_none() {
+        if is_wanted && takeover.attempt.spared(turn).is_none() {
             turn.announce(Notice::StartedBeside {
                 child: new.child(),
                 serving: old.child(),

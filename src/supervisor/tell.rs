@@ -54,8 +54,8 @@ pub(super) fn deliver(turn: &mut Turn<'_>, mut child: Instance, news: News) -> P
 
 /// A person's INT or QUIT reached the child: it waits for what comes of that, too.
 pub(super) fn tell_later(turn: &Turn<'_>, child: Instance, mut news: News) -> Phase {
-    news.attempt.hold(turn, &child);
-    match news.attempt.held(turn) {
+    news.attempt.spare(turn, &child);
+    match news.attempt.spared(turn) {
         Some(until) => Phase::Postponed {
             old: child,
             attempt: news.attempt,

@@ -33,8 +33,8 @@ pub(super) fn apply(
         return Phase::Running { instance: old };
     }
     attempt.cause = cause(&old, desired, attempt.cause);
-    attempt.hold(turn, &old);
-    if let Some(until) = attempt.held(turn) {
+    attempt.spare(turn, &old);
+    if let Some(until) = attempt.spared(turn) {
         return Phase::Postponed {
             old,
             attempt,

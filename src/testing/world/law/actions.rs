@@ -255,7 +255,7 @@ impl Law {
         if child.is_some_and(|child| child.suits(planned.values)) {
             return Err("a stop without a change".to_owned());
         }
-        if self.is_held(now) {
+        if self.is_spared(now) {
             return Err("a restart of a child that a person has just interrupted".to_owned());
         }
         Ok(())
@@ -352,11 +352,11 @@ impl Law {
             Adopts::No => self.ledger.splay_ends()?,
         }
         self.requests.found_change();
-        self.hold_back(now);
+        self.spares(now);
         let healthy = self.serving();
         let proven = self.ledger.proven();
         let same = healthy.is_some_and(|child| proven.is_some_and(|proven| child.suits(proven)));
-        let waits = !same && self.is_held(now);
+        let waits = !same && self.is_spared(now);
         let prepares = matches!(self.launch, Launch::Preparing(_) | Launch::Prepared(_));
         let spawning = matches!(self.launch, Launch::Spawning(_));
         let dropped = same && self.config.env_file == EnvFile::None;
@@ -415,7 +415,7 @@ impl Law {
         if self.config.on_change != OnChange::Exit || self.suits_proven() {
             return Err("an exit for a change, without one".to_owned());
         }
-        if self.is_held(now) {
+        if self.is_spared(now) {
             return Err("an exit of a child that a person has just interrupted".to_owned());
         }
         self.begin_end(now, Why::Change);

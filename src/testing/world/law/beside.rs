@@ -107,11 +107,11 @@ impl Law {
     pub(super) fn born(&mut self, now: Time, planned: Planned) -> Result<(), String> {
         let child = Child::new(planned, now, &self.config);
         if planned.beside {
-            let held = self.is_held(now);
-            if held {
+            let spared = self.is_spared(now);
+            if spared {
                 self.puts_off(planned);
             }
-            let wish = if self.end.is_some() || held {
+            let wish = if self.end.is_some() || spared {
                 Wish::Unwanted
             } else {
                 Wish::Wanted

@@ -190,7 +190,7 @@ impl Law {
             if let Some(child) = &mut self.child {
                 child.failed_over = Some(now);
             }
-            self.hold_back(now);
+            self.spares(now);
         }
     }
 

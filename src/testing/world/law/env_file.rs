@@ -84,7 +84,7 @@ impl Law {
 
     /// Whether a child may be told of a change: with an env file, not before that holds it.
     pub(super) fn may_tell(&self, now: Time) -> Result<(), String> {
-        if self.is_held(now) {
+        if self.is_spared(now) {
             return Err("a person has just interrupted the child that is told".to_owned());
         }
         let ready = match (self.config.env_file, self.launch) {

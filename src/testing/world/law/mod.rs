@@ -15,7 +15,6 @@ mod crash;
 mod end;
 mod env_file;
 mod fallback;
-mod hold;
 mod inquiry;
 mod ledger;
 mod lists;
@@ -25,6 +24,7 @@ mod readiness;
 mod report;
 mod requests;
 mod signals;
+mod spare;
 mod trial;
 mod watchdog;
 mod webhooks;
@@ -44,13 +44,13 @@ use crash::Crashes;
 use end::{End, Heard, Why, start_failed};
 use env_file::File;
 use fallback::Fallback;
-use hold::{Hold, PutOff};
 use inquiry::{Inquiry, Owed};
 use ledger::{Adopts, Guard, Ledger};
 use notices::Api;
 use report::Told;
 use requests::Requests;
 use signals::Job;
+use spare::{PutOff, Spared};
 use trial::Rules;
 
 /// One supervisor's account.
@@ -78,7 +78,7 @@ pub(super) struct Law {
     end: Option<End>,
     over: Option<Time>,
     env_file: File,
-    hold: Option<Hold>,
+    spared: Option<Spared>,
     put_off: Option<PutOff>,
     /// What the service manager knows.
     told: Told,
@@ -147,7 +147,7 @@ impl Law {
             end: None,
             over: None,
             env_file: File::None,
-            hold: None,
+            spared: None,
             put_off: None,
             told: Told::Starting(None),
             adopts: Adopts::No,
@@ -312,7 +312,7 @@ impl Law {
             self.requests.check_silence()?;
             return end.check(now, self.config.stop.timeout(), stuck);
         }
-        self.let_go();
+        self.spares_no_more();
         self.ledger.check(now)?;
         self.check_fallback()?;
         if !self.is_off() {

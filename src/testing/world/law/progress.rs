@@ -33,7 +33,7 @@ impl Law {
                 let waits = child
                     .as_ref()
                     .is_some_and(|child| child.is_told() && child.gone.is_none());
-                if waits || self.is_held_by_now(now) || now <= from + *longest + SLACK {
+                if waits || self.is_spared_by_now(now) || now <= from + *longest + SLACK {
                     Ok(())
                 } else {
                     idle("a start that failed")
@@ -45,7 +45,7 @@ impl Law {
                     matches!(self.env_file, File::None) || self.env_file == File::Holds(proven);
                 let content = child.suits(proven) && filed
                     || self.beside.newcomes_with() == Some(proven)
-                    || self.is_held_by_now(now)
+                    || self.is_spared_by_now(now)
                     || self.waits_to_tell(child, now);
                 if (content && !child.is_told()) || child.aborted().is_some() {
                     Ok(())

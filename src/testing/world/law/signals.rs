@@ -72,8 +72,8 @@ impl Law {
                 }
                 child.interrupt(now, signal);
             }
-            self.hold_back(now);
-            if untold && self.is_held(now) {
+            self.spares(now);
+            if untold && self.is_spared(now) {
                 self.interrupts();
             }
         } else if passes && signal == Signal::CONT && job == Job::Had {

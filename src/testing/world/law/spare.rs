@@ -12,7 +12,7 @@ use super::{Launch, Law, Planned};
 
 /// The first INT or QUIT since something was to be done about this child: until when it waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Hold {
+pub(super) struct Spared {
     instance: InstanceId,
     until: Time,
 }
@@ -27,32 +27,32 @@ pub(super) struct PutOff {
 impl Law {
     /// Called when an interrupt came, and when something is to be done: the first of the former
     /// counts, and no other.
-    pub(super) fn hold_back(&mut self, now: Time) {
+    pub(super) fn spares(&mut self, now: Time) {
         let until = |child: &Child| child.interrupted.map(|at| at + self.config.stop.timeout());
         let Some(child) = self.serving().filter(|child| self.is_due(child)) else {
             return;
         };
         let instance = child.id;
         let recent = until(child).filter(|until| *until > now);
-        if self.hold.is_none_or(|hold| hold.instance != instance) {
-            self.hold = recent.map(|until| Hold { instance, until });
+        if self.spared.is_none_or(|spared| spared.instance != instance) {
+            self.spared = recent.map(|until| Spared { instance, until });
         }
     }
 
     /// Whether what is to be done about the child waits.
-    pub(super) fn is_held(&self, now: Time) -> bool {
-        self.held_until().is_some_and(|until| now < until)
+    pub(super) fn is_spared(&self, now: Time) -> bool {
+        self.spared_until().is_some_and(|until| now < until)
     }
 
     /// The same, by a supervisor that is a little late.
-    pub(super) fn is_held_by_now(&self, now: Time) -> bool {
-        self.held_until().is_some_and(|until| now < until + SLACK)
+    pub(super) fn is_spared_by_now(&self, now: Time) -> bool {
+        self.spared_until().is_some_and(|until| now < until + SLACK)
     }
 
     /// After every step: once nothing is to be done the next interrupt is the first.
-    pub(super) fn let_go(&mut self) {
+    pub(super) fn spares_no_more(&mut self) {
         if !self.serving().is_some_and(|child| self.is_due(child)) {
-            self.hold = None;
+            self.spared = None;
         }
     }
 
@@ -88,10 +88,10 @@ impl Law {
             .map_or(0, |put_off| put_off.failures)
     }
 
-    fn held_until(&self) -> Option<Time> {
+    fn spared_until(&self) -> Option<Time> {
         let serving = self.serving()?.id;
-        let hold = self.hold.filter(|hold| hold.instance == serving);
-        hold.map(|hold| hold.until)
+        let spared = self.spared.filter(|spared| spared.instance == serving);
+        spared.map(|spared| spared.until)
     }
 
     /// Whether this child, or its env file, has not what is proven.
