@@ -6,11 +6,15 @@ use crate::credential::Values;
 
 use super::action::Action;
 use super::change::Desired;
+use super::event::SpawnError;
 use super::id::{InstanceId, Revision};
 use super::instance::{End, Instance};
 use super::notice::Notice;
+use super::phase::{Last, Phase};
 use super::readiness::Readiness;
+use super::service::Service;
 use super::time::Time;
+use super::transition::{announce_retry, apply, end, not_prepared, proceed, refuse_start, retry};
 use super::turn::Turn;
 
 /// A start on its way: laid out first, spawned when the old child is gone.
@@ -79,6 +83,146 @@ pub(super) enum Cause {
     },
     /// It ended by itself, and `--restart` wants another.
     OwnEnd,
+}
+
+impl Service {
+    /// The next child's start lies ready in memory: now the old one may be touched.
+    pub(super) fn on_prepared(&mut self, turn: &mut Turn<'_>, instance: InstanceId) {
+        if !self.launches(instance, &[Stage::Preparing]) {
+            return;
+        }
+        self.phase = match self.take() {
+            Phase::Starting { mut next } => {
+                next.spawn(turn);
+                Phase::Starting { next }
+            }
+            Phase::Preparing { old, next } => proceed(turn, old, next),
+            Phase::Replacing { old, mut next } => {
+                next.stage = Stage::Prepared;
+                Phase::Replacing { old, next }
+            }
+            phase @ (Phase::Waiting(_)
+            | Phase::Running { .. }
+            | Phase::Postponed { .. }
+            | Phase::Telling { .. }
+            | Phase::Joining { .. }
+            | Phase::Overlapping { .. }
+            | Phase::Asking { .. }
+            | Phase::AwaitingCredential { .. }
+            | Phase::Pausing { .. }
+            | Phase::BackingOff { .. }
+            | Phase::ShuttingDown(_)
+            | Phase::Done) => phase,
+        };
+        self.advance(turn);
+    }
+
+    pub(super) fn on_spawned(
+        &mut self,
+        turn: &mut Turn<'_>,
+        instance: InstanceId,
+        pid: u32,
+        desired: Option<&Desired>,
+    ) {
+        if !self.launches(instance, &[Stage::Spawning]) {
+            return;
+        }
+        self.phase = match self.take() {
+            Phase::Starting { next } => {
+                let running = next.into_instance(turn, pid);
+                match desired {
+                    Some(desired) => apply(turn, running, desired, Attempt::default()),
+                    None => Phase::Running { instance: running },
+                }
+            }
+            Phase::Joining { old, next } => self.join(turn, old, next, pid, desired),
+            Phase::ShuttingDown(Last::Spawning { next, .. }) => {
+                let last = next.into_instance(turn, pid);
+                end(turn, last)
+            }
+            Phase::ShuttingDown(Last::Joining { ending, next, exit }) => {
+                let new = next.born(turn, pid);
+                self.dismiss(turn, new);
+                Phase::ShuttingDown(Last::Ending { ending, exit })
+            }
+            phase @ (Phase::Waiting(_)
+            | Phase::Running { .. }
+            | Phase::Preparing { .. }
+            | Phase::Postponed { .. }
+            | Phase::Telling { .. }
+            | Phase::Overlapping { .. }
+            | Phase::ShuttingDown(Last::Ending { .. } | Last::Leaving { .. })
+            | Phase::Replacing { .. }
+            | Phase::Asking { .. }
+            | Phase::AwaitingCredential { .. }
+            | Phase::Pausing { .. }
+            | Phase::BackingOff { .. }
+            | Phase::Done) => phase,
+        };
+        self.advance(turn);
+    }
+
+    pub(super) fn on_spawn_failed(
+        &mut self,
+        turn: &mut Turn<'_>,
+        instance: InstanceId,
+        error: SpawnError,
+    ) {
+        if !self.launches(instance, &[Stage::Preparing, Stage::Spawning]) {
+            return;
+        }
+        self.phase = match self.take() {
+            Phase::Starting { next } => match next.attempt().map(Attempt::next) {
+                None => refuse_start(turn, error),
+                Some(attempt) => {
+                    let until = announce_retry(turn, attempt, error, None);
+                    Phase::BackingOff { attempt, until }
+                }
+            },
+            Phase::Preparing { old, next } => not_prepared(turn, old, next, error),
+            Phase::Joining { old, next } => retry(turn, old, &next, error),
+            Phase::Replacing { old, mut next } => {
+                let attempt = next.attempt().unwrap_or_default().next();
+                announce_retry(turn, attempt, error, None);
+                next.stage = Stage::Failed;
+                Phase::Replacing { old, next }
+            }
+            Phase::ShuttingDown(Last::Spawning { unborn: exit, .. }) => {
+                turn.announce(Notice::StartFailed {
+                    error,
+                    retry_in: None,
+                    running: None,
+                });
+                Phase::ShuttingDown(Last::Leaving { exit })
+            }
+            Phase::ShuttingDown(Last::Joining { ending, exit, .. }) => {
+                turn.announce(Notice::StartFailed {
+                    error,
+                    retry_in: None,
+                    running: None,
+                });
+                Phase::ShuttingDown(Last::Ending { ending, exit })
+            }
+            phase @ (Phase::Waiting(_)
+            | Phase::Running { .. }
+            | Phase::Postponed { .. }
+            | Phase::Telling { .. }
+            | Phase::Overlapping { .. }
+            | Phase::Asking { .. }
+            | Phase::AwaitingCredential { .. }
+            | Phase::Pausing { .. }
+            | Phase::BackingOff { .. }
+            | Phase::ShuttingDown(Last::Ending { .. } | Last::Leaving { .. })
+            | Phase::Done) => phase,
+        };
+        self.advance(turn);
+    }
+
+    /// The one place where the end of a start that is not awaited is dropped.
+    fn launches(&self, instance: InstanceId, stages: &[Stage]) -> bool {
+        let launch = self.phase.launching();
+        launch.is_some_and(|next| next.id == instance && stages.contains(&next.stage))
+    }
 }
 
 impl Launch {

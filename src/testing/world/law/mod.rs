@@ -13,6 +13,7 @@ mod child;
 mod connection;
 mod crash;
 mod end;
+mod ends;
 mod env_file;
 mod fallback;
 mod inquiry;
@@ -29,13 +30,13 @@ mod trial;
 mod watchdog;
 mod webhooks;
 
-use crate::supervisor::config::{CheckLogin, Config, LeftoverPolicy, Watching};
-use crate::supervisor::event::{Ended, Event, Leftovers, SpawnError};
+use crate::supervisor::config::{Config, LeftoverPolicy, Watching};
+use crate::supervisor::event::{Event, SpawnError};
 use crate::supervisor::id::InstanceId;
 use crate::supervisor::signal::Signal;
 use crate::supervisor::time::{Duration, Time};
 
-use super::bounds::{INQUIRY, LOGIN_RETRY, SLACK};
+use super::bounds::{LOGIN_RETRY, SLACK};
 use super::values::{Values, Watch};
 use beside::Beside;
 use child::Child;
@@ -44,7 +45,7 @@ use crash::Crashes;
 use end::{End, Heard, Why, start_failed};
 use env_file::File;
 use fallback::Fallback;
-use inquiry::{Inquiry, Owed};
+use inquiry::Inquiry;
 use ledger::{Adopts, Guard, Ledger};
 use notices::Api;
 use report::Told;
@@ -356,69 +357,6 @@ impl Law {
             longest: self.config.crash.backoff.max,
         };
         self.child.is_none() && self.last_end.is_none()
-    }
-
-    fn exited(&mut self, now: Time, instance: InstanceId, how: Ended, left: Leftovers) {
-        if self.exited_beside(now, instance, how, left) {
-            return;
-        }
-        let (policy, grace) = (self.config.leftovers, self.config.stop.timeout());
-        let Some(child) = self.child_mut(instance).filter(|child| child.lives()) else {
-            return;
-        };
-        let interrupted = child.interrupted.is_some_and(|at| now <= at + grace);
-        let told = child.is_dismissed();
-        child.exited(now, how, left, policy);
-        let (values, hung) = (child.values, child.aborted().is_some());
-        if self.end.is_some() {
-            return;
-        }
-        if told || self.succeeded(now, interrupted) {
-            return;
-        }
-        match (self.crashes.is_success(how), self.crashes.follows(how)) {
-            _ if interrupted => self.begin_end(now, Why::ChildsOwn),
-            _ if hung => self.failed(now, values, how),
-            (true, false) => self.begin_end(now, Why::ChildsOwn),
-            (true, true) => self.ended_well(),
-            (false, _) => self.failed(now, values, how),
-        }
-    }
-
-    /// The child did its work, and is to do it again: on a new revision at once.
-    fn ended_well(&mut self) {
-        self.adopts = self.ledger.drop_guard();
-        (self.launch, self.put_off) = (Launch::None, None);
-        if self.suits_proven() {
-            self.crashes.is_due();
-        }
-    }
-
-    /// Nothing explains the child's end but itself: `--restart` decides.
-    fn unexplained(&mut self, now: Time, how: Ended) {
-        self.inquiry = Inquiry::None;
-        if self.is_followed(how) {
-            self.crashes.is_due();
-        } else {
-            self.begin_end(now, Why::ChildsOwn);
-        }
-    }
-
-    /// The child failed by itself.
-    fn failed(&mut self, now: Time, values: Values, how: Ended) {
-        self.adopts = self.ledger.drop_guard();
-        (self.launch, self.put_off) = (Launch::None, None);
-        if !self.suits_proven() {
-            return;
-        }
-        if self.config.watching == Watching::Once {
-            self.unexplained(now, how);
-        } else {
-            self.evidence(now);
-            let tries = self.config.check_login != CheckLogin::Never && values[0].is_some();
-            let owed = if tries { Owed::Login } else { Owed::Nothing };
-            self.inquiry = Inquiry::open(now, now + INQUIRY, owed);
-        }
     }
 
     /// Nothing more is started. A person's wish wins over `--on-change exit`.
