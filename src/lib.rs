@@ -52,7 +52,8 @@
 //! | `config.rs`, `readiness.rs`, `signal.rs`, `time.rs`, `id.rs`, `rng.rs` | the words it speaks: wishes, readiness, signals, times, ids; its own random numbers |
 //! | `status.rs` | what it is doing, by name |
 //! | `report.rs` | what a service manager is told |
-//! | `watch.rs`, `series.rs`, `api.rs` | when Heroku is asked; for a webhook; what is told of an API that fails |
+//! | `command.rs`, `obey.rs` | what can be asked of it; what that does |
+//! | `watch.rs`, `series.rs`, `api.rs` | when Heroku is asked (in bursts: `watch/burst.rs`; because somebody asks for it: `watch/refresh.rs`); for a webhook; what is told of an API that fails |
 //! | `connection.rs`, `failover.rs` | the watched connection: when it is there, what its loss is; what a proven failover does |
 //! | `change.rs` | from a first difference to a desired revision |
 //! | `phase.rs` | the states of what runs; `service.rs`: what each event does to them |
@@ -63,7 +64,7 @@
 //! | `orders.rs` | what a signal to the supervisor does |
 //! | `ends.rs`, `inquiry.rs`, `crash.rs` | what a child's end means; what is asked about a failure; `--restart` |
 //! | `instance.rs` | one process from its start to its empty tree: the stop sequence, the sweep |
-//! | `instance/startup.rs`, `leftovers.rs`, `alive.rs` | its readiness and watchdog; what it leaves; who is still alive |
+//! | `instance/startup.rs`, `leftovers.rs`, `alive.rs`, `fate.rs` | its readiness and watchdog; what it leaves; who is still alive; why it is to be replaced |
 //!
 //! The other rooms, as far as their names do not tell:
 //!
@@ -132,6 +133,7 @@
 //! | what happens when a child ends by itself | `supervisor/ends.rs` (`on_exited`), `supervisor/inquiry.rs`, `supervisor/vigil.rs`, `supervisor/crash.rs` |
 //! | how a child is stopped, killed, swept | `supervisor/instance.rs` |
 //! | what a signal does | `supervisor/orders.rs` |
+//! | what a command does | `supervisor/obey.rs` |
 //! | how a new child takes an old one's place | `supervisor/transition.rs`; beside it: `supervisor/overlap.rs` |
 //! | when a connection is watched, and what its news mean | `supervisor/connection.rs` |
 //! | how a child is told of a change | `supervisor/tell.rs` |

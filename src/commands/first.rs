@@ -161,6 +161,7 @@ async fn first<'a>(
                 | Action::Sweep { .. }
                 | Action::GiveUp { .. }
                 | Action::ListTree { .. }
+                | Action::Reply { .. }
                 | Action::RemoveEnvFile
                 | Action::Report(_) => {}
             }

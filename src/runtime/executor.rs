@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::credential::{Environment, Secret, SslMode, phrase};
@@ -14,11 +14,12 @@ use crate::postgres::{self, Login, WatchedConnection};
 use crate::process::{self, Prepared, Program};
 use crate::store::EnvFile;
 use crate::supervisor::action::Action;
+use crate::supervisor::command as commands;
 use crate::supervisor::event::{
     Access, ConnectionNews, ETag, Event, FailureKind, FetchFailure, FetchOutcome, LoginOutcome,
     Remedy, Server, SpawnError,
 };
-use crate::supervisor::id::{ConnectionId, FetchId, InstanceId, LoginId};
+use crate::supervisor::id::{ConnectionId, FetchId, InstanceId, LoginId, ReplyId};
 use crate::supervisor::signal::Signal;
 
 use super::audience::Audience;
@@ -41,6 +42,8 @@ pub struct Executor {
     fetches: Vec<(FetchId, AbortHandle)>,
     logins: Vec<(LoginId, AbortHandle)>,
     connections: Vec<(ConnectionId, AbortHandle)>,
+    /// Who waits for an answer.
+    replies: Vec<(ReplyId, oneshot::Sender<commands::Answer>)>,
     answers: mpsc::Sender<Event>,
     /// Who is told what happens.
     pub(super) audience: Audience,
@@ -80,6 +83,7 @@ impl Executor {
             fetches: Vec::new(),
             logins: Vec::new(),
             connections: Vec::new(),
+            replies: Vec::new(),
             answers,
             audience,
         }
@@ -135,6 +139,7 @@ impl Executor {
             Action::ListTree { instance } => events.push_back(self.children.list(instance)),
             Action::RemoveEnvFile => self.remove_env_file(),
             Action::StopSelf { signal } => return Told::Stop(signal),
+            Action::Reply { reply, answer } => self.reply(reply, answer),
             Action::Report(report) => self.audience.report(report),
             Action::Announce(notice) => self.audience.announce(notice),
             Action::Exit(code) => return Told::Exit(code),
@@ -252,6 +257,13 @@ impl Executor {
             prepared.give(descriptor, number);
         }
         Ok((prepared, ear))
+    }
+
+    /// Who asked may have gone away meanwhile.
+    fn reply(&mut self, reply: ReplyId, answer: commands::Answer) {
+        for (_, asker) in self.replies.extract_if(.., |(open, _)| *open == reply) {
+            let _ = asker.send(answer);
+        }
     }
 
     fn remove_env_file(&mut self) {

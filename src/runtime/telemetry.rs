@@ -20,7 +20,7 @@ use crate::credential::phrase::without_tokens;
 use crate::process::Stderr;
 use crate::supervisor::notice::Notice;
 
-pub use wording::{Context, human, received, render, sent};
+pub use wording::{Context, answered, human, received, render, sent};
 
 use lines::{Lines, Style};
 

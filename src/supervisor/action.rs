@@ -5,8 +5,9 @@ use std::sync::Arc;
 use crate::credential::{Environment, Secret, SslMode};
 use crate::exit_code::ExitCode;
 
+use super::command::Answer;
 use super::event::ETag;
-use super::id::{ConnectionId, FetchId, InstanceId, LoginId};
+use super::id::{ConnectionId, FetchId, InstanceId, LoginId, ReplyId};
 use super::notice::Notice;
 use super::signal::Signal;
 use super::time::Duration;
@@ -114,6 +115,13 @@ pub enum Action {
     RemoveEnvFile,
     /// Tell the service manager.
     Report(Report),
+    /// Answer a command. There is one answer to each.
+    Reply {
+        /// Which command.
+        reply: ReplyId,
+        /// What follows.
+        answer: Answer,
+    },
     /// Tell people.
     Announce(Notice),
     /// End the program. The last action of a life.

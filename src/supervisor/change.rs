@@ -6,6 +6,7 @@
 
 mod faults;
 mod first;
+mod gap;
 mod login_check;
 mod proof;
 mod state;
@@ -30,8 +31,6 @@ use super::turn::{Turn, Want};
 /// Another different value begins the quiet time again, this often; then the newest value is taken
 /// as it is.
 const RENEWALS_MAX: u32 = 5;
-/// A variable that is being considered may be missing for this long before the change is dropped.
-const GAP_MAX: Duration = Duration::from_secs(60);
 
 /// Yields the desired revision.
 #[derive(Debug)]
@@ -241,13 +240,23 @@ impl Change {
     /// Nothing is left to protect: what is being considered is taken now, unless the server has
     /// said no to it. That is tried on until it works; a child had better start on what worked.
     pub(super) fn act_now(&mut self, turn: &mut Turn<'_>) -> Verdict {
-        if self.candidate().is_some_and(Candidate::is_refused) {
+        if self.is_refused() {
             return Verdict::Unchanged;
         }
+        self.force(turn)
+    }
+
+    /// Somebody wants it: what is being considered is taken as it is.
+    pub(super) fn force(&mut self, turn: &mut Turn<'_>) -> Verdict {
         match self.take(turn) {
             Some(candidate) => self.adopt(turn, candidate, Proof::NotTried),
             None => Verdict::Unchanged,
         }
+    }
+
+    /// Whether the server said no to what is being considered.
+    pub(super) fn is_refused(&self) -> bool {
+        self.candidate().is_some_and(Candidate::is_refused)
     }
 
     /// Nothing will be started any more: what is being considered is nobody's business.
@@ -312,33 +321,6 @@ impl Change {
     fn knows(&self, candidate: &Candidate) -> bool {
         self.candidate()
             .is_some_and(|known| known.values == candidate.values)
-    }
-
-    /// Whether an answer differs from what is being considered only in that a variable has no
-    /// usable value right now (the gap of a promotion): that neither confirms nor withdraws. Once
-    /// anything else differs, or after a minute, the gap is no longer waited out.
-    fn saw_only_a_gap(&self, now: Time, snapshot: &Snapshot, values: &Values) -> bool {
-        let (Some(candidate), Some(desired)) = (self.candidate(), &self.desired) else {
-            return false;
-        };
-        let is_gap = |name: &String| !matches!(snapshot.watched.get(name), Some(Ok(_)));
-        let mut seen = values.clone();
-        for (name, value) in &candidate.values {
-            // What only a pattern watches, and is gone again, was never promised.
-            if is_gap(name) && desired.values.contains_key(name) {
-                seen.insert(name.clone(), value.clone());
-            }
-        }
-        let waited = now.since(candidate.seen_at);
-        seen == candidate.values && *values != candidate.values && waited < GAP_MAX
-    }
-
-    fn look_again(&mut self, turn: &mut Turn<'_>, started_at: Time) {
-        if let State::Confirming { asked_at, .. } = &self.state
-            && started_at >= *asked_at
-        {
-            turn.want(Want::LookOften);
-        }
     }
 
     /// A difference, while a child that runs on `old` must be protected from it.

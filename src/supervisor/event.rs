@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::credential::Snapshot;
 
-use super::id::{ConnectionId, FetchId, InstanceId, LoginId};
+use super::command::Verb;
+use super::id::{ConnectionId, FetchId, InstanceId, LoginId, ReplyId};
 use super::readiness::Word;
 use super::signal::{Origin, Signal};
 use super::time::Duration;
@@ -105,6 +106,13 @@ pub enum Event {
     /// Heroku told, with a good signature, that something of the app changed: that says when to
     /// look, never what is there.
     Webhook,
+    /// Something is asked of us; answered by `Action::Reply` in the same step.
+    Command {
+        /// Names the command.
+        reply: ReplyId,
+        /// What is asked for.
+        verb: Verb,
+    },
     /// The deadline came, and everything that happened by then was told.
     Wake,
 }

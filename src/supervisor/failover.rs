@@ -2,7 +2,7 @@
 //! as for a change, on the same revision, and without splay: it talks to nobody.
 
 use super::change::Desired;
-use super::instance::Instance;
+use super::instance::{Fate, Instance};
 use super::launch::{Attempt, Cause};
 use super::phase::Phase;
 use super::service::Service;
@@ -25,8 +25,12 @@ impl Service {
     }
 }
 
-/// Why a child is to be replaced: a failover, if that is all that has happened to it.
+/// Why a child is to be replaced: a failover or a wish, if that is all that has happened to it.
 pub(super) fn cause(old: &Instance, desired: &Desired, otherwise: Cause) -> Cause {
-    let failed_over = old.failed_over().filter(|_| *old.values == *desired.values);
-    failed_over.map_or(otherwise, |seen_at| Cause::Failover { seen_at })
+    match old.fate() {
+        _ if *old.values != *desired.values => otherwise,
+        Fate::Stays => otherwise,
+        Fate::Failover { since } => Cause::Failover { seen_at: since },
+        Fate::Asked { .. } => Cause::Asked,
+    }
 }

@@ -41,6 +41,10 @@ id! {
     ConnectionId, "c"
 }
 id! {
+    /// One command, from the question to its answer.
+    ReplyId, "r"
+}
+id! {
     /// A version of the watched values, counted from 1 in each supervisor; an older value again is
     /// a new number.
     Revision, ""

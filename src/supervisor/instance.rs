@@ -15,11 +15,12 @@ use super::time::{Duration, Time};
 use super::turn::Turn;
 
 mod alive;
-mod failover;
+mod fate;
 mod leftovers;
 mod startup;
 
 use alive::Looks;
+pub(super) use fate::Fate;
 pub(super) use startup::{Role, Startup};
 
 /// Leftovers have this long between TERM and KILL.
@@ -32,8 +33,7 @@ pub(super) struct Instance {
     pub(super) id: InstanceId,
     pub(super) revision: Revision,
     pub(super) values: Arc<Values>,
-    /// When another server was proven behind its unchanged URL.
-    failed_over: Option<Time>,
+    fate: Fate,
     pid: u32,
     started: Time,
     state: State,
@@ -135,7 +135,7 @@ impl Instance {
             id,
             revision,
             values,
-            failed_over: None,
+            fate: Fate::Stays,
             pid,
             started: now,
             state,

@@ -13,7 +13,7 @@ use super::notice::Notice;
 use super::phase::{Last, Phase};
 use super::readiness::Readiness;
 use super::service::Service;
-use super::time::Time;
+use super::time::{Duration, Time};
 use super::transition::{announce_retry, apply, end, not_prepared, proceed, refuse_start, retry};
 use super::turn::Turn;
 
@@ -83,6 +83,8 @@ pub(super) enum Cause {
     },
     /// It ended by itself, and `--restart` wants another.
     OwnEnd,
+    /// Somebody asked for it.
+    Asked,
 }
 
 impl Service {
@@ -311,17 +313,11 @@ impl Launch {
 
     /// The process lives.
     pub(super) fn into_instance(self, turn: &mut Turn<'_>, pid: u32) -> Instance {
-        let (why, seen_at) = (self.why, self.seen_at);
+        let (why, takeover) = (self.why, self.takeover());
         let instance = self.born(turn, pid);
         let (dead_since, change) = match why {
             Why::First => (None, None),
-            Why::Replacement(attempt) => (
-                attempt.dead_since,
-                match attempt.cause {
-                    Cause::Change | Cause::Failover { .. } => Some(turn.now.since(seen_at)),
-                    Cause::OwnEnd => None,
-                },
-            ),
+            Why::Replacement(attempt) => (attempt.dead_since, takeover.change(turn.now)),
         };
         let dead_time = dead_since.map(|since| turn.now.since(since));
         turn.announce(Notice::Started {
@@ -351,11 +347,29 @@ impl Launch {
     }
 }
 
+impl Takeover {
+    /// How long ago the change was first seen, when one is why.
+    pub(super) fn change(&self, now: Time) -> Option<Duration> {
+        match self.attempt.cause {
+            Cause::Change | Cause::Failover { .. } => Some(now.since(self.seen_at)),
+            Cause::OwnEnd | Cause::Asked => None,
+        }
+    }
+}
+
 impl Attempt {
     /// What begins the next try, this one having failed.
     pub(super) fn next(self) -> Self {
         Self {
             failures: self.failures + 1,
+            ..self
+        }
+    }
+
+    /// The same, as if none had failed: somebody wants it now.
+    pub(super) fn afresh(self) -> Self {
+        Self {
+            failures: 0,
             ..self
         }
     }

@@ -18,6 +18,7 @@ pub mod action;
 mod api;
 pub mod budget;
 mod change;
+pub mod command;
 pub mod config;
 mod connection;
 mod crash;
@@ -30,6 +31,7 @@ mod instance;
 mod launch;
 mod logins;
 pub mod notice;
+mod obey;
 mod orders;
 mod overlap;
 mod phase;
@@ -248,6 +250,7 @@ impl Machines<'_> {
             Event::Signal { signal, origin } => service.on_signal(turn, signal, origin),
             Event::Resumed => turn.want(Want::Fetch),
             Event::Webhook => self.watch.on_webhook(turn),
+            Event::Command { reply, verb } => self.on_command(turn, reply, verb),
             Event::Wake => {}
         }
     }

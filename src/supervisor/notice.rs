@@ -2,6 +2,7 @@
 
 use crate::credential::{Fault, Kind};
 
+use super::command::{Answer, Verb};
 use super::config::EnvFile;
 use super::event::{Alive, Ended, FetchFailure, LoginOutcome, SpawnError};
 use super::id::Revision;
@@ -97,8 +98,8 @@ pub enum Notice {
     TookOver {
         /// Which.
         child: Child,
-        /// From the first sight of the change to now.
-        change: Duration,
+        /// From the first sight of the change to now, when a change is why.
+        change: Option<Duration>,
     },
     /// The old child ended before the new one was ready: the new one takes its place.
     TookOverEarly {
@@ -357,6 +358,13 @@ pub enum Notice {
     SignalDropped {
         /// Which.
         signal: Signal,
+    },
+    /// Something was asked for.
+    Commanded {
+        /// What.
+        verb: Verb,
+        /// What was answered.
+        answer: Answer,
     },
     /// A stop was asked for.
     StopRequested {

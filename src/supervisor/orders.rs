@@ -54,12 +54,17 @@ impl Service {
 
     /// TERM is a stop, whatever is going on. While stopping, another one changes nothing.
     fn terminate(&mut self, turn: &mut Turn<'_>) {
-        let phase = self.take();
-        if !matches!(phase, Phase::ShuttingDown(_) | Phase::Done) {
+        if !self.phase.is_ending() {
             turn.announce(Notice::StopRequested {
                 signal: Signal::TERM,
             });
         }
+        self.stop(turn);
+    }
+
+    /// What TERM does, and the verb.
+    pub(super) fn stop(&mut self, turn: &mut Turn<'_>) {
+        let phase = self.take();
         self.phase = self.wind_down(turn, phase, Signal::TERM);
         self.advance(turn);
     }

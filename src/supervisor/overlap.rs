@@ -96,7 +96,7 @@ impl Service {
                 return Phase::Overlapping { old, new, takeover };
             }
             (Some(Startup::Ready { .. } | Startup::Unasked), _) => {
-                let change = turn.now.since(takeover.seen_at);
+                let change = takeover.change(turn.now);
                 turn.announce(Notice::TookOver { child, change });
             }
             (Some(Startup::Awaited { .. } | Startup::Overdue(_)), false) => {

@@ -10,7 +10,7 @@ use super::crash::{Crashes, Decision, backoff};
 use super::event::SpawnError;
 use super::failover::cause;
 use super::inquiry::Inquiry;
-use super::instance::{End, EndedBy, Instance};
+use super::instance::{End, EndedBy, Fate, Instance};
 use super::launch::{Attempt, Cause, Launch, Stage, Why};
 use super::notice::{Child, Notice, RestartedFor};
 use super::phase::{ExitWith, Last, Phase};
@@ -44,7 +44,7 @@ pub(super) fn apply(
     if !old.is_untouched() {
         return follow(turn, old, desired, attempt);
     }
-    match (turn.config.on_change, turn.config.env_file) {
+    match (reaction(turn, &old), turn.config.env_file) {
         (OnChange::Restart, _) | (OnChange::Signal(_), EnvFile::Kept) => {
             prepare(turn, old, desired, attempt)
         }
@@ -76,6 +76,14 @@ pub(super) fn apply_again(
     apply(turn, old, desired, attempt)
 }
 
+/// What is done about a child that does not suit: a restart, if somebody asked for one.
+fn reaction(turn: &Turn<'_>, old: &Instance) -> OnChange {
+    match old.fate() {
+        Fate::Asked { .. } => OnChange::Restart,
+        Fate::Stays | Fate::Failover { .. } => turn.config.on_change,
+    }
+}
+
 fn prepare(turn: &mut Turn<'_>, old: Instance, desired: &Desired, attempt: Attempt) -> Phase {
     let next = Launch::new(turn, desired, Why::Replacement(attempt));
     Phase::Preparing { old, next }
@@ -91,7 +99,7 @@ pub(super) fn proceed(turn: &mut Turn<'_>, mut old: Instance, mut next: Launch) 
         next.stage = Stage::Prepared;
         return Phase::Replacing { old, next };
     }
-    match turn.config.on_change {
+    match reaction(turn, &old) {
         OnChange::Restart => {
             next.stage = Stage::Prepared;
             match turn.config.order {
@@ -124,7 +132,7 @@ pub(super) fn not_prepared(
     error: SpawnError,
 ) -> Phase {
     let is_written = !matches!(error, SpawnError::Unwritable { .. });
-    let lives_on = turn.config.on_change != OnChange::Restart && old.is_untouched();
+    let lives_on = reaction(turn, &old) != OnChange::Restart && old.is_untouched();
     let needs_no_successor = lives_on || old.suits(&next.values);
     if is_written && needs_no_successor {
         return proceed(turn, old, next);
@@ -163,7 +171,7 @@ pub(super) fn succeed(turn: &mut Turn<'_>, failed: Instance, desired: &Desired) 
 
 /// The next one starts when this one is gone, which has ended, or is about to.
 fn follow(turn: &mut Turn<'_>, old: Instance, desired: &Desired, attempt: Attempt) -> Phase {
-    match turn.config.on_change {
+    match reaction(turn, &old) {
         OnChange::Restart | OnChange::Signal(_) => {
             let next = Launch::new(turn, desired, Why::Replacement(attempt));
             Phase::Replacing { old, next }
@@ -238,7 +246,7 @@ pub(super) fn restart(turn: &mut Turn<'_>, crashes: &mut Crashes, ended: Instanc
 /// The pause is over: the next child, on what is desired now.
 pub(super) fn resume(turn: &mut Turn<'_>, ended: Instance, desired: &Desired) -> Phase {
     let attempt = Attempt {
-        cause: Cause::OwnEnd,
+        cause: cause(&ended, desired, Cause::OwnEnd),
         ..Attempt::default()
     };
     Phase::Replacing {

@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use crate::credential::{Snapshot, Values};
 
+mod burst;
+mod refresh;
+
 use super::action::Action;
 use super::api::Api;
 use super::budget::Budget;
@@ -19,6 +22,8 @@ use super::status::WatchPhase;
 use super::time::{Duration, Time};
 use super::turn::Turn;
 
+use burst::{Begun, Burst};
+
 /// A request that began before the evidence is given this long before it is dropped for a new one.
 const STALE_AFTER: Duration = Duration::from_secs(2);
 /// One poll in so many is unconditional: a false 304 must not hide a rotation for ever.
@@ -27,15 +32,11 @@ const UNCONDITIONAL_EVERY: u32 = 10;
 const BACKOFF_MAX: Duration = Duration::from_secs(300);
 /// The longest `Retry-After` that is obeyed.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
-/// A burst asks after 1, 2, 4 … s, this long in all.
-const BURST: Duration = Duration::from_secs(60);
 /// A burst that the account cannot afford is one request, so much later that a fleet that lost its
 /// connections at once does not ask at once.
 const SPREAD: Duration = Duration::from_secs(2);
 /// A request that began no longer ago than this will do in the place of such a burst.
 const RECENT: Duration = Duration::from_secs(5);
-/// After a burst that found nothing there is no other for this long.
-const BURST_PAUSE: Duration = Duration::from_secs(600);
 
 /// Decides when to fetch, and tells when the API begins and ceases to fail.
 #[derive(Debug)]
@@ -47,6 +48,8 @@ pub(super) struct Watch {
     asked_at: Option<Time>,
     burst: Burst,
     series: Series,
+    /// When a request is made that only a full answer ends, and that had to keep its distance.
+    owed_at: Option<Time>,
     api: Api,
     budget: Budget,
     first: First,
@@ -97,23 +100,6 @@ struct Latest {
     etag: Option<ETag>,
 }
 
-/// Fetches in quick succession, while a dying credential's successor is expected.
-#[derive(Debug)]
-enum Burst {
-    /// There was none, or the last one found a change.
-    Ready,
-    /// Under way; `round` counts the fetches after the first.
-    Running { since: Time, round: u32 },
-    /// The last one began then and found nothing.
-    Spent { since: Time },
-}
-
-/// Whether a burst began with this call, or earlier.
-enum Begun {
-    Now,
-    Before,
-}
-
 /// A request's end, as the rest of the core sees it.
 #[derive(Debug)]
 pub(super) struct Answer {
@@ -135,6 +121,7 @@ impl Watch {
             asked_at: None,
             burst: Burst::Ready,
             series: Series::None,
+            owed_at: None,
             api: Api::Answering,
             budget: Budget::Unknown,
             first: First::Awaited,
@@ -164,6 +151,7 @@ impl Watch {
         }
         self.state = State::Off;
         self.series.forget();
+        self.owed_at = None;
     }
 
     /// Evidence: only a fetch that starts from now on answers it. It is unconditional, and as soon
@@ -178,12 +166,7 @@ impl Watch {
                     next: Purpose::Evidence,
                 };
             }
-            // It goes out at this very moment, and asks for everything.
-            State::Fetching {
-                started_at,
-                purpose: Purpose::Evidence,
-                ..
-            } if started_at == turn.now => {}
+            _ if self.asks_everything_now(turn) => {}
             State::Fetching {
                 fetch, started_at, ..
             }
@@ -335,6 +318,9 @@ impl Watch {
     pub(super) fn on_deadline(&mut self, turn: &mut Turn<'_>) {
         let due = self.series.on_deadline(turn.now);
         self.ask_for_series(turn, due);
+        if self.owed_at.take_if(|at| *at <= turn.now).is_some() {
+            self.ask(turn);
+        }
         if self.own_deadline().is_none_or(|at| at > turn.now) {
             return;
         }
@@ -357,7 +343,7 @@ impl Watch {
     }
 
     pub(super) fn deadline(&self) -> Option<Time> {
-        let all = [self.own_deadline(), self.series.deadline()];
+        let all = [self.own_deadline(), self.series.deadline(), self.owed_at];
         all.into_iter().flatten().min()
     }
 
@@ -369,27 +355,15 @@ impl Watch {
         }
     }
 
-    fn begin_burst(&mut self, turn: &Turn<'_>) -> Begun {
-        match self.burst {
-            _ if !self.affords_bursts() => Begun::Before,
-            Burst::Running { .. } => Begun::Before,
-            Burst::Spent { since } if turn.now.since(since) < BURST_PAUSE => Begun::Before,
-            Burst::Ready | Burst::Spent { .. } => {
-                self.burst = Burst::Running {
-                    since: turn.now,
-                    round: 0,
-                };
-                Begun::Now
-            }
-        }
-    }
-
     fn fetch(&mut self, turn: &mut Turn<'_>, unless: Option<ETag>) {
         self.conditional_polls = if unless.is_some() {
             self.conditional_polls + 1
         } else {
             0
         };
+        if unless.is_none() {
+            self.owed_at = None;
+        }
         let fetch = turn.ids.fetch();
         self.asked_at = Some(turn.now);
         self.state = State::Fetching {
@@ -459,21 +433,8 @@ impl Watch {
     }
 
     fn next_at(&mut self, turn: &mut Turn<'_>) -> Time {
-        if let Burst::Running { since, round } = self.burst {
-            let end = since + BURST;
-            if turn.now < end {
-                self.burst = Burst::Running {
-                    since,
-                    round: round + 1,
-                };
-                let pause = Duration::from_secs(1 << round.min(6));
-                let pause = match turn.config.watching {
-                    Watching::Every(interval) => pause.min(interval),
-                    Watching::Once => pause,
-                };
-                return (turn.now + pause).min(end);
-            }
-            self.burst = Burst::Spent { since };
+        if let Some(at) = self.burst.next(turn) {
+            return at;
         }
         let pause = match (self.api.failures(), turn.config.watching) {
             (0, Watching::Every(interval)) => self.budget.pause(interval),

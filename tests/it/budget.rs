@@ -342,6 +342,7 @@ impl Fleet {
             | Action::ListTree { .. }
             | Action::RemoveEnvFile
             | Action::Report(_)
+            | Action::Reply { .. }
             | Action::Announce(_) => None,
         }
     }

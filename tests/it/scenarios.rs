@@ -19,6 +19,7 @@ use changeover::credential::{
 };
 use changeover::supervisor::Supervisor;
 use changeover::supervisor::action::{Action, Scope};
+use changeover::supervisor::command::{Force, Verb};
 use changeover::supervisor::config::{
     CheckLogin, Config, ConnectionWatch, CrashPolicy, EnvFile, LeftoverPolicy, Mapped, OnChange,
     OnFailover, Order, Restart, RestartLimit, ServiceManager, SignalMap, StopSequence, StopStep,
@@ -28,7 +29,7 @@ use changeover::supervisor::event::{
     Access, Alive, ConnectionNews, ETag, Ended, Event, FailureKind, FetchFailure, FetchOutcome,
     Leftovers, LoginOutcome, Member, Remedy, Server, SpawnError,
 };
-use changeover::supervisor::id::{ConnectionId, FetchId, InstanceId, LoginId};
+use changeover::supervisor::id::{ConnectionId, FetchId, InstanceId, LoginId, ReplyId};
 use changeover::supervisor::readiness::{Readiness, Word};
 use changeover::supervisor::signal::{Origin, Signal};
 use changeover::supervisor::time::{Duration, Time};
@@ -263,6 +264,7 @@ impl Stage {
             | Action::ListTree { .. }
             | Action::RemoveEnvFile
             | Action::Report(_)
+            | Action::Reply { .. }
             | Action::Announce(_) => {}
         }
         None
@@ -326,6 +328,10 @@ impl Stage {
             "suspended" => Event::Stopped { instance: child() },
             "continued" => Event::Continued { instance: child() },
             "signal" => signal_event(rest),
+            "command" => Event::Command {
+                reply: ReplyId(1),
+                verb: command(rest),
+            },
             other => panic!("no such event: {other}"),
         }
     }
@@ -388,6 +394,16 @@ fn bare(verb: &str) -> Option<Event> {
         "resumed" => Some(Event::Resumed),
         "webhook" => Some(Event::Webhook),
         _ => None,
+    }
+}
+
+fn command(text: &str) -> Verb {
+    match text {
+        "refresh" => Verb::Refresh,
+        "restart" => Verb::Restart { force: Force::No },
+        "restart force" => Verb::Restart { force: Force::Yes },
+        "stop" => Verb::Stop,
+        other => panic!("no such command: {other}"),
     }
 }
 

@@ -20,9 +20,12 @@ pub struct Context {
 
 mod api;
 mod changes;
+mod commands;
 mod connection;
 mod readiness;
 mod restarts;
+
+pub use commands::answered;
 
 use api::{account, failing, mend, recovered};
 use changes::{confirmed, deferred, held, settling};
@@ -54,8 +57,7 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
         Notice::Superseded { child } => info(superseded(*child)),
         Notice::ChildStatus { child, text } => debug(format!("pid {} says: {}", child.pid, phrase(text))),
         Notice::Hung { child, timeout } => error(hung(*child, *timeout)),
-        Notice::StartFailed { error: why, retry_in, running } =>
-            error(start_failed(why, *retry_in, *running)),
+        Notice::StartFailed { error, retry_in, running } => failed(error, *retry_in, *running),
         Notice::Settling { changed, debounce } => debug(settling(changed, *debounce)),
         Notice::ChangeWithdrawn => debug("the difference is gone again: nothing to do".to_owned()),
         Notice::HeldChangeWithdrawn => info("Heroku shows the old value again: the change that was held back is off".to_owned()),
@@ -94,6 +96,7 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
         Notice::FellBack { names } => warn(format!("Heroku gives no answer: starting on the {} that changeover was started with (--fallback); a good answer that differs is a change", phrase(&names.join(", ")))),
         Notice::StartGaveUp { reason } => error(gave_up(context, reason)),
         Notice::SignalDropped { signal } => warn(format!("{signal} dropped: it is meant for a program, and none runs")),
+        Notice::Commanded { verb, answer } => commands::told(*verb, *answer),
         Notice::StopRequested { signal } => info(format!("{signal} received: stopping for good")),
         Notice::KillRequested => warn("second INT: killing now".to_owned()),
         Notice::ExitForChange => info("a change ends the program (--on-change exit): code 75 asks for a new start".to_owned()),
@@ -222,8 +225,8 @@ fn started(child: Child, dead_time: Option<Duration>, change: Option<Duration>) 
     text
 }
 
-fn start_failed(error: &SpawnError, retry_in: Option<Duration>, running: Option<Child>) -> String {
-    let why = match error {
+fn failed(why: &SpawnError, retry_in: Option<Duration>, running: Option<Child>) -> (Level, String) {
+    let why = match why {
         // Its text is ours: it says what to do.
         SpawnError::Unwritable { detail } => detail.clone(),
         SpawnError::NotFound => "the program was not found: check its name and PATH".to_owned(),
@@ -241,10 +244,10 @@ fn start_failed(error: &SpawnError, retry_in: Option<Duration>, running: Option<
         Some(wait) => format!("trying again in {}", human(wait)),
         None => "giving up".to_owned(),
     };
-    match running {
+    error(match running {
         Some(child) => format!("{why}. {}; {retry}", untouched(child)),
         None => format!("{why}; {retry}"),
-    }
+    })
 }
 
 fn end(ended: Ended) -> String {

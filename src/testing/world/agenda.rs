@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use crate::supervisor::command::Verb;
 use crate::supervisor::event::{Ended, Event, LoginOutcome};
 use crate::supervisor::id::{ConnectionId, FetchId, InstanceId, LoginId};
 use crate::supervisor::readiness::Word;
@@ -48,6 +49,8 @@ pub(super) enum Happening {
     LeftoversDie { instance: InstanceId },
     /// A signal reaches the supervisor.
     Signal { signal: Signal, origin: Origin },
+    /// Somebody asks for something.
+    Asked(Verb),
     /// An event comes that is stale, or comes twice.
     Again(Event),
     /// The story of a rotation goes on.
@@ -81,6 +84,7 @@ impl Happening {
             | Self::Toggle
             | Self::Truth(_)
             | Self::Again(_)
+            | Self::Asked(_)
             | Self::ProgramIsThere
             | Self::DiskIsSound
             | Self::Signal { .. } => true,

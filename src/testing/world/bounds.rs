@@ -76,6 +76,9 @@ pub(super) const SPREAD: Duration = Duration::from_secs(2);
 /// `supervisor/watch.rs`: a request that began no longer ago than this is that one.
 pub(super) const RECENT: Duration = Duration::from_secs(5);
 
+/// `supervisor/command.rs`: "with little left for the account a minute after it"
+pub(super) const SCARCE_PAUSE: Duration = Duration::from_secs(60);
+
 /// "`Retry-After` is obeyed up to 300 s."
 pub(super) const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
 

@@ -119,8 +119,8 @@ pub(super) const ALL: &[Impossible] = &[
     },
     Impossible {
         phases: &["Service::Telling"],
-        kinds: &[LISTED, &[Kind::Beside]],
-        why: "it serves, or will, and who is told of changes is not replaced",
+        kinds: &[LISTED],
+        why: "it serves, or will",
     },
     Impossible {
         phases: &["Service::Overlapping"],
@@ -144,6 +144,7 @@ pub(super) const ALL: &[Impossible] = &[
                 Kind::StaleLogin,
                 Kind::StaleConnection,
                 Kind::StaleStart,
+                Kind::Refresh,
                 Kind::Beside,
             ],
             CONNECTION,
@@ -322,6 +323,11 @@ pub(super) const RARE: &[Impossible] = &[
         ],
         kinds: &[LOGINS],
         why: "a change that was refused is tried on while its child's successor is started",
+    },
+    Impossible {
+        phases: &["Service::Telling"],
+        kinds: &[&[Kind::Beside]],
+        why: "one child leaves, for somebody asked for it, while the other is told of a change",
     },
     Impossible {
         phases: &["Service::Overlapping", "Service::Telling"],

@@ -1,6 +1,7 @@
 //! What goes wrong next: some things in their own time, some at the worst moment, right after the
 //! core has acted.
 
+use crate::supervisor::command::{Force, Verb};
 use crate::supervisor::config::EnvFile;
 use crate::supervisor::event::{Ended, Event, FetchFailure};
 use crate::supervisor::signal::{Origin, Signal};
@@ -21,7 +22,7 @@ impl World<'_> {
             _ => self.dice.ms(8000, 60_000),
         };
         self.agenda.plan(self.now + pause, Happening::Mischief);
-        match self.dice.below(28) {
+        match self.dice.below(30) {
             0..=4 => self.begin_rotation(),
             5..=8 => self.heroku.change_weather(&mut self.dice),
             9 => self.break_start(),
@@ -35,6 +36,7 @@ impl World<'_> {
             22 => self.play(Scene::Reset),
             23 | 24 => self.kick_connection(Duration::ZERO),
             25 | 26 => self.plan_webhooks(),
+            27 | 28 => self.plan_command(Duration::ZERO),
             _ => return self.step(Event::Wake, None),
         }
         Ok(())
@@ -81,7 +83,7 @@ impl World<'_> {
             _ => self.due().map_or(Duration::ZERO, |due| due.since(self.now)),
         };
         let at = self.now + soon;
-        match self.dice.below(19) {
+        match self.dice.below(22) {
             0..=3 => self.plan_signal(soon),
             4 => self.kill_child(soon),
             5..=7 => self.repeat(),
@@ -97,6 +99,7 @@ impl World<'_> {
             16 | 17 => self.kick_connection(soon),
             15 if is_rare => self.agenda.plan(at, Happening::Again(Event::Wake)),
             18 => self.agenda.plan(at, Happening::Again(Event::Webhook)),
+            19..=21 => self.plan_command(soon),
             _ => self.agenda.plan(at, Happening::Toggle),
         }
     }
@@ -225,6 +228,21 @@ impl World<'_> {
         for _ in 0..self.dice.pick(&[1, 2, 3, 20]) {
             self.agenda.plan(at, Happening::Again(Event::Webhook));
             at = at + self.dice.ms(0, 6000);
+        }
+    }
+
+    /// Somebody, or the program itself, asks for something; sometimes again and again.
+    fn plan_command(&mut self, soon: Duration) {
+        let verb = match self.dice.below(10) {
+            0..=2 => Verb::Refresh,
+            3..=5 => Verb::Restart { force: Force::No },
+            6..=8 => Verb::Restart { force: Force::Yes },
+            _ => Verb::Stop,
+        };
+        let mut at = self.now + soon;
+        for _ in 0..self.dice.pick(&[1, 1, 2, 5]) {
+            self.agenda.plan(at, Happening::Asked(verb));
+            at = at + self.dice.ms(0, 3000);
         }
     }
 

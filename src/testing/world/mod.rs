@@ -12,6 +12,7 @@
 //! | `connection` | the connection that is kept to the database |
 //! | `processes` | the children, and what they leave behind |
 //! | `mischief` | what goes wrong next |
+//! | `seasons` | when that ends, and what must have come of it |
 //! | `law` | what must hold after every step |
 //! | `bounds` | every bound, beside the sentence of the design that it stands for |
 //! | `reach`, `impossible` | which events have met which phases, and which cannot |
@@ -30,6 +31,7 @@ mod mischief;
 mod news;
 mod processes;
 mod reach;
+mod seasons;
 mod settings;
 mod shells;
 mod story;
@@ -38,12 +40,11 @@ mod values;
 use crate::exit_code::ExitCode;
 use crate::supervisor::Supervisor;
 use crate::supervisor::action::Action;
-use crate::supervisor::config::{EnvFile, LeftoverPolicy};
+use crate::supervisor::config::LeftoverPolicy;
 use crate::supervisor::event::Event;
-use crate::supervisor::id::{FetchId, InstanceId, LoginId};
+use crate::supervisor::id::{FetchId, InstanceId, LoginId, ReplyId};
 use crate::supervisor::notice::Notice;
-use crate::supervisor::signal::{Origin, Signal};
-use crate::supervisor::time::{Duration, Time};
+use crate::supervisor::time::Time;
 
 use agenda::{Agenda, Happening};
 use connection::Watched;
@@ -118,6 +119,8 @@ struct World<'a> {
     steps: u64,
     steps_wanted: u64,
     changes: u64,
+    /// The last command.
+    reply: ReplyId,
     /// For the next supervisor's own jitter.
     next_seed: u64,
     reach: &'a mut Reach,
@@ -209,6 +212,7 @@ impl<'a> World<'a> {
             steps: 0,
             steps_wanted,
             changes: 0,
+            reply: ReplyId(0),
             next_seed: seed,
             reach,
             story,
@@ -253,78 +257,6 @@ impl<'a> World<'a> {
             (_, None) => return Err("nothing will ever happen again".to_owned()),
         }
         self.move_on()
-    }
-
-    /// From the storm to the calm, from the calm to the end.
-    fn move_on(&mut self) -> Result<(), String> {
-        let enough = self.steps >= self.steps_wanted && self.changes > 0;
-        if self.season == Season::Storm && enough {
-            self.calm_down();
-        }
-        let Season::Calm(since) = self.season else {
-            return Ok(());
-        };
-        if self.has_settled() {
-            self.end_life();
-        } else if self.now > since + self.settings.settles_within() {
-            let late = self.now.since(since).as_secs();
-            return Err(format!(
-                "{late} s after the faults stopped, not one child on the newest value"
-            ));
-        }
-        Ok(())
-    }
-
-    fn calm_down(&mut self) {
-        self.season = Season::Calm(self.now);
-        self.heroku.calm_down();
-        self.program = Program::There;
-        self.disk = Disk::Sound;
-        self.agenda.retain(|happening| !happening.is_fault());
-        self.story.says(self.now, "the faults stop");
-        for at in 0..self.processes.len() {
-            self.continue_process(at);
-            self.lose_database(at);
-        }
-    }
-
-    /// One child, on the newest value, with that in its env file, and nothing else going on.
-    fn has_settled(&self) -> bool {
-        let newest = self.settings.watch.read(self.heroku.shown());
-        let running = self
-            .supervisor
-            .as_ref()
-            .and_then(|running| running.law.settled_on());
-        let one = self
-            .processes
-            .iter()
-            .filter(|process| process.lives())
-            .count()
-            == 1;
-        let file = match self.settings.env_file {
-            EnvFile::None => self.env_file.is_none(),
-            EnvFile::Kept => self.env_file == running,
-        };
-        let newest = running == Some(newest) || (self.settings.is_blind() && running.is_some());
-        one && file && newest
-    }
-
-    fn end_life(&mut self) {
-        self.season = Season::End;
-        self.story.says(self.now, "a person ends it");
-        let mut after = Duration::ZERO;
-        for signal in [Signal::TERM, Signal::TERM, Signal::INT] {
-            let origin = Origin::Process;
-            self.agenda
-                .plan(self.now + after, Happening::Signal { signal, origin });
-            after += self.dice.ms(1, 20_000);
-            if self.dice.one_in(2) {
-                break;
-            }
-        }
-        if self.settings.is_termless() {
-            self.kill_child(after);
-        }
     }
 
     /// When the core wants to be called, in the world's time.
@@ -444,6 +376,7 @@ impl<'a> World<'a> {
             Action::StopSelf { .. } => self.stop_supervisor(),
             Action::ProbeReadiness { .. }
             | Action::Report(_)
+            | Action::Reply { .. }
             | Action::Announce(_)
             | Action::Exit(_) => {}
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::credential::Following;
+use crate::supervisor::command::Verb;
 use crate::supervisor::config::{EnvFile, OnChange};
 use crate::supervisor::event::{ETag, Ended, Event, FetchOutcome, SpawnError};
 use crate::supervisor::id::{FetchId, InstanceId};
@@ -58,6 +59,7 @@ impl World<'_> {
                 self.step(Event::Signal { signal, origin }, None)
             }
             Happening::Again(event) => self.step(event, None),
+            Happening::Asked(verb) => self.asked(verb),
             Happening::Truth(scene) => {
                 self.play(scene);
                 Ok(())
@@ -74,6 +76,12 @@ impl World<'_> {
             Happening::Mischief => self.mischief(),
             Happening::Start => self.start(),
         }
+    }
+
+    fn asked(&mut self, verb: Verb) -> Result<(), String> {
+        self.reply = self.reply.next();
+        let reply = self.reply;
+        self.step(Event::Command { reply, verb }, None)
     }
 
     fn answer(&mut self, fetch: FetchId, reply: Reply) -> Result<(), String> {

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::supervisor::command::{Force, Verb};
 use crate::supervisor::event::{ConnectionNews, Ended, Event, FetchOutcome, LoginOutcome};
 use crate::supervisor::readiness::Word;
 use crate::supervisor::signal::{Origin, Signal};
@@ -98,6 +99,14 @@ kinds! {
     Resumed,
     /// A webhook.
     Webhook,
+    /// Somebody asks for a request.
+    Refresh,
+    /// Somebody asks for a restart.
+    Restart,
+    /// The same, whatever is in its way.
+    ForcedRestart,
+    /// Somebody asks for the end.
+    Stop,
     /// The deadline, or nothing at all.
     Wake,
 }
@@ -116,7 +125,7 @@ pub struct Reach {
 const KINDS: usize = Kind::ALL.len();
 
 /// What matters to every process, whomever it is about.
-const MATTERS_TO_ALL: [Kind; 12] = [
+const MATTERS_TO_ALL: [Kind; 15] = [
     Kind::JobControl,
     Kind::Terminate,
     Kind::Interrupt,
@@ -127,6 +136,9 @@ const MATTERS_TO_ALL: [Kind; 12] = [
     Kind::SignalHeard,
     Kind::Resumed,
     Kind::Webhook,
+    Kind::Restart,
+    Kind::ForcedRestart,
+    Kind::Stop,
     Kind::Wake,
     Kind::StaleEnd,
 ];
@@ -195,7 +207,17 @@ impl Kind {
             (Event::Signal { signal, origin }, _) => Self::of_signal(*signal, *origin),
             (Event::Resumed, _) => Self::Resumed,
             (Event::Webhook, _) => Self::Webhook,
+            (Event::Command { verb, .. }, _) => Self::of_verb(*verb),
             (Event::Wake, _) => Self::Wake,
+        }
+    }
+
+    fn of_verb(verb: Verb) -> Self {
+        match verb {
+            Verb::Refresh => Self::Refresh,
+            Verb::Restart { force: Force::No } => Self::Restart,
+            Verb::Restart { force: Force::Yes } => Self::ForcedRestart,
+            Verb::Stop => Self::Stop,
         }
     }
 

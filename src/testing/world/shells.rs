@@ -185,7 +185,11 @@ impl Running {
             | Event::Continued { instance } => self.live.contains(instance),
             Event::TreeEmpty { instance } => self.leaving.contains(instance),
             Event::TreeListed { instance, .. } => self.law.awaits_list(*instance),
-            Event::Signal { .. } | Event::Resumed | Event::Webhook | Event::Wake => true,
+            Event::Signal { .. }
+            | Event::Command { .. }
+            | Event::Resumed
+            | Event::Webhook
+            | Event::Wake => true,
         };
         if fresh { Fresh::Fresh } else { Fresh::Stale }
     }
@@ -224,6 +228,7 @@ impl Running {
             | Event::Stopped { .. }
             | Event::Continued { .. }
             | Event::Signal { .. }
+            | Event::Command { .. }
             | Event::Resumed
             | Event::Webhook
             | Event::Wake => return,

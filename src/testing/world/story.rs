@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::credential::{Environment, Secret};
-use crate::runtime::telemetry::{Context, render};
+use crate::runtime::telemetry::{Context, answered, render};
 use crate::supervisor::action::{Action, Report};
 use crate::supervisor::event::{ConnectionNews, Event, FetchOutcome, LoginOutcome};
 use crate::supervisor::id::InstanceId;
@@ -98,6 +98,7 @@ pub fn describe(action: &Action) -> String {
         Action::Report(Report::Ready) => "tell the manager: ready".to_owned(),
         Action::Report(Report::Stopping) => "tell the manager: stopping".to_owned(),
         Action::StopSelf { signal } => format!("{signal} to itself"),
+        Action::Reply { reply, answer } => format!("answer {reply}: {}", answered(*answer)),
         Action::Announce(notice) => {
             let app = "myapp".to_owned();
             let (level, line) = render(&Context { app }, notice);
@@ -155,6 +156,7 @@ fn event_line(event: &Event) -> String {
         Event::Signal { signal, origin } => format!("{signal} from {origin:?}"),
         Event::Resumed => "the machine slept".to_owned(),
         Event::Webhook => "a webhook".to_owned(),
+        Event::Command { reply, verb } => format!("{reply}: {verb:?}"),
         Event::Wake => "wake".to_owned(),
     }
 }

@@ -401,6 +401,7 @@ impl Stage {
             | Action::GiveUp { .. }
             | Action::ListTree { .. }
             | Action::RemoveEnvFile
+            | Action::Reply { .. }
             | Action::Report(_) => {}
         }
         None

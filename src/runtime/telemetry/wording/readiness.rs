@@ -16,11 +16,11 @@ pub(super) fn started_beside(child: Child, serving: Child, timeout: Duration) ->
     )
 }
 
-pub(super) fn took_over(child: Child, change: Duration) -> String {
-    let (Child { pid, revision }, change) = (child, human(change));
-    format!(
-        "pid {pid} serves now, on revision {revision}; no dead time; change seen→applied {change}"
-    )
+pub(super) fn took_over(child: Child, change: Option<Duration>) -> String {
+    let Child { pid, revision } = child;
+    let seen = |change| format!("; change seen→applied {}", human(change));
+    let change = change.map(seen).unwrap_or_default();
+    format!("pid {pid} serves now, on revision {revision}; no dead time{change}")
 }
 
 pub(super) fn took_over_early(child: Child) -> String {
@@ -119,7 +119,7 @@ mod tests {
                 "pid 4311 started on revision 3; pid 4242 serves until it is ready, within 1 s",
             ),
             (
-                took_over(new, Duration::from_millis(3456)),
+                took_over(new, Some(Duration::from_millis(3456))),
                 "pid 4311 serves now, on revision 3; no dead time; change seen→applied 3.4 s",
             ),
             (

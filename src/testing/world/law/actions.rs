@@ -62,6 +62,7 @@ impl Law {
             Action::RemoveEnvFile => self.removes_env_file(),
             Action::Report(report) => self.reports(now, *report),
             Action::StopSelf { signal } => self.stops(*signal),
+            Action::Reply { reply, answer } => self.replies(*reply, *answer),
             Action::Announce(notice) => self.announces(now, notice),
             Action::Exit(code) => self.exits(now, *code),
         }
@@ -216,6 +217,7 @@ impl Law {
             return child.aborts(now, &self.config);
         }
         if on_change == OnChange::Signal(signal)
+            && child.asked_for.is_none()
             && proven.is_some_and(|proven| !child.suits(proven))
             && !is_ending
         {
@@ -337,7 +339,7 @@ impl Law {
             | Notice::Sweeping { .. } | Notice::SweepFailed { .. }
             | Notice::WentToBackground { .. } | Notice::Asking | Notice::LoginTried { .. }
             | Notice::BadValue { .. } | Notice::GoodValue { .. } | Notice::Replaced { .. }
-            | Notice::KeptOut { .. } | Notice::SignalDropped { .. }
+            | Notice::KeptOut { .. } | Notice::Commanded { .. } | Notice::SignalDropped { .. }
             | Notice::StopRequested { .. } | Notice::KillRequested => Ok(()),
         }
     }
@@ -414,6 +416,9 @@ impl Law {
     fn exits_for_change(&mut self, now: Time) -> Result<(), String> {
         if self.config.on_change != OnChange::Exit || self.suits_proven() {
             return Err("an exit for a change, without one".to_owned());
+        }
+        if self.child.as_ref().is_some_and(|it| it.asked_for.is_some()) {
+            return Err("an exit, where another child was asked for".to_owned());
         }
         if self.is_spared(now) {
             return Err("an exit of a child that a person has just interrupted".to_owned());

@@ -364,6 +364,7 @@ impl Law {
             | Event::Spawned { .. }
             | Event::SpawnFailed { .. }
             | Event::Signal { .. }
+            | Event::Command { .. }
             | Event::Resumed
             | Event::Webhook
             | Event::Wake => false,

@@ -1,5 +1,6 @@
 //! What may be done to a child, and what must be: signals, the stop sequence, the sweep.
 
+use crate::supervisor::command::Force;
 use crate::supervisor::config::{Config, LeftoverPolicy};
 use crate::supervisor::event::{Ended, Leftovers};
 use crate::supervisor::id::InstanceId;
@@ -21,6 +22,8 @@ pub(super) struct Child {
     pub(super) revision: u32,
     /// When another server was proven behind its unchanged URL.
     pub(super) failed_over: Option<Time>,
+    /// Somebody asked for another in its place.
+    pub(super) asked_for: Option<Force>,
     pub(super) since: Time,
     /// Its time to be ready began then.
     pub(super) asked: Time,
@@ -87,6 +90,7 @@ impl Child {
             values: planned.values,
             revision: planned.revision,
             failed_over: None,
+            asked_for: None,
             since,
             asked: since,
             startup: Startup::begin(config, since),
@@ -106,9 +110,10 @@ impl Child {
         }
     }
 
-    /// Whether it has these values, and the server that they have led to since.
+    /// Whether it has these values, and the server that they have led to since, and nobody asked
+    /// for another.
     pub(super) fn suits(&self, values: Values) -> bool {
-        self.values == values && self.failed_over.is_none()
+        self.values == values && self.failed_over.is_none() && self.asked_for.is_none()
     }
 
     /// Whether its leader was not reaped, nor given up.

@@ -62,8 +62,10 @@ impl Law {
         }
         self.env_file = self.env_file.written(planned.values);
         let restarts = self.config.on_change == OnChange::Restart;
-        let needs_it =
-            |child: &Child| (restarts || child.aborted().is_some()) && !child.suits(planned.values);
+        let needs_it = |child: &Child| {
+            let restarts = restarts || child.aborted().is_some() || child.asked_for.is_some();
+            restarts && !child.suits(planned.values)
+        };
         self.serving().is_some_and(|child| !needs_it(child))
     }
 
@@ -76,6 +78,7 @@ impl Law {
             return kept && (self.env_file != File::Holds(proven) || interrupted);
         }
         match self.config.on_change {
+            _ if child.asked_for.is_some() => true,
             OnChange::Restart => true,
             OnChange::Signal(_) => kept,
             OnChange::Exit => false,

@@ -296,6 +296,19 @@ impl Ledger {
         }
     }
 
+    /// Somebody wants what is open, as it is.
+    pub(super) fn force(&mut self) -> Adopts {
+        match self.open {
+            Some(open) => self.adopt(open.values),
+            None => Adopts::No,
+        }
+    }
+
+    /// Whether the server said no to what is open.
+    pub(super) fn is_refused(&self) -> bool {
+        self.open.is_some_and(|open| open.held == Held::Refused)
+    }
+
     /// "Login checks never worked on this host: they decide nothing." They did.
     pub(super) fn logins_work(&mut self) {
         self.worked = true;

@@ -27,6 +27,7 @@ mod requests;
 mod signals;
 mod spare;
 mod trial;
+mod verbs;
 mod watchdog;
 mod webhooks;
 
@@ -75,6 +76,8 @@ pub(super) struct Law {
     connection: Connection,
     /// The job control signal by which it must stop itself in this very step.
     owed_stop: Option<Signal>,
+    /// The answer to a command that this very step owes.
+    owed_reply: Option<verbs::Owed>,
     job: Job,
     end: Option<End>,
     over: Option<Time>,
@@ -144,6 +147,7 @@ impl Law {
             inquiry: Inquiry::None,
             fallback,
             owed_stop: None,
+            owed_reply: None,
             job: Job::Runs,
             end: None,
             over: None,
@@ -160,7 +164,7 @@ impl Law {
         let child = self
             .child
             .as_ref()
-            .filter(|child| child.lives() && !child.is_told() && child.failed_over.is_none())?;
+            .filter(|child| child.lives() && !child.is_told() && child.suits(child.values))?;
         let alone = self.beside.newcomes_with().is_none();
         (self.end.is_none() && alone && matches!(self.launch, Launch::None)).then_some(child.values)
     }
@@ -193,6 +197,7 @@ impl Law {
                 | Event::Stopped { .. }
                 | Event::Continued { .. }
                 | Event::Signal { .. }
+                | Event::Command { .. }
                 | Event::Resumed
                 | Event::Webhook
                 | Event::Wake,
@@ -255,6 +260,7 @@ impl Law {
             Event::Signal { signal, origin } => self.signal(now, *signal, *origin),
             Event::Resumed => self.evidence(now),
             Event::Webhook => self.webhook(now),
+            Event::Command { reply, verb } => self.command(now, *reply, *verb),
             Event::Wake => {}
         }
         self.fall_due(now);
@@ -295,6 +301,7 @@ impl Law {
         self.api.check()?;
         self.requests.account.check()?;
         self.check_stop()?;
+        self.check_reply()?;
         if self.over.is_some() {
             return Ok(());
         }

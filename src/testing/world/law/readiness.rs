@@ -105,6 +105,7 @@ impl Law {
     pub(super) fn waits_to_tell(&self, child: &Child, now: Time) -> bool {
         let tells = matches!(self.config.on_change, OnChange::Signal(_));
         tells
+            && child.asked_for.is_none()
             && child.lives()
             && matches!(child.startup, Startup::Until(until) if now < until + SLACK)
     }

@@ -8,7 +8,7 @@ use crate::supervisor::id::FetchId;
 use crate::supervisor::time::{Duration, Time};
 use crate::testing::world::bounds::{
     BACKOFF_MAX, BURST, BURST_PAUSE, CONDITIONAL_MAX, JITTER, RECENT, RETRIES_MINUTE,
-    RETRY_AFTER_MAX, SLACK, SPREAD, STALE_AFTER,
+    RETRY_AFTER_MAX, SCARCE_PAUSE, SLACK, SPREAD, STALE_AFTER,
 };
 use crate::testing::world::values::Values;
 
@@ -49,6 +49,8 @@ struct Evidence {
     since: Time,
     /// How long its request may be put off.
     spread: Duration,
+    /// How soon it may be made, unless another is due.
+    earliest: Time,
 }
 
 /// A request that is out.
@@ -144,7 +146,7 @@ impl Requests {
     pub(super) fn evidence_now(&mut self, now: Time) {
         let answers = |out: Out| out.since == now && out.asks == Asks::Everything;
         if !self.out.is_some_and(answers) {
-            self.evidence(now, Duration::ZERO);
+            self.evidence(now, Duration::ZERO, now);
         }
     }
 
@@ -156,17 +158,38 @@ impl Requests {
         } else if self.asked.is_none_or(|asked| now > asked + RECENT) {
             match self.out {
                 Some(_) => self.evidence_now(now),
-                None => self.evidence(now, SPREAD),
+                None => self.evidence(now, SPREAD, now),
             }
         }
     }
 
-    fn evidence(&mut self, now: Time, spread: Duration) {
-        let since = now;
-        let evidence = self.evidence.get_or_insert(Evidence { since, spread });
+    fn evidence(&mut self, now: Time, spread: Duration, earliest: Time) {
+        let new = Evidence {
+            since: now,
+            spread,
+            earliest,
+        };
+        let evidence = self.evidence.get_or_insert(new);
+        let earliest = earliest.min(evidence.earliest);
         if now + spread < evidence.since + evidence.spread {
-            *evidence = Evidence { since, spread };
+            *evidence = new;
         }
+        evidence.earliest = earliest;
+    }
+
+    /// Somebody asks for a request: "a few seconds after the last one, and with little left for the
+    /// account a minute after it". Yields how long that may take.
+    pub(super) fn refresh(&mut self, now: Time) -> Duration {
+        let pause = match self.affords_bursts() {
+            true => RECENT,
+            false => SCARCE_PAUSE,
+        };
+        let when = self.asked.map_or(now, |asked| (asked + pause).max(now));
+        let answers = |out: Out| out.since == now && out.asks == Asks::Everything;
+        if !self.out.is_some_and(answers) {
+            self.evidence(now, when.since(now), when);
+        }
+        when.max(self.not_before).since(now)
     }
 
     /// A reason for a burst; it begins unless one is under way, or the last found nothing.
@@ -209,10 +232,14 @@ impl Requests {
                 self.not_before
             ));
         }
-        self.conditions(tag)?;
-        if self.evidence.take().is_none() {
+        self.conditions(now, tag)?;
+        let due = |evidence: &Evidence| now >= evidence.earliest;
+        if !self.evidence.as_ref().is_some_and(due) {
             self.routine(now)?;
         }
+        // What is not due yet is answered, too, by a request that asks for everything.
+        self.evidence
+            .take_if(|evidence| tag.is_none() || due(evidence));
         let asks = if tag.is_some() {
             Asks::News
         } else {
@@ -237,8 +264,8 @@ impl Requests {
     /// Nothing waits too long.
     pub(super) fn check(&self, now: Time) -> Result<(), String> {
         if let Some(evidence) = self.evidence {
-            let Evidence { since, spread } = evidence;
-            let latest = (since + spread.max(STALE_AFTER)).max(self.not_before) + SLACK;
+            let Evidence { since, spread, .. } = evidence;
+            let latest = (since + spread + STALE_AFTER).max(self.not_before) + SLACK;
             if now > latest {
                 return Err(format!("the evidence of {since} is not answered"));
             }
@@ -292,7 +319,7 @@ impl Requests {
     }
 
     /// `If-None-Match` is for routine polls only, with the newest tag, and not for ever.
-    fn conditions(&mut self, tag: Option<u32>) -> Result<(), String> {
+    fn conditions(&mut self, now: Time, tag: Option<u32>) -> Result<(), String> {
         if tag.is_none() {
             self.conditional = 0;
             return Ok(());
@@ -301,7 +328,10 @@ impl Requests {
         if tag != self.latest.map(|(_, tag)| tag) {
             return Err("If-None-Match with a tag that is not the newest".to_owned());
         }
-        if self.evidence.is_some() || self.failures > 0 {
+        let owed = self
+            .evidence
+            .is_some_and(|evidence| now >= evidence.earliest);
+        if owed || self.failures > 0 {
             return Err("If-None-Match where only a full answer helps".to_owned());
         }
         if self.conditional > CONDITIONAL_MAX {
@@ -315,11 +345,31 @@ impl Requests {
         let Some(ended) = self.ended else {
             return Ok(());
         };
-        let in_burst =
-            |burst: &&mut Burst| burst.found == Found::Nothing && ended < burst.since + BURST;
-        let burst = self.burst.as_mut().filter(in_burst);
-        let is_poll = burst.is_none();
-        let earliest = match burst {
+        let earliest = self.routine_from(ended);
+        if now < earliest {
+            return Err(format!("a request that is not due before {earliest}"));
+        }
+        match self.burst_of(ended) {
+            None => self.poll(now),
+            Some(at) => {
+                self.burst = Some(Burst {
+                    requests: at.requests + 1,
+                    ..at
+                });
+                Ok(())
+            }
+        }
+    }
+
+    /// The burst that goes on after a request that ended then.
+    fn burst_of(&self, ended: Time) -> Option<Burst> {
+        let goes_on = |burst: &Burst| burst.found == Found::Nothing && ended < burst.since + BURST;
+        self.burst.filter(goes_on)
+    }
+
+    /// How soon the next one may be made without evidence.
+    fn routine_from(&self, ended: Time) -> Time {
+        match self.burst_of(ended) {
             Some(burst) => burst.next(ended, self.interval),
             None if self.failures > 0 => {
                 let spares_nothing = self.affords_bursts() || self.was_planned(ended);
@@ -330,11 +380,7 @@ impl Requests {
                 ended + doubled.min(BACKOFF_MAX) * JITTER.0 / 10
             }
             None => ended + self.pace() * JITTER.0 / 10,
-        };
-        if now < earliest {
-            return Err(format!("a request that is not due before {earliest}"));
         }
-        if is_poll { self.poll(now) } else { Ok(()) }
     }
 
     /// "requests in any window": polls and retries, those that no evidence and no burst explains.
@@ -361,9 +407,8 @@ impl Burst {
     }
 
     /// When its next request is due: after 1, 2, 4 … s, and at its end.
-    fn next(&mut self, ended: Time, interval: Duration) -> Time {
+    fn next(&self, ended: Time, interval: Duration) -> Time {
         let pause = Duration::from_secs(1 << self.requests.min(6)).min(interval);
-        self.requests += 1;
         (ended + pause).min(self.since + BURST)
     }
 }

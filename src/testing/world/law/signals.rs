@@ -88,15 +88,21 @@ impl Law {
             self.must_reach(signal);
         }
         if signal == Signal::TERM || (interrupts && !untold) {
-            let spawning = matches!(self.launch, Launch::Spawning(_));
-            let why = match (lives, spawning) {
-                (true, _) => Why::Asked,
-                (false, true) => Why::AskedWhileSpawning(signal),
-                (false, false) if self.inquiry.is_asking() => Why::ChildsOwn,
-                (false, false) => Why::AskedWithoutChild(signal),
-            };
-            self.begin_end(now, why);
+            self.terminates(now, signal);
         }
+    }
+
+    /// A person wants the end.
+    pub(super) fn terminates(&mut self, now: Time, signal: Signal) {
+        let lives = self.child.as_ref().is_some_and(Child::lives);
+        let spawning = matches!(self.launch, Launch::Spawning(_));
+        let why = match (lives, spawning) {
+            (true, _) => Why::Asked,
+            (false, true) => Why::AskedWhileSpawning(signal),
+            (false, false) if self.inquiry.is_asking() => Why::ChildsOwn,
+            (false, false) => Why::AskedWithoutChild(signal),
+        };
+        self.begin_end(now, why);
     }
 
     pub(super) fn suspended(&mut self, instance: InstanceId, suspended: bool) {
