@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use crate::credential::{Fault, Kind, Snapshot, Values};
 
+use faults::Unusable;
 use login_check::Trust;
 use proof::ask_old;
 use state::{Candidate, Confirmed, Reason, State};
@@ -37,7 +38,7 @@ const RENEWALS_MAX: u32 = 5;
 pub(super) struct Change {
     desired: Option<Desired>,
     state: State,
-    faults: BTreeMap<String, Fault>,
+    faults: BTreeMap<String, Unusable>,
     trust: Trust,
 }
 
@@ -106,7 +107,7 @@ impl Change {
     pub(super) fn faults(&self) -> Vec<(String, Fault)> {
         self.faults
             .iter()
-            .map(|(name, fault)| (name.clone(), *fault))
+            .map(|(name, unusable)| (name.clone(), unusable.fault))
             .collect()
     }
 

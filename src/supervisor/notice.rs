@@ -10,8 +10,10 @@ use super::signal::Signal;
 use super::time::Duration;
 
 mod connection;
+mod value;
 
 pub use connection::{ConnectionFact, ConnectionNotice, Failover};
+pub use value::ValueNotice;
 
 /// The process that a fact is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -330,20 +332,8 @@ pub enum Notice {
     Connection(ConnectionNotice),
     /// Something about the account that the API is asked for.
     Account(AccountNotice),
-    /// A watched variable has no usable value; the last good one stays.
-    BadValue {
-        /// Which.
-        name: String,
-        /// What is wrong with it.
-        fault: Fault,
-        /// The child that is not touched.
-        running: Option<Child>,
-    },
-    /// A watched variable is usable again.
-    GoodValue {
-        /// Which.
-        name: String,
-    },
+    /// Something about a watched variable without a usable value; the last good one stays.
+    Value(ValueNotice),
     /// No child was ever started, and the supervisor gives up.
     StartGaveUp {
         /// Why.

@@ -277,8 +277,7 @@ impl Cell {
                 Notice::FetchFailing { .. }
                     | Notice::FetchStillFailing { .. }
                     | Notice::FetchRecovered { .. }
-                    | Notice::BadValue { .. }
-                    | Notice::GoodValue { .. }
+                    | Notice::Value(_)
             )
         };
         let lines = stage.notices.iter().filter(is_about_api).count();

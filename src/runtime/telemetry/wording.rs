@@ -24,6 +24,7 @@ mod commands;
 mod connection;
 mod readiness;
 mod restarts;
+mod values;
 
 pub use commands::answered;
 
@@ -88,9 +89,7 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
         Notice::FetchRecovered { lasted, attempts } => info(recovered(*lasted, *attempts)),
         Notice::Connection(notice) => connection::told(notice),
         Notice::Account(notice) => account(notice),
-        Notice::BadValue { name, fault, running } =>
-            warn(bad_value(context, name, *fault, *running)),
-        Notice::GoodValue { name } => info(format!("{} is usable again", phrase(name))),
+        Notice::Value(notice) => values::told(context, notice),
         Notice::Replaced { names } => info(format!("--expand sets {} anew; --keep NAME keeps what was there", phrase(&names.join(", ")))),
         Notice::KeptOut { names } => info(format!("kept from the program, which could break: Heroku's {}; --allow-reserved hands it on", phrase(&names.join(", ")))),
         Notice::FellBack { names } => warn(format!("Heroku gives no answer: starting on the {} that changeover was started with (--fallback); a good answer that differs is a change", phrase(&names.join(", ")))),
@@ -303,18 +302,6 @@ fn nothing_runs() -> String {
 
 fn untouched(child: Child) -> String {
     format!("pid {} untouched on revision {}", child.pid, child.revision)
-}
-
-fn bad_value(context: &Context, name: &str, fault: Fault, running: Option<Child>) -> String {
-    let what = format!(
-        "{} of app {} is {fault}",
-        phrase(name),
-        phrase(&context.app)
-    );
-    match running {
-        Some(child) => format!("{what}. {}, with the last good value", untouched(child)),
-        None => format!("{what}. Nothing runs yet; waiting for a usable value"),
-    }
 }
 
 fn gave_up(context: &Context, reason: &GaveUp) -> String {

@@ -5,7 +5,7 @@ use super::*;
 use crate::credential::Kind;
 use crate::supervisor::event::FetchFailure;
 use crate::supervisor::id::Revision;
-use crate::supervisor::notice::{HeldChange, Proof};
+use crate::supervisor::notice::{HeldChange, Proof, ValueNotice};
 
 pub(super) const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -343,10 +343,12 @@ fn a_failed_child_and_its_credential() {
 
 #[test]
 fn values_without_use() {
-    let bad = |running| Notice::BadValue {
-        name: "DATABASE_URL".to_owned(),
-        fault: Fault::Missing,
-        running,
+    let bad = |running| {
+        Notice::Value(ValueNotice::Bad {
+            name: "DATABASE_URL".to_owned(),
+            fault: Fault::Missing,
+            running,
+        })
     };
     all_tell(vec![
         (
@@ -358,10 +360,22 @@ fn values_without_use() {
             "W DATABASE_URL of app acme is missing. Nothing runs yet; waiting for a usable value",
         ),
         (
-            Notice::GoodValue {
+            Notice::Value(ValueNotice::StillBad {
                 name: "DATABASE_URL".to_owned(),
-            },
-            "I DATABASE_URL is usable again",
+                fault: Fault::Missing,
+                lasted: seconds(904),
+                answers: 16,
+                running: Some(child(4242, 3)),
+            }),
+            "W DATABASE_URL of app acme is missing for 15 min 4 s (16 answers). pid 4242 untouched on revision 3, with the last good value",
+        ),
+        (
+            Notice::Value(ValueNotice::Good {
+                name: "DATABASE_URL".to_owned(),
+                lasted: seconds(2),
+                answers: 1,
+            }),
+            "I DATABASE_URL is usable again after 2 s (1 answer)",
         ),
         (
             Notice::Replaced {

@@ -5,7 +5,7 @@ use crate::credential::environment::INSTANCE_MARK;
 use crate::exit_code::ExitCode;
 use crate::supervisor::action::Action;
 use crate::supervisor::config::{EnvFile, OnChange};
-use crate::supervisor::event::ETag;
+use crate::supervisor::event::{ETag, Ended};
 use crate::supervisor::id::InstanceId;
 use crate::supervisor::notice::Notice;
 use crate::supervisor::signal::Signal;
@@ -302,14 +302,7 @@ impl Law {
                 self.dying(now);
                 Ok(())
             }
-            Notice::NothingFound { ended } => {
-                self.inquiry.finds_nothing(now)?;
-                if self.is_followed(*ended) {
-                    return Err("an end is called final that --restart does not".to_owned());
-                }
-                self.begin_end(now, Why::ChildsOwn);
-                Ok(())
-            }
+            Notice::NothingFound { ended } => self.finds_nothing(now, *ended),
             Notice::CredentialWorks => self.excuses(now),
             Notice::CredentialNeverCame { timeout } => self.never_comes(now, *timeout),
             Notice::Restarting { pause, why } => self.pauses(now, *pause, *why),
@@ -324,6 +317,7 @@ impl Law {
             Notice::FetchFailing { .. }
             | Notice::FetchStillFailing { .. }
             | Notice::FetchRecovered { .. } => self.api.told(notice),
+            Notice::Value(notice) => self.unusable.told(now, notice),
             Notice::FellBack { .. } => self.falls_back(now),
             Notice::Ready { child, .. } => self.is_ready(now, of_pid(child.pid)),
             Notice::Account(notice) => self.requests.account.told(notice),
@@ -338,10 +332,19 @@ impl Law {
             | Notice::ChangeSignalled { .. } | Notice::Stopping { .. } | Notice::Killing { .. }
             | Notice::Sweeping { .. } | Notice::SweepFailed { .. }
             | Notice::WentToBackground { .. } | Notice::Asking | Notice::LoginTried { .. }
-            | Notice::BadValue { .. } | Notice::GoodValue { .. } | Notice::Replaced { .. }
-            | Notice::KeptOut { .. } | Notice::Commanded { .. } | Notice::SignalDropped { .. }
-            | Notice::StopRequested { .. } | Notice::KillRequested => Ok(()),
+            | Notice::Replaced { .. } | Notice::KeptOut { .. } | Notice::Commanded { .. }
+            | Notice::SignalDropped { .. } | Notice::StopRequested { .. }
+            | Notice::KillRequested => Ok(()),
         }
+    }
+
+    fn finds_nothing(&mut self, now: Time, ended: Ended) -> Result<(), String> {
+        self.inquiry.finds_nothing(now)?;
+        if self.is_followed(ended) {
+            return Err("an end is called final that --restart does not".to_owned());
+        }
+        self.begin_end(now, Why::ChildsOwn);
+        Ok(())
     }
 
     /// The core takes a change: only one that is proven, and each with the next number.

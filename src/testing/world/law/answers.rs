@@ -67,6 +67,7 @@ impl Law {
         };
         self.requests.good(now, values, tag);
         self.api.good(now);
+        self.unusable.answer(now);
         self.inquiry.answered(out.since);
         let first = self.ledger.proven().is_none();
         self.adopts = self.ledger.hear(now, out.since, values, self.guard());

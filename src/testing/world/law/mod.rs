@@ -27,6 +27,7 @@ mod requests;
 mod signals;
 mod spare;
 mod trial;
+mod unusable;
 mod verbs;
 mod watchdog;
 mod webhooks;
@@ -54,6 +55,7 @@ use requests::Requests;
 use signals::Job;
 use spare::{PutOff, Spared};
 use trial::Rules;
+use unusable::Unusable;
 
 /// One supervisor's account.
 #[derive(Debug)]
@@ -63,6 +65,7 @@ pub(super) struct Law {
     ledger: Ledger,
     requests: Requests,
     api: Api,
+    unusable: Unusable,
     heard: Heard,
     launch: Launch,
     /// The one that serves, or is to be replaced.
@@ -139,6 +142,7 @@ impl Law {
             config,
             watch,
             api: Api::new(),
+            unusable: Unusable::new(),
             heard: Heard::Nothing,
             launch: Launch::None,
             child: None,
@@ -299,6 +303,7 @@ impl Law {
             return Err("a proven change was not taken".to_owned());
         }
         self.api.check()?;
+        self.unusable.check()?;
         self.requests.account.check()?;
         self.check_stop()?;
         self.check_reply()?;
