@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
 use changeover::testing::heroku::{Options, Simulator};
 use nix::sys::signal::{Signal, kill};
@@ -14,10 +15,14 @@ use tempfile::TempDir;
 
 use crate::skip::skipped;
 use crate::support;
+use crate::support::authority::{Authority, Validity};
+use crate::support::canned::{Canned, Reply};
 use crate::support::supervised::url;
 use crate::support::world::{eventually, kill_everything, processes_with};
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+/// Only the bare root's own list of names knows it.
+const BARE_HOST: &str = "api.bare.test";
 /// Who waits this long for TERM is given 5 s by a Procfile's manager, and then killed.
 const PROGRAM: &str = r#"#!/bin/sh
 trap 'echo "$0 ends"; exit 0' TERM
@@ -158,4 +163,60 @@ fn systemd_accepts_the_unit_and_finds_it_hardened() {
     let exposed = exposed.unwrap();
     let said = String::from_utf8_lossy(&exposed.stdout);
     assert!(exposed.status.success(), "{said}");
+}
+
+/// What a `FROM scratch` image has, and what a container's runtime puts there: names and addresses.
+fn bare_root(binary: &Path, authority: &Authority) -> TempDir {
+    let root = tempfile::tempdir().unwrap();
+    fs::copy(binary, root.path().join("changeover")).unwrap();
+    support::write(&root.path().join("ca.pem"), 0o644, &authority.pem());
+    fs::create_dir(root.path().join("etc")).unwrap();
+    let hosts = format!("127.0.0.1 {BARE_HOST}\n");
+    support::write(&root.path().join("etc/hosts"), 0o644, &hosts);
+    root
+}
+
+#[tokio::test]
+async fn the_static_binary_needs_nothing_beside_it() {
+    let Some(binary) = installed("CHANGEOVER_TEST_STATIC") else {
+        return;
+    };
+    if !nix::unistd::geteuid().is_root() {
+        skipped("only root can change the root directory");
+        return;
+    }
+    let authority = Authority::new("of a bare root");
+    let signed = authority.sign(BARE_HOST, Validity::Now);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![signed.certificate], signed.key)
+        .unwrap();
+    let body = format!(r#"{{"DATABASE_URL":"{}"}}"#, url(1));
+    let heroku = Canned::start_tls(vec![Reply::answer("200 OK", "", &body)], config).await;
+    let root = bare_root(&binary, &authority);
+    let mut command = Command::new("chroot");
+    command
+        .arg(root.path())
+        .args("/changeover run -- /changeover --version".split(' '))
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HEROKU_APP", "myapp")
+        .env("HEROKU_API_KEY", Options::default().token)
+        .env(
+            "CHANGEOVER_API_URL",
+            format!("https://{BARE_HOST}:{}", heroku.port),
+        )
+        .env("CHANGEOVER_CA_FILE", "/ca.pem")
+        .env("CHANGEOVER_CHECK_LOGIN", "never");
+    let output = tokio::task::spawn_blocking(move || command.output());
+    let output = output.await.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("static"),
+        "{output:?}"
+    );
+    assert_eq!(heroku.requests().len(), 1);
 }
