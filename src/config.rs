@@ -2,6 +2,7 @@
 //!
 //! Pure: what was typed and what was inherited come in, a [`Config`] or one sentence comes out.
 
+mod fallback;
 mod given;
 mod groups;
 mod listen;
@@ -17,16 +18,15 @@ use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli;
-use crate::credential::{EnvironmentSpec, Values};
+use crate::credential::EnvironmentSpec;
 use crate::supervisor::action::Scope;
 use crate::supervisor::readiness::Readiness;
 
 pub use crate::supervisor::config::{
-    Backoff, CheckLogin, ConnectionWatch, CrashPolicy, LeftoverPolicy, Mapped, OnChange,
+    Backoff, CheckLogin, ConnectionWatch, CrashPolicy, Fallback, LeftoverPolicy, Mapped, OnChange,
     OnFailover, Order, Restart, RestartLimit, SignalMap, StopSequence, StopStep,
 };
 pub use given::{Inherited, UsageError};
@@ -37,7 +37,7 @@ use given::Lookup;
 
 /// The default of every option that has one in text; `--help` shows the same (a test compares
 /// them).
-pub const DEFAULTS: [(&str, &str); 22] = [
+pub const DEFAULTS: [(&str, &str); 23] = [
     ("format", "shell"),
     ("var", "DATABASE_URL"),
     ("interval", "60s"),
@@ -59,6 +59,7 @@ pub const DEFAULTS: [(&str, &str); 22] = [
     ("on-failover", "restart"),
     ("start-timeout", "60s"),
     ("fallback", "none"),
+    ("cache-max-age", "24h"),
     ("log-format", "text"),
 ];
 
@@ -78,7 +79,9 @@ pub struct Config {
     /// `--start-timeout`: one total deadline for the first fetch.
     pub start_timeout: Duration,
     /// `--fallback`: what there is to start on when no answer comes in that time.
-    pub fallback: Option<Arc<Values>>,
+    pub fallback: Fallback,
+    /// `--cache`: where that is kept; only with `--fallback cache`.
+    pub cache: Option<Cache>,
 }
 
 /// A command, with what only this command knows.
@@ -101,6 +104,15 @@ pub enum Task {
         /// For a script, not for a person.
         json: bool,
     },
+}
+
+/// Where the last good values are kept for a start without Heroku.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cache {
+    /// `--cache`, with a file's name at its end; as given, not absolute.
+    pub path: PathBuf,
+    /// `--cache-key-file`; without one the key is derived from the token.
+    pub key_file: Option<PathBuf>,
 }
 
 /// What only `run` knows.
@@ -333,9 +345,11 @@ impl Config {
         let check_login = lookup.check_login(database.check_login.as_ref())?;
         let check_login_timeout = lookup.check_login_timeout(&database)?;
         let environment = lookup.environment(&source, database, child)?;
+        let (fallback, cache) = lookup.fallback(&start, &environment)?;
         Ok(Self {
             task,
-            fallback: lookup.fallback(start.fallback.clone(), &environment)?,
+            fallback,
+            cache,
             check_login,
             check_login_timeout,
             environment,

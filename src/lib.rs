@@ -58,7 +58,8 @@
 //! | `change.rs` | from a first difference to a desired revision |
 //! | `phase.rs` | the states of what runs; `service.rs`: what each event does to them |
 //! | `transition.rs` | the ways from one phase to the next |
-//! | `start.rs`, `launch.rs` | the wait for the first answer; a child that is asked for and does not live yet |
+//! | `start.rs`, `launch.rs` | the wait for the first answer, and what there is without one; a child that is asked for and does not live yet |
+//! | `source.rs`, `keeper.rs` | whether Heroku has said what is run with; when the last good values are put into the cache |
 //! | `overlap.rs` | two children at once (`--order start-first`) |
 //! | `tell.rs` | a change that a child is only told of (`--on-change signal:SIG`) |
 //! | `orders.rs` | what a signal to the supervisor does |
@@ -74,6 +75,7 @@
 //! | `runtime/signals.rs`, `process/queue.rs` | signals with their senders: those that are handled, those that are queued |
 //! | `runtime/clock.rs` | the only clock |
 //! | `runtime/audience.rs`, `process/manager.rs` | who is told what happens: the log, and systemd in its protocol |
+//! | `runtime/cache.rs` | the cache with its key, and as old as the clock on the wall says |
 //! | `runtime/webhooks.rs` | what a webhook is to the core, and what people are told of it |
 //! | `runtime/telemetry/lines.rs`, `wording/` | how a line looks; what it says |
 //! | `process/spawn.rs`, `program.rs`, `identity.rs` | the start of a child; what is found before it; as which user |
@@ -82,6 +84,8 @@
 //! | `process/listeners.rs`, `terminal.rs`, `stderr.rs`, `timer.rs` | sockets to pass on; the terminal's state; log lines that never block; a timer that counts sleep |
 //! | `heroku/client.rs`, `questions.rs` | one request and its end; which requests make one answer |
 //! | `heroku/addon.rs` | what only `check` asks: an add-on's plan and backups |
+//! | `store/directory.rs`, `place.rs` | where a file may lie; what may be there before it |
+//! | `store/cache/sealed.rs` | the format of the cache, and its encryption |
 //! | `heroku/webhook.rs`, `webhook/` | who is believed, and what is answered |
 //! | `heroku/token.rs`, `token_file.rs`, `netrc.rs`, `command.rs` | where a token comes from |
 //! | `postgres/settings.rs` | a URL in `tokio-postgres`'s words |
@@ -143,6 +147,7 @@
 //! | how a child tells that it serves | `supervisor/instance/startup.rs`, `process/notify.rs`, `readiness/` |
 //! | which sockets a child gets | `process/listeners.rs` |
 //! | where a file with secrets may lie, and how it is replaced | `store/` |
+//! | what a start without Heroku finds, and when | `supervisor/start.rs`; when that is kept: `supervisor/keeper.rs` |
 //! | what `--database` follows, and when the attachments are asked for | `credential/attachment.rs` |
 //! | where a token comes from | `heroku/token.rs` |
 //! | what `check` looks at, and what it says to do | `commands/check/`, then the README's table |

@@ -196,10 +196,19 @@ pub struct Start {
     /// Total time for the first fetch and its retries [default: 60s]
     #[arg(long, value_name = "TIME")]
     pub start_timeout: Option<OsString>,
-    /// What to start on when no answer comes in that time: none, or inherited, the values that
-    /// changeover was started with, once they log in [default: none]
+    /// What to start on when no answer comes in that time, once it logs in: none, inherited (the
+    /// values that changeover was started with), or cache (see --cache) [default: none]
     #[arg(long, value_name = "WHAT")]
     pub fallback: Option<OsString>,
+    /// Keep the last good values in this file, encrypted, for --fallback cache
+    #[arg(long, value_name = "PATH")]
+    pub cache: Option<PathBuf>,
+    /// Encrypt the cache with what is in this file [default: derived from the API token]
+    #[arg(long, value_name = "PATH")]
+    pub cache_key_file: Option<PathBuf>,
+    /// Start on no cache that is older [default: 24h]
+    #[arg(long, value_name = "TIME")]
+    pub cache_max_age: Option<OsString>,
 }
 
 /// What is logged.

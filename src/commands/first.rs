@@ -9,9 +9,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::config::{Config, Inherited};
-use crate::credential::Environment;
+use crate::credential::{Environment, Secret, SslMode};
 use crate::heroku::Client;
 use crate::process;
+use crate::runtime::cache::KeptCache;
 use crate::runtime::{self, clock::Clock, executor, signals::Signals, telemetry};
 use crate::supervisor::Supervisor;
 use crate::supervisor::action::{Action, Scope};
@@ -37,6 +38,7 @@ pub(super) fn environment(
     started_with: process::Inherited,
 ) -> Result<Arc<Environment>, Failure> {
     let client = parts::client(config, inherited)?;
+    let cache = parts::cache(config, &client)?;
     let event_loop = runtime::event_loop()?;
     let found = event_loop.block_on(async {
         // No signal does by itself to PID 1 what it does to everybody else.
@@ -48,6 +50,7 @@ pub(super) fn environment(
         let (request, logins) = (None, VecDeque::new());
         first(
             &client,
+            cache.as_ref(),
             config,
             Waits {
                 clock,
@@ -82,6 +85,11 @@ type Request<'a> = (
 );
 
 impl Waits<'_> {
+    fn log_in(&mut self, login: LoginId, url: Secret, sslmode: Option<SslMode>) {
+        let outcome = async move { executor::log_in(&url, sslmode).await };
+        self.logins.push_back((login, Box::pin(outcome)));
+    }
+
     async fn next(&mut self, deadline: Option<Time>) -> io::Result<Event> {
         let answer = async {
             match &mut self.request {
@@ -122,6 +130,7 @@ impl Waits<'_> {
 
 async fn first<'a>(
     client: &'a Client,
+    cache: Option<&KeptCache>,
     config: &Config,
     mut waits: Waits<'a>,
 ) -> Result<Arc<Environment>, Failure> {
@@ -129,11 +138,12 @@ async fn first<'a>(
     let context = telemetry::Context {
         app: config.source.app.clone(),
     };
-    let mut event = Event::Wake;
+    let (mut event, mut found) = (Event::Wake, None);
     loop {
+        let mut told = None;
         for action in core.step(waits.clock.now(), event) {
             match action {
-                Action::Prepare { environment, .. } => return Ok(environment),
+                Action::Prepare { environment, .. } => found = Some(environment),
                 Action::Exit(code) => return Err(Failure::Told(code)),
                 Action::Announce(notice) => {
                     telemetry::announce(&context, &notice);
@@ -146,11 +156,11 @@ async fn first<'a>(
                     login,
                     url,
                     sslmode,
-                } => {
-                    let outcome = async move { executor::log_in(&url, sslmode).await };
-                    waits.logins.push_back((login, Box::pin(outcome)));
-                }
+                } => waits.log_in(login, url, sslmode),
                 Action::CancelLogin { login } => waits.logins.retain(|(open, _)| *open != login),
+                Action::ReadCache { .. } | Action::WriteCache { .. } | Action::RemoveCache => {
+                    told = cache.and_then(|cache| with_cache(cache, client, action));
+                }
                 // Nothing lives yet: none of these can come before the first preparation.
                 Action::WatchConnection { .. }
                 | Action::UnwatchConnection { .. }
@@ -166,10 +176,31 @@ async fn first<'a>(
                 | Action::Report(_) => {}
             }
         }
-        event = waits.next(core.deadline()).await?;
+        event = match told {
+            Some(told) => told,
+            None => match found {
+                Some(environment) => return Ok(environment),
+                None => waits.next(core.deadline()).await?,
+            },
+        };
         if let Some(warning) = client.take_warning() {
             tracing::warn!("{warning}");
         }
+    }
+}
+
+/// There is nobody who could not wait for the disk.
+fn with_cache(cache: &KeptCache, client: &Client, action: Action) -> Option<Event> {
+    let token = client.token_in_use();
+    if let Action::ReadCache { read } = action {
+        Some(cache.look(read, token))
+    } else if let Action::WriteCache { write, good, age } = action {
+        Some(cache.keep(write, token, &good, age))
+    } else {
+        if let Err(warning) = cache.remove() {
+            tracing::warn!("{warning}");
+        }
+        None
     }
 }
 

@@ -3,17 +3,25 @@
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::{self, Address, Config, Inherited, Listen, Webhook};
 use crate::credential::environment::INSTANCE_MARK;
-use crate::credential::{Environment, phrase};
+use crate::credential::{Environment, Secret, phrase};
 use crate::heroku::webhook::{PATH, Receiver, Socket};
-use crate::heroku::{ApiUrl, Client, ClientOptions, Timeouts, TokenOptions};
+use crate::heroku::{self, ApiUrl, Client, ClientOptions, Timeouts, TokenOptions};
 use crate::process::listeners::UNNAMED;
 use crate::process::{self, Account, Group, Identity, ListenError, Listeners, Program};
 
+use crate::runtime::cache::{KeptCache, Key};
+use crate::store::{Bound, Cache};
+
 use super::failure::Failure;
+
+const KEY_BYTES_MAX: usize = 4096;
+/// 16 random bytes have more letters than this in whatever notation.
+const KEY_BYTES_MIN: usize = 20;
 
 /// The client that asks for this configuration's config vars.
 pub(super) fn client(config: &Config, inherited: &Inherited) -> Result<Client, Failure> {
@@ -32,6 +40,40 @@ pub(super) fn client(config: &Config, inherited: &Inherited) -> Result<Client, F
         variables,
         timeouts: Timeouts::default(),
     })?)
+}
+
+/// The cache, if one is kept. What is wrong with it already is told before Heroku is asked.
+pub(super) fn cache(config: &Config, client: &Client) -> Result<Option<KeptCache>, Failure> {
+    let Some(config::Cache { path, key_file }) = &config.cache else {
+        return Ok(None);
+    };
+    let (origin, app) = (client.api_url().to_string(), &config.source.app);
+    let bound = Bound::new(&origin, app, &config.environment.selection);
+    let file = Cache::new(std::path::absolute(path)?, bound);
+    file.check()
+        .map_err(|error| Failure::Unusable(format!("nothing was started: {error}")))?;
+    let key = key_file.as_deref().map(key).transpose()?;
+    let key = key.map_or(Key::Token, Key::File);
+    Ok(Some(KeptCache { file, key }))
+}
+
+fn key(path: &Path) -> Result<Secret, Failure> {
+    let unusable = |why: &str| {
+        Failure::Unusable(format!(
+            "--cache-key-file (CHANGEOVER_CACHE_KEY_FILE): {} {why}, so nothing was started: put a long random text \
+             there (openssl rand -base64 32)",
+            phrase(&path.display().to_string())
+        ))
+    };
+    let read = heroku::secret(path, KEY_BYTES_MAX);
+    let (secret, warning) = read.map_err(|why| unusable(&why))?;
+    if secret.expose().len() < KEY_BYTES_MIN {
+        return Err(unusable("holds a key that can be guessed"));
+    }
+    if let Some(warning) = warning {
+        tracing::warn!("{warning}");
+    }
+    Ok(secret)
 }
 
 /// Where the options say that the token is.

@@ -57,6 +57,7 @@ pub(super) fn run(
         tracing::warn!("{DEAF} ({error})");
         None
     });
+    let cache = parts::cache(&config, &client)?;
     let setup = Setup {
         context: telemetry::Context {
             app: config.source.app.clone(),
@@ -64,6 +65,7 @@ pub(super) fn run(
         config: core_config(&config, run, manager.as_ref()),
         program,
         env_file,
+        cache,
         client,
         webhook,
         manager,

@@ -175,7 +175,7 @@ impl<T: AsRef<OsStr>> Given<T> {
     }
 }
 
-impl Given<String> {
+impl<T: AsRef<OsStr>> Given<T> {
     /// Beside the other options it can have no effect: an error for who types it. In the
     /// environment, which a whole fleet may share, it is for those whom it fits.
     pub(super) fn idle(&self, why: &str, mend: &str) -> Result<(), UsageError> {

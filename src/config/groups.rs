@@ -3,12 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli;
 use crate::credential::environment::SslPolicy;
-use crate::credential::{EnvironmentSpec, Family, SslMode, Values};
+use crate::credential::{EnvironmentSpec, Family, SslMode};
 use crate::supervisor::action::Scope;
 use crate::supervisor::readiness::Readiness;
 use crate::supervisor::signal::Signal;
@@ -319,27 +318,6 @@ impl Lookup<'_> {
 
     pub(super) fn listen(&self, typed: Vec<OsString>) -> Result<Vec<Listen>, UsageError> {
         listen::all(&self.list("listen", typed)?)
-    }
-
-    /// The values that we were started with, in the place of an answer.
-    pub(super) fn fallback(
-        &self,
-        typed: Option<OsString>,
-        environment: &EnvironmentSpec,
-    ) -> Result<Option<Arc<Values>>, UsageError> {
-        let given = self.text_or_default("fallback", typed)?;
-        if !words::choice(&given, &[("none", false), ("inherited", true)])? {
-            return Ok(None);
-        }
-        match environment.selection.inherited(&environment.base) {
-            Ok(values) => Ok(Some(Arc::new(values))),
-            Err(name) => {
-                let why = format!(
-                    "and there is no usable {name} in the environment, so there is nothing to fall back on"
-                );
-                Err(given.wrong(&why, "start changeover with one, or leave the option out"))
-            }
-        }
     }
 
     pub(super) fn start_timeout(&self, typed: cli::Start) -> Result<Duration, UsageError> {

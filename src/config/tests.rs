@@ -16,6 +16,7 @@ use super::*;
 mod connection;
 mod crash;
 mod database;
+mod fallback;
 mod idle;
 mod map_signal;
 mod on_change;
@@ -253,7 +254,7 @@ fn durations() {
         ("--splay|99999999999999999999s", "no duration"),
         ("--stop-timeout|400d", "longer than a year"),
         ("--start-timeout|0s", "too short"),
-        ("--fallback|cache", "none"),
+        ("--fallback|always", "none, inherited, cache"),
         (
             "--fallback|inherited",
             "no usable DATABASE_URL in the environment",

@@ -105,6 +105,29 @@ pub struct LastGood {
     pub others: Values,
 }
 
+impl Snapshot {
+    /// Whether it has all that is required, and nothing good that differs from these values.
+    #[must_use]
+    pub fn says(&self, selection: &Selection, values: &Values) -> bool {
+        let has = |name: &str| matches!(self.watched.get(name), Some(Ok(_)));
+        let mut good = self.watched.iter().filter(|(_, value)| value.is_ok());
+        let is_empty = good.clone().next().is_none();
+        let is_theirs = good.all(|(name, value)| value.as_ref().ok() == values.get(name));
+        !is_empty && is_theirs && selection.required().all(has)
+    }
+
+    /// What is good in it.
+    #[must_use]
+    pub fn good(&self) -> LastGood {
+        let good = self.watched.iter();
+        let good = good.filter_map(|(name, value)| Some((name.clone(), value.clone().ok()?)));
+        LastGood {
+            watched: good.collect(),
+            others: self.others.clone(),
+        }
+    }
+}
+
 impl Selection {
     /// Judges one answer, with the databases where they were last found. What is not watched is
     /// dropped here, at once.

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use url::Url;
 
-use crate::credential::{Attachment, Following, Selection, Snapshot, phrase};
+use crate::credential::{Attachment, Following, Secret, Selection, Snapshot, phrase};
 
 use super::command::HelperEnds;
 use super::error::{Diagnosis, FetchError, Refused, SetupError};
@@ -168,6 +168,18 @@ impl Client {
             held.warned_about.push(warning.clone());
             held.warning = Some(warning);
         }
+    }
+
+    /// The token that the last request was made with, if there was one.
+    #[must_use]
+    pub fn token_in_use(&self) -> Option<Secret> {
+        self.held().token.as_ref().map(|token| token.secret.clone())
+    }
+
+    /// Where the API is.
+    #[must_use]
+    pub fn api_url(&self) -> &ApiUrl {
+        &self.api_url
     }
 
     /// Where the one reaper of the process tells how helper programs ended.

@@ -34,6 +34,7 @@ pub use client::{Answer, Client, ClientOptions};
 pub use command::HelperEnds;
 pub use error::{Diagnosis, FetchError, Refused, SetupError};
 pub use token::{NoToken, Origin, Token, TokenOptions, TokenSource};
+pub use token_file::secret;
 pub use transport::Timeouts;
 
 /// The environment that the program was started with.

@@ -11,6 +11,8 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
+use crate::credential::Secret;
+
 /// A file on a dead network mount must not hold up the supervisor for longer.
 const TIME_MAX: Duration = Duration::from_secs(5);
 const WRITABLE_BY_OTHERS: u32 = 0o022;
@@ -77,6 +79,22 @@ pub(super) fn read_now(path: &Path, bytes_max: usize) -> Result<Contents, Unread
         )
     });
     Ok(Contents { bytes, warning })
+}
+
+/// The secret in a file, without the white space around it, for a caller that may be held up; and
+/// one sentence, when others can read it.
+///
+/// # Errors
+/// One phrase: what is wrong with the file.
+pub fn secret(path: &Path, bytes_max: usize) -> Result<(Secret, Option<String>), String> {
+    let contents = read_now(path, bytes_max).map_err(|unreadable| match unreadable {
+        Unreadable::Missing => "does not exist".to_owned(),
+        Unreadable::Unusable(why) => why,
+    })?;
+    match str::from_utf8(contents.bytes.trim_ascii()) {
+        Ok(text) => Ok((Secret::from(text), contents.warning)),
+        Err(_) => Err("is not UTF-8".to_owned()),
+    }
 }
 
 /// `read_to_end` without its last probe, which may grow the buffer.

@@ -1,7 +1,8 @@
-//! The only reader of clocks: monotonic time for the core, and whether the machine slept.
+//! The only reader of clocks: monotonic time for the core, whether the machine slept, and the time
+//! of day.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::net::unix::pipe::Receiver;
 
@@ -82,6 +83,16 @@ impl Clock {
         self.ahead = ahead;
         slept
     }
+}
+
+/// What the clock on the wall shows: for what outlives the machine's uptime.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads a clock"
+)]
+#[must_use]
+pub fn wall() -> SystemTime {
+    SystemTime::now()
 }
 
 #[expect(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::task::{AbortHandle, JoinHandle, spawn_blocking};
 
 use crate::credential::{Environment, Secret, SslMode, phrase};
 use crate::exit_code::ExitCode;
@@ -23,6 +23,7 @@ use crate::supervisor::id::{ConnectionId, FetchId, InstanceId, LoginId, ReplyId}
 use crate::supervisor::signal::Signal;
 
 use super::audience::Audience;
+use super::cache::KeptCache;
 use super::children::Children;
 use super::probes::{Ear, Probes};
 use super::telemetry;
@@ -36,6 +37,7 @@ pub struct Executor {
     helpers: HelperEnds,
     program: Program,
     env_file: Option<EnvFile>,
+    cache: Option<Arc<KeptCache>>,
     children: Children,
     probes: Probes,
     prepared: Option<(InstanceId, Prepared, Option<Ear>)>,
@@ -60,24 +62,37 @@ pub enum Told {
     Exit(ExitCode),
 }
 
+/// What was set up for the hands to work with.
+pub(super) struct Means {
+    pub(super) program: Program,
+    pub(super) env_file: Option<EnvFile>,
+    pub(super) cache: Option<KeptCache>,
+    pub(super) client: Client,
+}
+
 impl Executor {
     /// Hands that have nothing to do yet.
     #[must_use]
     pub(super) fn new(
-        program: Program,
-        env_file: Option<EnvFile>,
-        client: Client,
+        means: Means,
         children: Children,
         probes: Probes,
         audience: Audience,
         answers: mpsc::Sender<Event>,
     ) -> Self {
+        let Means {
+            program,
+            env_file,
+            cache,
+            client,
+        } = means;
         Self {
             helpers: client.helpers(),
             client: Arc::new(client),
             children,
             program,
             env_file,
+            cache: cache.map(Arc::new),
             probes,
             prepared: None,
             fetches: Vec::new(),
@@ -117,11 +132,7 @@ impl Executor {
                 events.push_back(event);
             }
             Action::Spawn { instance } => events.push_back(self.spawn(instance)),
-            Action::ProbeReadiness { instance } => {
-                if let Some(tree) = self.children.tree(instance) {
-                    self.probes.begin(instance, tree.clone());
-                }
-            }
+            Action::ProbeReadiness { instance } => self.probe_readiness(instance),
             Action::Signal {
                 instance,
                 signal,
@@ -138,6 +149,13 @@ impl Executor {
             Action::GiveUp { instance } => self.children.give_up(instance),
             Action::ListTree { instance } => events.push_back(self.children.list(instance)),
             Action::RemoveEnvFile => self.remove_env_file(),
+            Action::ReadCache { read } => {
+                self.with_cache(move |cache, token| cache.look(read, token));
+            }
+            Action::WriteCache { write, good, age } => {
+                self.with_cache(move |cache, token| cache.keep(write, token, &good, age));
+            }
+            Action::RemoveCache => self.remove_cache(),
             Action::StopSelf { signal } => return Told::Stop(signal),
             Action::Reply { reply, answer } => self.reply(reply, answer),
             Action::Report(report) => self.audience.report(report),
@@ -274,6 +292,28 @@ impl Executor {
             tracing::warn!(
                 "the env file {path} could not be removed ({error}) and still holds secrets: remove it"
             );
+        }
+    }
+
+    fn probe_readiness(&mut self, instance: InstanceId) {
+        if let Some(tree) = self.children.tree(instance) {
+            self.probes.begin(instance, tree.clone());
+        }
+    }
+
+    /// Off the loop: who waits for a disk looks after no child.
+    fn with_cache(&self, work: impl FnOnce(&KeptCache, Option<Secret>) -> Event + Send + 'static) {
+        if let Some(cache) = self.cache.clone() {
+            let (token, answers) = (self.client.token_in_use(), self.answers.clone());
+            spawn_blocking(move || {
+                let _ = answers.blocking_send(work(&cache, token));
+            });
+        }
+    }
+
+    fn remove_cache(&mut self) {
+        if let Some(Err(warning)) = self.cache.as_ref().map(|cache| cache.remove()) {
+            self.audience.warn(warning);
         }
     }
 

@@ -5,6 +5,7 @@
 //! log: people's lines never stand between an old child's end and the new one's start.
 
 mod audience;
+pub mod cache;
 mod children;
 pub mod clock;
 pub mod executor;
@@ -30,9 +31,10 @@ use crate::supervisor::event::Event;
 use crate::supervisor::signal::{Origin, Signal};
 
 use audience::Audience;
+use cache::KeptCache;
 use children::Children;
 use clock::Clock;
-use executor::{Executor, Told};
+use executor::{Executor, Means, Told};
 use probes::Probes;
 use signals::{ChildChanges, Received, Signals};
 use telemetry::Context;
@@ -54,6 +56,8 @@ pub struct Setup {
     pub program: Program,
     /// Where what was fetched is written to, too.
     pub env_file: Option<EnvFile>,
+    /// Where the last good values are kept for a start without Heroku.
+    pub cache: Option<KeptCache>,
     /// Where the config vars come from.
     pub client: Client,
     /// What says when to ask them again.
@@ -113,6 +117,7 @@ impl Life {
             config,
             program,
             env_file,
+            cache,
             client,
             webhook,
             inherited,
@@ -133,7 +138,16 @@ impl Life {
             signals: Signals::install(&inherited)?,
             core: Supervisor::new(config, seed),
             executor: Executor::new(
-                program, env_file, client, children, probes, audience, sender,
+                Means {
+                    program,
+                    env_file,
+                    cache,
+                    client,
+                },
+                children,
+                probes,
+                audience,
+                sender,
             ),
             answers,
             webhooks: Webhooks::begin(webhook),

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::credential::{Environment, Secret, SslMode};
+use crate::credential::{Environment, LastGood, Secret, SslMode};
 use crate::exit_code::ExitCode;
 
 use super::command::Answer;
 use super::event::ETag;
-use super::id::{ConnectionId, FetchId, InstanceId, LoginId, ReplyId};
+use super::id::{CacheId, ConnectionId, FetchId, InstanceId, LoginId, ReplyId};
 use super::notice::Notice;
 use super::signal::Signal;
 use super::time::Duration;
@@ -122,6 +122,22 @@ pub enum Action {
         /// What follows.
         answer: Answer,
     },
+    /// Look into the cache; answered by `CacheRead`.
+    ReadCache {
+        /// Names the look.
+        read: CacheId,
+    },
+    /// Put what Heroku said into the cache; answered by `CacheWritten`.
+    WriteCache {
+        /// Names the write.
+        write: CacheId,
+        /// What it said.
+        good: Arc<LastGood>,
+        /// How long ago.
+        age: Duration,
+    },
+    /// Remove the cache: nobody has the key to it any more.
+    RemoveCache,
     /// Tell people.
     Announce(Notice),
     /// End the program. The last action of a life.

@@ -14,7 +14,7 @@ mod state;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::credential::{Fault, Kind, Snapshot, Values};
+use crate::credential::{Kind, Snapshot, Values};
 
 use faults::Unusable;
 use login_check::Trust;
@@ -24,7 +24,8 @@ use state::{Candidate, Confirmed, Reason, State};
 use super::event::LoginOutcome;
 use super::id::{LoginId, Revision};
 use super::logins::Standing;
-use super::notice::{Child, Notice, Proof};
+use super::notice::{Because, Child, Notice, Proof};
+use super::source::Source;
 use super::status::ChangePhase;
 use super::time::{Duration, Time};
 use super::turn::{Turn, Want};
@@ -40,6 +41,7 @@ pub(super) struct Change {
     state: State,
     faults: BTreeMap<String, Unusable>,
     trust: Trust,
+    pub(super) source: Source,
 }
 
 /// What the child should run with.
@@ -79,6 +81,7 @@ impl Change {
             state: State::Quiet,
             faults: BTreeMap::new(),
             trust: Trust::Unproven,
+            source: Source::Heroku,
         }
     }
 
@@ -103,14 +106,6 @@ impl Change {
         considered.or(self.desired.as_ref().map(|desired| &*desired.values))
     }
 
-    /// The watched variables that have no usable value right now.
-    pub(super) fn faults(&self) -> Vec<(String, Fault)> {
-        self.faults
-            .iter()
-            .map(|(name, unusable)| (name.clone(), unusable.fault))
-            .collect()
-    }
-
     /// A good answer of a request that began at `started_at`.
     pub(super) fn on_snapshot(
         &mut self,
@@ -127,6 +122,9 @@ impl Change {
         };
         if *desired.others != snapshot.others {
             desired.others = Arc::new(snapshot.others.clone());
+        }
+        if snapshot.says(&turn.config.environment.selection, &desired.values) {
+            self.source.is_heroku(turn, Because::Confirmed);
         }
         let is_guarded = match protect {
             Protect::Child { .. } => true,
@@ -415,6 +413,7 @@ impl Change {
             to: desired.revision,
             login,
         });
+        self.source.is_heroku(turn, Because::Changed);
         Verdict::Adopted
     }
 

@@ -25,9 +25,9 @@ pub struct Config {
     pub splay: Duration,
     /// For the first good answer, and for the successor of a dead credential.
     pub start_timeout: Duration,
-    /// `--fallback inherited`: what there is to start on when Heroku gives no answer in that time,
-    /// after a login that works.
-    pub fallback: Option<Arc<Values>>,
+    /// What there is to start on when Heroku gives no answer in that time, after a login that
+    /// works.
+    pub fallback: Fallback,
     /// What a confirmed change does to the child.
     pub on_change: OnChange,
     /// In which order a restart for a change stops and starts.
@@ -74,6 +74,21 @@ pub enum Watching {
     Every(Duration),
     /// One good answer is enough.
     Once,
+}
+
+/// `--fallback`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fallback {
+    /// Nothing.
+    None,
+    /// What the supervisor was started with.
+    Inherited(Arc<Values>),
+    /// The last good values that it, or one before it, was given: what it is given is kept for
+    /// another start.
+    Cached {
+        /// `--cache-max-age`: nothing older is started on.
+        max_age: Duration,
+    },
 }
 
 /// `--on-change`.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::credential::Snapshot;
+use crate::credential::{LastGood, Snapshot};
 
 use super::command::Verb;
-use super::id::{ConnectionId, FetchId, InstanceId, LoginId, ReplyId};
+use super::id::{CacheId, ConnectionId, FetchId, InstanceId, LoginId, ReplyId};
 use super::readiness::Word;
 use super::signal::{Origin, Signal};
 use super::time::Duration;
@@ -93,6 +93,20 @@ pub enum Event {
     Continued {
         /// Which instance.
         instance: InstanceId,
+    },
+    /// A look into the cache ended.
+    CacheRead {
+        /// Which look.
+        read: CacheId,
+        /// What came of it.
+        outcome: CacheOutcome,
+    },
+    /// A write to the cache ended.
+    CacheWritten {
+        /// Which write.
+        write: CacheId,
+        /// Whether it is there; else why not, in one sentence.
+        result: Result<(), String>,
     },
     /// A signal reached the supervisor.
     Signal {
@@ -198,6 +212,34 @@ pub enum LoginOutcome {
         /// One phrase for people.
         detail: String,
     },
+}
+
+/// What came of a look into the cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CacheOutcome {
+    /// Values of this app, for these variables.
+    Good {
+        /// They.
+        good: Arc<LastGood>,
+        /// How old they are.
+        age: Age,
+    },
+    /// It was encrypted with another token than the present one, so nobody will ever read it.
+    OtherToken,
+    /// It is of no use otherwise.
+    Unusable {
+        /// One phrase for people: why, and what to do.
+        why: String,
+    },
+}
+
+/// How long ago the clock on the wall showed a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Age {
+    /// So long.
+    Past(Duration),
+    /// It has yet to: one of the two clocks is wrong.
+    Future(Duration),
 }
 
 /// What is heard of a watched connection.

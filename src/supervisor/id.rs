@@ -45,6 +45,10 @@ id! {
     ReplyId, "r"
 }
 id! {
+    /// One look into the cache, or one write to it.
+    CacheId, "k"
+}
+id! {
     /// A version of the watched values, counted from 1 in each supervisor; an older value again is
     /// a new number.
     Revision, ""

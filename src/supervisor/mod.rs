@@ -28,6 +28,7 @@ mod failover;
 pub mod id;
 mod inquiry;
 mod instance;
+mod keeper;
 mod launch;
 mod logins;
 pub mod notice;
@@ -41,6 +42,7 @@ mod rng;
 mod series;
 mod service;
 pub mod signal;
+mod source;
 mod start;
 pub mod status;
 mod tell;
@@ -62,6 +64,7 @@ use ends::Finish;
 use event::{ConnectionNews, Event, FetchOutcome};
 use id::{ConnectionId, FetchId, InstanceId};
 use instance::Instance;
+use keeper::Keeper;
 use launch::Stage;
 use report::Reports;
 use rng::Rng;
@@ -86,6 +89,7 @@ pub struct Supervisor {
     service: Service,
     connection: Connection,
     reports: Reports,
+    keeper: Keeper,
 }
 
 /// Everything of the supervisor but what a turn lends out.
@@ -95,6 +99,7 @@ struct Machines<'a> {
     service: &'a mut Service,
     connection: &'a mut Connection,
     reports: &'a mut Reports,
+    keeper: &'a mut Keeper,
 }
 
 impl Supervisor {
@@ -113,6 +118,7 @@ impl Supervisor {
             service,
             connection: Connection::new(),
             reports: Reports::new(),
+            keeper: Keeper::new(),
         }
     }
 
@@ -136,6 +142,7 @@ impl Supervisor {
             service: &mut self.service,
             connection: &mut self.connection,
             reports: &mut self.reports,
+            keeper: &mut self.keeper,
         };
         if overslept {
             machines.service.on_overslept(&turn);
@@ -198,6 +205,7 @@ impl Supervisor {
             change: self.change.name(),
             watch: self.watch.name(),
             connection: self.connection.name(),
+            fallback: self.change.source.name(),
         }
     }
 }
@@ -247,6 +255,8 @@ impl Machines<'_> {
                 self.act_if_unprotected(turn);
             }
             Event::Connection { connection, news } => self.on_connection(turn, connection, news),
+            Event::CacheRead { read, outcome } => service.on_cache(turn, read, outcome),
+            Event::CacheWritten { write, result } => self.keeper.on_written(turn, write, result),
             Event::Signal { signal, origin } => service.on_signal(turn, signal, origin),
             Event::Resumed => turn.want(Want::Fetch),
             Event::Webhook => self.watch.on_webhook(turn),
@@ -292,6 +302,7 @@ impl Machines<'_> {
             .on_fetched(turn, fetch, outcome, running, desired);
         if let Some(answer) = answer {
             self.on_answer(turn, answer);
+            self.change.source.remind(turn);
         }
     }
 
@@ -373,6 +384,8 @@ impl Machines<'_> {
                 .settle(turn, untouched, self.change.newest());
             let waits_until = self.service.deadline();
             self.reports.settle(turn, &self.service.phase, waits_until);
+            self.keeper
+                .settle(turn, self.watch.latest(), self.change.desired());
             self.satisfy(turn);
             // Last, so that a poll that is due is the request that the others want.
             let watch = due(self.watch.deadline());
@@ -400,8 +413,10 @@ impl Machines<'_> {
                 Want::Fetch => self.watch.ask(turn),
                 Want::FetchOften => self.watch.ask_often(turn),
                 Want::LookOften => self.watch.look_often(turn),
-                Want::FallBack => {
-                    if self.change.fall_back(turn, self.watch.others()) == Verdict::Adopted {
+                Want::FallBack(fallen) => {
+                    let latest = self.watch.latest();
+                    let others = latest.map(|(snapshot, _)| snapshot.others.clone());
+                    if self.change.fall_back(turn, &fallen, others) == Verdict::Adopted {
                         self.take_up(turn);
                     }
                 }

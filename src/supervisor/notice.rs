@@ -10,9 +10,11 @@ use super::signal::Signal;
 use super::time::Duration;
 
 mod connection;
+mod fallback;
 mod value;
 
 pub use connection::{ConnectionFact, ConnectionNotice, Failover};
+pub use fallback::{Because, FallbackNotice, Unusable};
 pub use value::ValueNotice;
 
 /// The process that a fact is about.
@@ -339,11 +341,8 @@ pub enum Notice {
         /// Why.
         reason: GaveUp,
     },
-    /// Heroku gave no answer: the program starts on what changeover was started with.
-    FellBack {
-        /// The variables.
-        names: Vec<String>,
-    },
+    /// Something about a start without Heroku, or the cache that is kept for one.
+    Fallback(FallbackNotice),
     /// A signal arrived that is meant for a child, while there was none.
     SignalDropped {
         /// Which.

@@ -129,7 +129,7 @@ impl Service {
     }
 
     /// Before the first child it is over.
-    fn not_started(&mut self, turn: &mut Turn<'_>, code: ExitCode) {
+    pub(super) fn not_started(&mut self, turn: &mut Turn<'_>, code: ExitCode) {
         if let Phase::Waiting(start) = self.take() {
             start.close(turn);
         }

@@ -1,19 +1,27 @@
 //! Before the first child: the start deadline, when waiting for it is no use, and what there is to
 //! start on when Heroku gives no answer (`--fallback`).
 
-use crate::credential::Fault;
+use std::sync::Arc;
+
+use crate::credential::{Fault, LastGood, Values};
 use crate::exit_code::ExitCode;
 
-use super::config::CheckLogin;
-use super::event::{FailureKind, FetchFailure, LoginOutcome};
-use super::id::LoginId;
+use super::action::Action;
+use super::config::{CheckLogin, Fallback};
+use super::event::{Age, CacheOutcome, FailureKind, FetchFailure, LoginOutcome};
+use super::id::{CacheId, LoginId};
 use super::logins::{Logins, Standing};
-use super::notice::{GaveUp, Notice};
+use super::notice::{FallbackNotice, GaveUp, Notice, Unusable};
+use super::phase::Phase;
+use super::service::Service;
+use super::source::{Fallen, From};
 use super::time::{Duration, Time};
 use super::turn::{Turn, Want};
 
 /// The longest that a login with the fallback is waited for.
 const LOGIN_MAX: Duration = Duration::from_secs(10);
+/// The longest that the cache is waited for: it may lie on a disk that hangs.
+const READ_MAX: Duration = Duration::from_secs(10);
 
 /// The wait for the first good answer.
 #[derive(Debug)]
@@ -36,8 +44,14 @@ enum Heroku {
 enum Stage {
     /// Heroku is asked.
     Asking { until: Time },
+    /// It gave no answer; the cache is looked into. An answer would still win.
+    Reading { read: CacheId, until: Time },
     /// It gave no answer; the fallback is logged in with. An answer would still win.
-    FallingBack { logins: Logins, until: Time },
+    FallingBack {
+        fallen: Fallen,
+        logins: Logins,
+        until: Time,
+    },
 }
 
 /// The last answer, when it was not good.
@@ -46,6 +60,17 @@ enum Seen {
     Nothing,
     Failure(FetchFailure),
     Faults(Vec<(String, Fault)>),
+}
+
+impl Service {
+    /// The cache was looked into, for a start without Heroku.
+    pub(super) fn on_cache(&mut self, turn: &mut Turn<'_>, read: CacheId, outcome: CacheOutcome) {
+        if let Phase::Waiting(start) = &mut self.phase
+            && let Some(code) = start.on_cache(turn, read, outcome)
+        {
+            self.not_started(turn, code);
+        }
+    }
 }
 
 impl Start {
@@ -59,7 +84,9 @@ impl Start {
 
     pub(super) fn deadline(&self) -> Time {
         match self.stage {
-            Stage::Asking { until } | Stage::FallingBack { until, .. } => until,
+            Stage::Asking { until }
+            | Stage::Reading { until, .. }
+            | Stage::FallingBack { until, .. } => until,
         }
     }
 
@@ -101,7 +128,7 @@ impl Start {
         login: LoginId,
         outcome: &LoginOutcome,
     ) -> Option<ExitCode> {
-        let Stage::FallingBack { logins, .. } = &mut self.stage else {
+        let Stage::FallingBack { logins, fallen, .. } = &mut self.stage else {
             return None;
         };
         let name = logins.on_login(login, outcome)?;
@@ -111,11 +138,71 @@ impl Start {
         }
         match logins.standing()? {
             Standing::Accepted => {
-                turn.want(Want::FallBack);
+                turn.want(Want::FallBack(fallen.clone()));
                 None
             }
             Standing::Unreachable | Standing::Refused => Some(self.give_up(turn)),
         }
+    }
+
+    /// The cache was looked into.
+    fn on_cache(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: CacheId,
+        outcome: CacheOutcome,
+    ) -> Option<ExitCode> {
+        let (Stage::Reading { read, .. }, Fallback::Cached { max_age: max }) =
+            (&self.stage, &turn.config.fallback)
+        else {
+            return None;
+        };
+        if *read != id {
+            return None;
+        }
+        let unusable = match outcome {
+            CacheOutcome::Good { good, age } => match age {
+                Age::Past(age) if age <= *max => {
+                    let from = From::Cache(age);
+                    self.try_on(turn, Fallen { from, good });
+                    return None;
+                }
+                Age::Past(age) => Unusable::TooOld { age, max: *max },
+                Age::Future(ahead) => Unusable::Future { ahead },
+            },
+            CacheOutcome::OtherToken => {
+                turn.act(Action::RemoveCache);
+                Unusable::OtherToken
+            }
+            CacheOutcome::Unusable { why } => Unusable::Other { why },
+        };
+        Some(self.useless(turn, unusable))
+    }
+
+    /// There is something to start on, if it logs in.
+    fn try_on(&mut self, turn: &mut Turn<'_>, fallen: Fallen) {
+        let logins = match turn.config.check_login {
+            CheckLogin::Never => None,
+            CheckLogin::Auto | CheckLogin::Always => Logins::ask(turn, &fallen.good.watched),
+        };
+        match logins {
+            Some(logins) => {
+                let until = turn.now + LOGIN_MAX;
+                self.stage = Stage::FallingBack {
+                    fallen,
+                    logins,
+                    until,
+                };
+            }
+            // Nothing to log in with, or nobody is to: nothing speaks against it.
+            None => turn.want(Want::FallBack(fallen)),
+        }
+    }
+
+    fn useless(&self, turn: &mut Turn<'_>, why: Unusable) -> ExitCode {
+        let notice = FallbackNotice::CacheUnusable { why };
+        turn.announce(Notice::Fallback(notice));
+        self.give_up(turn)
     }
 
     /// The deadline came.
@@ -123,42 +210,47 @@ impl Start {
         if self.deadline() > turn.now {
             return None;
         }
-        match (&self.stage, self.heroku, &turn.config.fallback) {
-            (Stage::Asking { .. }, Heroku::Silent, Some(values)) => {
-                let logins = match turn.config.check_login {
-                    CheckLogin::Never => None,
-                    CheckLogin::Auto | CheckLogin::Always => Logins::ask(turn, &**values),
-                };
-                match logins {
-                    Some(logins) => {
-                        let until = turn.now + LOGIN_MAX;
-                        self.stage = Stage::FallingBack { logins, until };
-                    }
-                    // Nothing to log in with, or nobody is to: nothing speaks against it.
-                    None => turn.want(Want::FallBack),
+        match (&self.stage, self.heroku) {
+            (Stage::Asking { .. }, Heroku::Silent) => match &turn.config.fallback {
+                Fallback::None => Some(self.give_up(turn)),
+                Fallback::Inherited(values) => {
+                    let (from, others) = (From::Inherited, Values::new());
+                    let watched = (**values).clone();
+                    let good = Arc::new(LastGood { watched, others });
+                    self.try_on(turn, Fallen { from, good });
+                    None
                 }
-                None
+                Fallback::Cached { .. } => {
+                    let (read, until) = (turn.ids.cache(), turn.now + READ_MAX);
+                    turn.act(Action::ReadCache { read });
+                    self.stage = Stage::Reading { read, until };
+                    None
+                }
+            },
+            (Stage::Reading { .. }, _) => {
+                let after = READ_MAX;
+                Some(self.useless(turn, Unusable::Late { after }))
             }
             // It has come to something in this very turn, and we were late.
-            (Stage::FallingBack { logins, .. }, _, _)
+            (Stage::FallingBack { logins, .. }, _)
                 if logins.standing() == Some(Standing::Accepted) =>
             {
                 None
             }
-            (Stage::FallingBack { logins, .. }, _, _) => {
+            (Stage::FallingBack { logins, .. }, _) => {
                 for (name, outcome) in logins.unanswered() {
                     turn.announce(Notice::LoginTried { name, outcome });
                 }
                 Some(self.give_up(turn))
             }
-            (Stage::Asking { .. }, _, _) => Some(self.give_up(turn)),
+            (Stage::Asking { .. }, Heroku::Spoke) => Some(self.give_up(turn)),
         }
     }
 
     /// Drops the questions that nobody waits for any more.
     pub(super) fn close(self, turn: &mut Turn<'_>) {
         match self.stage {
-            Stage::Asking { .. } => {}
+            Stage::Asking { .. } | Stage::Reading { .. } => {}
             Stage::FallingBack { logins, .. } => {
                 logins.close(turn);
             }

@@ -17,6 +17,8 @@ pub struct Status {
     pub watch: WatchPhase,
     /// Whether a connection to the database is watched.
     pub connection: ConnectionPhase,
+    /// What is run with, if not with what Heroku says.
+    pub fallback: FallbackPhase,
 }
 
 macro_rules! names {
@@ -129,5 +131,17 @@ names! {
         Watching,
         /// It is made again later.
         Pausing,
+    }
+}
+
+names! {
+    /// What is run with, if not with what Heroku says.
+    FallbackPhase {
+        /// Heroku has said it, or nothing is run with yet.
+        None,
+        /// What the supervisor was started with.
+        Inherited,
+        /// What was in the cache.
+        Cached,
     }
 }

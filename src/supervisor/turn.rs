@@ -6,9 +6,10 @@ use crate::exit_code::ExitCode;
 
 use super::action::Action;
 use super::config::Config;
-use super::id::{ConnectionId, FetchId, InstanceId, LoginId};
+use super::id::{CacheId, ConnectionId, FetchId, InstanceId, LoginId};
 use super::notice::Notice;
 use super::rng::Rng;
+use super::source::Fallen;
 use super::time::Time;
 
 /// Lent to a machine for the length of one call.
@@ -22,7 +23,7 @@ pub(super) struct Turn<'a> {
 }
 
 /// What one machine wants of another; the supervisor passes it on before the turn ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) enum Want {
     /// A fetch that starts from now on.
     Fetch,
@@ -31,7 +32,7 @@ pub(super) enum Want {
     /// The last answer was unusable where it matters: a burst, without another fetch right now.
     LookOften,
     /// Heroku gives no answer: a start on the fallback, which works.
-    FallBack,
+    FallBack(Fallen),
     /// Nothing lives any more: this ends the life, and is its last action.
     Exit(ExitCode),
 }
@@ -43,6 +44,7 @@ pub(super) struct Ids {
     instance: InstanceId,
     login: LoginId,
     connection: ConnectionId,
+    cache: CacheId,
 }
 
 impl Turn<'_> {
@@ -66,6 +68,7 @@ impl Ids {
             instance: InstanceId(0),
             login: LoginId(0),
             connection: ConnectionId(0),
+            cache: CacheId(0),
         }
     }
 
@@ -87,5 +90,10 @@ impl Ids {
     pub(super) fn connection(&mut self) -> ConnectionId {
         self.connection = self.connection.next();
         self.connection
+    }
+
+    pub(super) fn cache(&mut self) -> CacheId {
+        self.cache = self.cache.next();
+        self.cache
     }
 }

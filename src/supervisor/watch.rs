@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::credential::{Snapshot, Values};
+use crate::credential::Snapshot;
 
 mod burst;
 mod refresh;
@@ -98,6 +98,8 @@ enum Purpose {
 struct Latest {
     snapshot: Arc<Snapshot>,
     etag: Option<ETag>,
+    /// When it was given, or said to be still the same.
+    at: Time,
 }
 
 /// A request's end, as the rest of the core sees it.
@@ -137,11 +139,10 @@ impl Watch {
         }
     }
 
-    /// What the last answer said of the variables that nobody watches; an answer that was of no use
-    /// otherwise is good for that.
-    pub(super) fn others(&self) -> Values {
+    /// The last good answer, and when it came; it may be of no use where it matters.
+    pub(super) fn latest(&self) -> Option<(&Snapshot, Time)> {
         let latest = self.latest.as_ref();
-        latest.map_or_else(Values::new, |latest| latest.snapshot.others.clone())
+        latest.map(|latest| (&*latest.snapshot, latest.at))
     }
 
     /// No more requests; one in flight is dropped.
@@ -292,7 +293,7 @@ impl Watch {
             | State::Fetching { .. }
             | State::Superseded { .. } => return None,
         };
-        let result = self.read(outcome);
+        let result = self.read(turn.now, outcome);
         let not_before = match &result {
             Ok(_) => turn.now,
             Err(failure) => turn.now + failure.retry_after.unwrap_or_default().min(RETRY_AFTER_MAX),
@@ -378,17 +379,21 @@ impl Watch {
         turn.act(Action::Fetch { fetch, unless });
     }
 
-    fn read(&mut self, outcome: FetchOutcome) -> Result<Arc<Snapshot>, FetchFailure> {
+    fn read(&mut self, now: Time, outcome: FetchOutcome) -> Result<Arc<Snapshot>, FetchFailure> {
         match outcome {
             FetchOutcome::Snapshot { snapshot, etag } => {
                 self.latest = Some(Latest {
                     snapshot: snapshot.clone(),
                     etag,
+                    at: now,
                 });
                 Ok(snapshot)
             }
-            FetchOutcome::NotModified => match &self.latest {
-                Some(latest) => Ok(latest.snapshot.clone()),
+            FetchOutcome::NotModified => match &mut self.latest {
+                Some(latest) => {
+                    latest.at = now;
+                    Ok(latest.snapshot.clone())
+                }
                 None => Err(FetchFailure::unavailable("304 without a question")),
             },
             FetchOutcome::Failed(failure) => Err(failure),

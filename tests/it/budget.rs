@@ -296,11 +296,10 @@ impl Fleet {
                 None
             }
             Action::CheckLogin { login, url, .. } => {
-                let outcome = if version(url.expose()) == self.newest {
-                    LoginOutcome::Accepted
-                } else {
-                    let code = "28P01".to_owned();
-                    LoginOutcome::Refused { code }
+                let code = "28P01".to_owned();
+                let outcome = match version(url.expose()) == self.newest {
+                    true => LoginOutcome::Accepted,
+                    false => LoginOutcome::Refused { code },
                 };
                 self.plan(Duration::from_millis(50), at, Due::Login(login, outcome));
                 None
@@ -308,7 +307,6 @@ impl Fleet {
             Action::Prepare {
                 instance,
                 environment,
-                ..
             } => {
                 let url = environment.get("DATABASE_URL").and_then(|url| url.to_str());
                 self.hosts[at].prepared = url.map(version);
@@ -343,6 +341,9 @@ impl Fleet {
             | Action::RemoveEnvFile
             | Action::Report(_)
             | Action::Reply { .. }
+            | Action::ReadCache { .. }
+            | Action::WriteCache { .. }
+            | Action::RemoveCache
             | Action::Announce(_) => None,
         }
     }

@@ -15,21 +15,21 @@ use std::sync::Arc;
 use changeover::credential::environment::SslPolicy;
 use changeover::credential::snapshot::Watched;
 use changeover::credential::{
-    EnvironmentSpec, Following, Kind, RawValue, Reserved, Secret, Selection, Values,
+    EnvironmentSpec, Following, Kind, LastGood, RawValue, Reserved, Secret, Selection, Values,
 };
 use changeover::supervisor::Supervisor;
 use changeover::supervisor::action::{Action, Scope};
 use changeover::supervisor::command::{Force, Verb};
 use changeover::supervisor::config::{
-    CheckLogin, Config, ConnectionWatch, CrashPolicy, EnvFile, LeftoverPolicy, Mapped, OnChange,
-    OnFailover, Order, Restart, RestartLimit, ServiceManager, SignalMap, StopSequence, StopStep,
-    Watching,
+    CheckLogin, Config, ConnectionWatch, CrashPolicy, EnvFile, Fallback, LeftoverPolicy, Mapped,
+    OnChange, OnFailover, Order, Restart, RestartLimit, ServiceManager, SignalMap, StopSequence,
+    StopStep, Watching,
 };
 use changeover::supervisor::event::{
-    Access, Alive, ConnectionNews, ETag, Ended, Event, FailureKind, FetchFailure, FetchOutcome,
-    Leftovers, LoginOutcome, Member, Remedy, Server, SpawnError,
+    Access, Age, Alive, CacheOutcome, ConnectionNews, ETag, Ended, Event, FailureKind,
+    FetchFailure, FetchOutcome, Leftovers, LoginOutcome, Member, Remedy, Server, SpawnError,
 };
-use changeover::supervisor::id::{ConnectionId, FetchId, InstanceId, LoginId, ReplyId};
+use changeover::supervisor::id::{CacheId, ConnectionId, FetchId, InstanceId, LoginId, ReplyId};
 use changeover::supervisor::readiness::{Readiness, Word};
 use changeover::supervisor::signal::{Origin, Signal};
 use changeover::supervisor::time::{Duration, Time};
@@ -138,6 +138,8 @@ struct Stage {
     fetch: Option<FetchId>,
     logins: VecDeque<LoginId>,
     connection: Option<ConnectionId>,
+    looked: Option<CacheId>,
+    written: Option<CacheId>,
     live: Option<InstanceId>,
     starts: Starts,
     /// The instance whose start is waited for.
@@ -156,6 +158,8 @@ impl Stage {
             fetch: None,
             logins: VecDeque::new(),
             connection: None,
+            looked: None,
+            written: None,
             live: None,
             starts: Starts::AtOnce,
             awaited: None,
@@ -255,6 +259,8 @@ impl Stage {
                     Starts::WhenTold => None,
                 };
             }
+            Action::ReadCache { read } => self.looked = Some(read),
+            Action::WriteCache { write, .. } => self.written = Some(write),
             Action::Exit(_) => self.over = true,
             Action::ProbeReadiness { .. }
             | Action::Signal { .. }
@@ -265,6 +271,7 @@ impl Stage {
             | Action::RemoveEnvFile
             | Action::Report(_)
             | Action::Reply { .. }
+            | Action::RemoveCache
             | Action::Announce(_) => {}
         }
         None
@@ -289,6 +296,7 @@ impl Stage {
         }
         match verb {
             "answer" | "fail" => self.fetched(verb, rest),
+            "cache" | "kept" | "not-kept" => self.of_cache(verb, rest),
             "login" => Event::LoginChecked {
                 login: self.logins.pop_front().expect("a login is open"),
                 outcome: login(rest),
@@ -317,14 +325,7 @@ impl Stage {
                 alive: alive(rest),
             },
             "tree-empty" => Event::TreeEmpty { instance: child() },
-            "prepared" => Event::Prepared {
-                instance: self.awaited.expect("a start is awaited"),
-            },
-            "spawned" => self.spawned(self.awaited.expect("a start is awaited")),
-            "start-fails" => Event::SpawnFailed {
-                instance: self.awaited.expect("a start is awaited"),
-                error: spawn_error(rest),
-            },
+            "prepared" | "spawned" | "start-fails" => self.of_start(verb, rest),
             "suspended" => Event::Stopped { instance: child() },
             "continued" => Event::Continued { instance: child() },
             "signal" => signal_event(rest),
@@ -334,6 +335,32 @@ impl Stage {
             },
             other => panic!("no such event: {other}"),
         }
+    }
+
+    fn of_start(&mut self, verb: &str, rest: &str) -> Event {
+        let instance = self.awaited.expect("a start is awaited");
+        match verb {
+            "prepared" => Event::Prepared { instance },
+            "spawned" => self.spawned(instance),
+            _ => Event::SpawnFailed {
+                instance,
+                error: spawn_error(rest),
+            },
+        }
+    }
+
+    fn of_cache(&self, verb: &str, rest: &str) -> Event {
+        if verb == "cache" {
+            let read = self.looked.expect("the cache was looked into");
+            let outcome = cached(rest);
+            return Event::CacheRead { read, outcome };
+        }
+        let write = self.written.expect("the cache was written");
+        let result = match verb {
+            "kept" => Ok(()),
+            _ => Err("the cache cannot be written: the disk is full".to_owned()),
+        };
+        Event::CacheWritten { write, result }
     }
 
     fn spawned(&mut self, instance: InstanceId) -> Event {
@@ -475,6 +502,28 @@ fn answer(text: &str, selection: &Selection) -> FetchOutcome {
     }
 }
 
+/// `WORD, SECONDS old`, `WORD, SECONDS ahead`, `by another token`, or why it is of no use.
+fn cached(text: &str) -> CacheOutcome {
+    if text == "by another token" {
+        return CacheOutcome::OtherToken;
+    }
+    let Some((word, age)) = text.split_once(", ") else {
+        let why = text.to_owned();
+        return CacheOutcome::Unusable { why };
+    };
+    let age = match age.split_once(' ').expect("SECONDS old") {
+        (past, "old") => Age::Past(seconds(past)),
+        (future, "ahead") => Age::Future(seconds(future)),
+        (_, other) => panic!("{other}?"),
+    };
+    let good = LastGood {
+        watched: inherited(word),
+        others: Values::from([("RELEASE".to_owned(), Secret::from("v1"))]),
+    };
+    let good = Arc::new(good);
+    CacheOutcome::Good { good, age }
+}
+
 /// What the supervisor was started with.
 fn inherited(word: &str) -> Values {
     let outcome = answer(word, &selection());
@@ -603,7 +652,7 @@ pub(crate) fn defaults() -> Config {
         debounce: Duration::from_secs(1),
         splay: Duration::ZERO,
         start_timeout: Duration::from_secs(60),
-        fallback: None,
+        fallback: Fallback::None,
         on_change: OnChange::Restart,
         order: Order::StopFirst,
         ready: Readiness::None,
@@ -632,7 +681,11 @@ fn set(config: &mut Config, name: &str, value: &str) {
         "splay" => config.splay = seconds(value),
         "all-vars" => config.environment.selection.all_vars = true,
         "start-timeout" => config.start_timeout = seconds(value),
-        "fallback" => config.fallback = Some(Arc::new(inherited(value))),
+        "fallback" if value == "cache" => {
+            let max_age = Duration::from_secs(86_400);
+            config.fallback = Fallback::Cached { max_age };
+        }
+        "fallback" => config.fallback = Fallback::Inherited(Arc::new(inherited(value))),
         "interval" => config.watching = Watching::Every(seconds(value)),
         "no-watch" => config.watching = Watching::Once,
         "restart" if value == "always" => config.crash.restart = Restart::Always,

@@ -106,6 +106,7 @@ fn a_whole_life_tells_nothing() {
             "-vv --log-format json",
             "-q --sslmode require",
             "-vv --env-file {}/env",
+            "-vv --fallback cache --cache {}/cache",
             "-vv --on-change signal:HUP --env-file {}/env",
         ] {
             scope.spawn(move || whole_life(options));
@@ -157,6 +158,12 @@ fn whole_life(options: &str) {
     kill(Pid::from_raw(child.pid.cast_signed()), Signal::SIGKILL).unwrap();
     assert_eq!(run.exit_code(), 137, "{}", run.told());
     assert!(!file.exists());
+    if options.contains("--cache") {
+        let sealed = fs::read(run.home().join("cache")).unwrap();
+        for canary in canaries() {
+            canary.is_not_in(&String::from_utf8_lossy(&sealed), "the cache");
+        }
+    }
     assert!(simulator.config().values().any(|value| value == UNWATCHED));
     assert!(
         simulator

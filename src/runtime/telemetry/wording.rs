@@ -22,6 +22,7 @@ mod api;
 mod changes;
 mod commands;
 mod connection;
+mod fallback;
 mod readiness;
 mod restarts;
 mod values;
@@ -92,7 +93,7 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
         Notice::Value(notice) => values::told(context, notice),
         Notice::Replaced { names } => info(format!("--expand sets {} anew; --keep NAME keeps what was there", phrase(&names.join(", ")))),
         Notice::KeptOut { names } => info(format!("kept from the program, which could break: Heroku's {}; --allow-reserved hands it on", phrase(&names.join(", ")))),
-        Notice::FellBack { names } => warn(format!("Heroku gives no answer: starting on the {} that changeover was started with (--fallback); a good answer that differs is a change", phrase(&names.join(", ")))),
+        Notice::Fallback(notice) => fallback::told(notice),
         Notice::StartGaveUp { reason } => error(gave_up(context, reason)),
         Notice::SignalDropped { signal } => warn(format!("{signal} dropped: it is meant for a program, and none runs")),
         Notice::Commanded { verb, answer } => commands::told(*verb, *answer),

@@ -22,6 +22,14 @@ pub(super) struct Unusable {
 }
 
 impl Change {
+    /// The watched variables that have no usable value right now.
+    pub(in crate::supervisor) fn faults(&self) -> Vec<(String, Fault)> {
+        let faults = self.faults.iter();
+        faults
+            .map(|(name, unusable)| (name.clone(), unusable.fault))
+            .collect()
+    }
+
     /// One line when a variable becomes unusable (or unusable in another way), one every quarter of
     /// an hour, and one when it is good again.
     pub(super) fn note_faults(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::credential::{Snapshot, Values};
 use crate::supervisor::id::Revision;
 use crate::supervisor::notice::Notice;
+use crate::supervisor::source::{Fallen, Source};
 use crate::supervisor::turn::Turn;
 
 use super::{Change, Desired, Verdict};
@@ -36,25 +37,22 @@ impl Change {
         Verdict::Adopted
     }
 
-    /// Heroku gives no answer: what there is without one, until it does.
+    /// Heroku gives no answer: what there is without one, until it does. An answer that was of no
+    /// use otherwise is good for the `others`.
     pub(in crate::supervisor) fn fall_back(
         &mut self,
         turn: &mut Turn<'_>,
-        others: Values,
+        fallen: &Fallen,
+        others: Option<Values>,
     ) -> Verdict {
-        let Some(values) = turn
-            .config
-            .fallback
-            .clone()
-            .filter(|_| self.desired.is_none())
-        else {
+        if self.desired.is_some() {
             return Verdict::Unchanged;
-        };
-        let names = values.keys().cloned().collect();
-        turn.announce(Notice::FellBack { names });
+        }
+        self.source = Source::fallback(turn, fallen);
+        let others = others.unwrap_or_else(|| fallen.good.others.clone());
         self.desired = Some(Desired {
             revision: Revision(1),
-            values,
+            values: Arc::new(fallen.good.watched.clone()),
             others: Arc::new(others),
             changed: Vec::new(),
             seen_at: turn.now,

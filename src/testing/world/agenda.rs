@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::supervisor::command::Verb;
-use crate::supervisor::event::{Ended, Event, LoginOutcome};
-use crate::supervisor::id::{ConnectionId, FetchId, InstanceId, LoginId};
+use crate::supervisor::event::{CacheOutcome, Ended, Event, LoginOutcome};
+use crate::supervisor::id::{CacheId, ConnectionId, FetchId, InstanceId, LoginId};
 use crate::supervisor::readiness::Word;
 use crate::supervisor::signal::{Origin, Signal};
 use crate::supervisor::time::Time;
@@ -47,6 +47,16 @@ pub(super) enum Happening {
     Listed { instance: InstanceId },
     /// What a leader left dies.
     LeftoversDie { instance: InstanceId },
+    /// A look into the cache ends.
+    CacheRead {
+        read: CacheId,
+        outcome: CacheOutcome,
+    },
+    /// A write to it ends.
+    CacheWritten {
+        write: CacheId,
+        result: Result<(), String>,
+    },
     /// A signal reaches the supervisor.
     Signal { signal: Signal, origin: Origin },
     /// Somebody asks for something.
@@ -98,6 +108,8 @@ impl Happening {
             | Self::Reaped { .. }
             | Self::Listed { .. }
             | Self::LeftoversDie { .. }
+            | Self::CacheRead { .. }
+            | Self::CacheWritten { .. }
             | Self::Start => false,
         }
     }

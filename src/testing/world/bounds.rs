@@ -58,6 +58,15 @@ pub(super) const CONNECTION_PAUSE_MAX: Duration = Duration::from_secs(60);
 /// See [`CONNECTION_PAUSE_MIN`].
 pub(super) const CONNECTION_LASTS: Duration = Duration::from_secs(60);
 
+/// `supervisor/start.rs`: the cache is not waited for any longer.
+pub(super) const CACHE_READ: Duration = Duration::from_secs(10);
+
+/// `supervisor/keeper.rs`: what stays the same is kept anew after this long.
+pub(super) const CACHE_AGAIN: Duration = Duration::from_secs(3600);
+
+/// `supervisor/keeper.rs`: a write that failed is tried again no sooner, while nothing is new.
+pub(super) const CACHE_RETRY: Duration = Duration::from_secs(60);
+
 /// The longest that a login takes.
 pub(super) const LOGIN: Duration = Duration::from_secs(5);
 

@@ -241,6 +241,11 @@ impl Heroku {
         };
     }
 
+    /// Nobody answers, just when it is needed most.
+    pub(super) fn goes_away(&mut self) {
+        self.weather = Weather::Fault(Fault::Unavailable, 1);
+    }
+
     /// The faults stop: everything that is shown is good, and works.
     pub(super) fn calm_down(&mut self) {
         self.weather = Weather::Fine;

@@ -40,6 +40,9 @@ const PERSONS: &[Kind] = &[
 ];
 const TREE_EMPTY: &[Kind] = &[Kind::TreeEmpty];
 const LISTED: &[Kind] = &[Kind::Listed];
+const LOOKS: &[Kind] = &[Kind::CacheFound, Kind::CacheUseless];
+const WRITES: &[Kind] = &[Kind::CacheWritten, Kind::CacheUnwritten];
+const STALE_CACHE: &[Kind] = &[Kind::StaleCache];
 const CONNECTION: &[Kind] = &[Kind::Connected, Kind::Disconnected];
 
 pub(super) const ALL: &[Impossible] = &[
@@ -68,8 +71,42 @@ pub(super) const ALL: &[Impossible] = &[
             ENDS,
             WORDS,
             TREE_EMPTY,
+            WRITES,
         ],
-        why: "there never was a child",
+        why: "there never was a child, nor anything to keep",
+    },
+    Impossible {
+        phases: &[
+            "Service::Starting",
+            "Service::Running",
+            "Service::Preparing",
+            "Service::Postponed",
+            "Service::Telling",
+            "Service::Joining",
+            "Service::Overlapping",
+            "Service::Replacing",
+            "Service::Asking",
+            "Service::AwaitingCredential",
+            "Service::Pausing",
+            "Service::BackingOff",
+            "Service::ShuttingDown",
+            "Instance::Live",
+            "Instance::Stopping",
+            "Instance::Killed",
+            "Instance::Sweeping",
+            "Instance::SweepKilled",
+            "Instance::Gone",
+            "Change::Settling",
+            "Change::Confirming",
+            "Change::CheckingLogin",
+            "Change::Deferred",
+            "Connection::Connecting",
+            "Connection::Watching",
+            "Connection::Pausing",
+            "Watch::Off",
+        ],
+        kinds: &[LOOKS],
+        why: "the cache is looked into only before the first child",
     },
     Impossible {
         phases: &["Service::Starting", "Service::BackingOff"],
@@ -148,6 +185,9 @@ pub(super) const ALL: &[Impossible] = &[
                 Kind::Beside,
             ],
             CONNECTION,
+            LOOKS,
+            WRITES,
+            STALE_CACHE,
         ],
         why: "not counted: it cannot matter to a second process",
     },
@@ -348,6 +388,33 @@ pub(super) const RARE: &[Impossible] = &[
         phases: &["Service::Waiting"],
         kinds: &[LOGINS, &[Kind::StaleLogin]],
         why: "a fallback is tried only after a start without any answer",
+    },
+    Impossible {
+        phases: &["Service::Waiting"],
+        kinds: &[STALE_CACHE],
+        why: "the same",
+    },
+    Impossible {
+        phases: &["Watch::Superseded"],
+        kinds: &[LOOKS],
+        why: "the same, and it does not last",
+    },
+    Impossible {
+        phases: &[
+            "Service::Telling",
+            "Service::Joining",
+            "Service::Overlapping",
+            "Service::AwaitingCredential",
+            "Service::Pausing",
+            "Instance::Killed",
+            "Instance::SweepKilled",
+            "Change::Settling",
+            "Change::Confirming",
+            "Change::CheckingLogin",
+            "Change::Deferred",
+        ],
+        kinds: &[WRITES, STALE_CACHE],
+        why: "a write is short, and rarely begins while anything else goes on",
     },
     Impossible {
         phases: &["Service::Replacing"],

@@ -33,6 +33,7 @@ impl World<'_> {
             16..=18 => return self.toggle_child(),
             19 => return self.sleep(),
             20..=21 => self.repeat(),
+            22 if self.dice.one_in(4) => self.token += 1,
             22 => self.play(Scene::Reset),
             23 | 24 => self.kick_connection(Duration::ZERO),
             25 | 26 => self.plan_webhooks(),

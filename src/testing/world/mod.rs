@@ -9,6 +9,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `heroku` | the config vars and their stories, the API's faults, the database |
+//! | `cache` | the file that outlives a supervisor |
 //! | `connection` | the connection that is kept to the database |
 //! | `processes` | the children, and what they leave behind |
 //! | `mischief` | what goes wrong next |
@@ -22,6 +23,7 @@
 
 mod agenda;
 mod bounds;
+mod cache;
 mod connection;
 mod dice;
 mod heroku;
@@ -43,7 +45,6 @@ use crate::supervisor::action::Action;
 use crate::supervisor::config::LeftoverPolicy;
 use crate::supervisor::event::Event;
 use crate::supervisor::id::{FetchId, InstanceId, LoginId, ReplyId};
-use crate::supervisor::notice::Notice;
 use crate::supervisor::time::Time;
 
 use agenda::{Agenda, Happening};
@@ -114,6 +115,9 @@ struct World<'a> {
     disk: Disk,
     /// What the env file holds, if there is one.
     env_file: Option<Values>,
+    cache: Option<cache::Stored>,
+    /// Which token is Heroku's present one.
+    token: u32,
     machine: Machine,
     season: Season,
     steps: u64,
@@ -207,6 +211,8 @@ impl<'a> World<'a> {
             program: Program::There,
             disk: Disk::Sound,
             env_file: None,
+            cache: None,
+            token: 1,
             machine,
             season: Season::Storm,
             steps: 0,
@@ -268,6 +274,9 @@ impl<'a> World<'a> {
 
     fn start(&mut self) -> Result<(), String> {
         let config = self.settings.config();
+        if self.settings.falls_back() && self.season == Season::Storm && self.dice.one_in(3) {
+            self.heroku.goes_away();
+        }
         self.story.says(self.now, "a supervisor starts");
         self.next_seed += 1;
         self.supervisor = Some(Running {
@@ -344,43 +353,6 @@ impl<'a> World<'a> {
             return Ok(());
         };
         running.law.check(now, running.core.deadline(), stuck)
-    }
-
-    fn obey(&mut self, action: &Action) -> Result<(), String> {
-        match action {
-            Action::Fetch { fetch, unless } => self.ask(*fetch, unless.as_ref()),
-            Action::CancelFetch { fetch } => self.drop_fetch(*fetch),
-            Action::CheckLogin { login, url, .. } => self.log_in(*login, url.expose()),
-            Action::CancelLogin { login } => self.drop_login(*login),
-            Action::WatchConnection {
-                connection, url, ..
-            } => self.watch_connection(*connection, url.expose()),
-            Action::UnwatchConnection { .. } => self.unwatch_connection(),
-            Action::Prepare {
-                instance,
-                environment,
-            } => self.prepare(*instance, environment),
-            Action::Spawn { instance } => self.spawn(*instance),
-            Action::Signal {
-                instance, signal, ..
-            } => self.signal(*instance, *signal),
-            Action::Sweep { instance, signal } => self.sweep(*instance, *signal),
-            Action::ListTree { instance } => self.list(*instance),
-            Action::RemoveEnvFile => self.env_file = None,
-            Action::Announce(Notice::ChangeSignalled { .. }) => self.reread()?,
-            Action::GiveUp { instance } => {
-                if let Some(running) = &mut self.supervisor {
-                    running.forget(*instance);
-                }
-            }
-            Action::StopSelf { .. } => self.stop_supervisor(),
-            Action::ProbeReadiness { .. }
-            | Action::Report(_)
-            | Action::Reply { .. }
-            | Action::Announce(_)
-            | Action::Exit(_) => {}
-        }
-        Ok(())
     }
 
     /// The supervisor is gone; another follows.

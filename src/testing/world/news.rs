@@ -34,17 +34,7 @@ impl World<'_> {
                 Ok(())
             }
             Happening::Dies { instance, how, .. } => {
-                if let Some(process) = self.process_mut(instance)
-                    && process.die(how)
-                {
-                    let gap = if self.dice.one_in(4) {
-                        self.dice.ms(0, 5)
-                    } else {
-                        Duration::ZERO
-                    };
-                    self.agenda
-                        .plan(self.now + gap, Happening::Reaped { instance });
-                }
+                self.dies(instance, how);
                 Ok(())
             }
             Happening::Reaped { instance } => self.reaped(instance),
@@ -54,6 +44,12 @@ impl World<'_> {
                     Some(true) => self.step(Event::TreeEmpty { instance }, None),
                     Some(false) | None => Ok(()),
                 }
+            }
+            Happening::CacheRead { read, outcome } => {
+                self.step(Event::CacheRead { read, outcome }, None)
+            }
+            Happening::CacheWritten { write, result } => {
+                self.step(Event::CacheWritten { write, result }, None)
             }
             Happening::Signal { signal, origin } => {
                 self.step(Event::Signal { signal, origin }, None)
@@ -82,6 +78,20 @@ impl World<'_> {
         self.reply = self.reply.next();
         let reply = self.reply;
         self.step(Event::Command { reply, verb }, None)
+    }
+
+    fn dies(&mut self, instance: InstanceId, how: Ended) {
+        if let Some(process) = self.process_mut(instance)
+            && process.die(how)
+        {
+            let gap = if self.dice.one_in(4) {
+                self.dice.ms(0, 5)
+            } else {
+                Duration::ZERO
+            };
+            self.agenda
+                .plan(self.now + gap, Happening::Reaped { instance });
+        }
     }
 
     fn answer(&mut self, fetch: FetchId, reply: Reply) -> Result<(), String> {

@@ -4,7 +4,9 @@
 use std::fmt;
 
 use crate::supervisor::command::{Force, Verb};
-use crate::supervisor::event::{ConnectionNews, Ended, Event, FetchOutcome, LoginOutcome};
+use crate::supervisor::event::{
+    CacheOutcome, ConnectionNews, Ended, Event, FetchOutcome, LoginOutcome,
+};
 use crate::supervisor::readiness::Word;
 use crate::supervisor::signal::{Origin, Signal};
 use crate::supervisor::status::{
@@ -79,6 +81,16 @@ kinds! {
     Suspended,
     /// The leader goes on.
     Continued,
+    /// The cache holds something.
+    CacheFound,
+    /// It holds nothing that is of use.
+    CacheUseless,
+    /// It was written.
+    CacheWritten,
+    /// It could not be.
+    CacheUnwritten,
+    /// What became of a look or a write that nobody waits for any more.
+    StaleCache,
     /// TERM.
     Terminate,
     /// INT from a process.
@@ -154,22 +166,11 @@ impl Kind {
     pub(super) fn of(event: &Event, fresh: Fresh) -> Self {
         match (event, fresh) {
             (Event::Fetched { .. }, Fresh::Stale) => Self::StaleAnswer,
-            (Event::Fetched { outcome, .. }, Fresh::Fresh) => match outcome {
-                FetchOutcome::Snapshot { .. } => Self::Answer,
-                FetchOutcome::NotModified => Self::NotModified,
-                FetchOutcome::Failed(_) => Self::FetchFailed,
-            },
+            (Event::Fetched { outcome, .. }, Fresh::Fresh) => Self::of_answer(outcome),
             (Event::LoginChecked { .. }, Fresh::Stale) => Self::StaleLogin,
-            (Event::LoginChecked { outcome, .. }, Fresh::Fresh) => match outcome {
-                LoginOutcome::Accepted => Self::LoginAccepted,
-                LoginOutcome::Refused { .. } => Self::LoginRefused,
-                LoginOutcome::Unreachable { .. } => Self::LoginUnreachable,
-            },
+            (Event::LoginChecked { outcome, .. }, Fresh::Fresh) => Self::of_login(outcome),
             (Event::Connection { .. }, Fresh::Stale) => Self::StaleConnection,
-            (Event::Connection { news, .. }, Fresh::Fresh) => match news {
-                ConnectionNews::Server(_) => Self::Connected,
-                ConnectionNews::Lost { .. } => Self::Disconnected,
-            },
+            (Event::Connection { news, .. }, Fresh::Fresh) => Self::of_news(news),
             (
                 Event::Prepared { .. } | Event::Spawned { .. } | Event::SpawnFailed { .. },
                 Fresh::Stale,
@@ -204,6 +205,15 @@ impl Kind {
             (Event::TreeListed { .. }, Fresh::Fresh) => Self::Listed,
             (Event::Stopped { .. }, Fresh::Fresh) => Self::Suspended,
             (Event::Continued { .. }, Fresh::Fresh) => Self::Continued,
+            (Event::CacheRead { .. } | Event::CacheWritten { .. }, Fresh::Stale) => {
+                Self::StaleCache
+            }
+            (Event::CacheRead { outcome, .. }, Fresh::Fresh) => match outcome {
+                CacheOutcome::Good { .. } => Self::CacheFound,
+                CacheOutcome::OtherToken | CacheOutcome::Unusable { .. } => Self::CacheUseless,
+            },
+            (Event::CacheWritten { result: Ok(()), .. }, Fresh::Fresh) => Self::CacheWritten,
+            (Event::CacheWritten { result: Err(_), .. }, Fresh::Fresh) => Self::CacheUnwritten,
             (Event::Signal { signal, origin }, _) => Self::of_signal(*signal, *origin),
             (Event::Resumed, _) => Self::Resumed,
             (Event::Webhook, _) => Self::Webhook,
@@ -218,6 +228,29 @@ impl Kind {
             Verb::Restart { force: Force::No } => Self::Restart,
             Verb::Restart { force: Force::Yes } => Self::ForcedRestart,
             Verb::Stop => Self::Stop,
+        }
+    }
+
+    fn of_news(news: &ConnectionNews) -> Self {
+        match news {
+            ConnectionNews::Server(_) => Self::Connected,
+            ConnectionNews::Lost { .. } => Self::Disconnected,
+        }
+    }
+
+    fn of_answer(outcome: &FetchOutcome) -> Self {
+        match outcome {
+            FetchOutcome::Snapshot { .. } => Self::Answer,
+            FetchOutcome::NotModified => Self::NotModified,
+            FetchOutcome::Failed(_) => Self::FetchFailed,
+        }
+    }
+
+    fn of_login(outcome: &LoginOutcome) -> Self {
+        match outcome {
+            LoginOutcome::Accepted => Self::LoginAccepted,
+            LoginOutcome::Refused { .. } => Self::LoginRefused,
+            LoginOutcome::Unreachable { .. } => Self::LoginUnreachable,
         }
     }
 

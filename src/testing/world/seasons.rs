@@ -59,8 +59,9 @@ impl World<'_> {
             EnvFile::None => self.env_file.is_none(),
             EnvFile::Kept => self.env_file == running,
         };
+        let kept = !self.settings.keeps_cache() || self.cached() == running;
         let newest = running == Some(newest) || (self.settings.is_blind() && running.is_some());
-        one && file && newest
+        one && file && kept && newest
     }
 
     fn end_life(&mut self) {

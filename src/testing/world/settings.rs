@@ -8,9 +8,9 @@ use crate::credential::environment::SslPolicy;
 use crate::credential::{EnvironmentSpec, Reserved, Selection};
 use crate::supervisor::action::Scope;
 use crate::supervisor::config::{
-    Backoff, CheckLogin, Config, ConnectionWatch, CrashPolicy, EnvFile, LeftoverPolicy, Mapped,
-    OnChange, OnFailover, Order, Restart, RestartLimit, ServiceManager, SignalMap, StopSequence,
-    StopStep, Watching,
+    self, Backoff, CheckLogin, Config, ConnectionWatch, CrashPolicy, EnvFile, LeftoverPolicy,
+    Mapped, OnChange, OnFailover, Order, Restart, RestartLimit, ServiceManager, SignalMap,
+    StopSequence, StopStep, Watching,
 };
 use crate::supervisor::readiness::Readiness;
 use crate::supervisor::signal::Signal;
@@ -30,6 +30,9 @@ pub(super) const MARK: &str = "world";
 /// The longest `--ready delay:` of this world.
 const DELAY_MAX: Duration = Duration::from_secs(20);
 
+/// `--cache-max-age`.
+const CACHE_AGE_MAX: Duration = Duration::from_secs(86_400);
+
 /// `--all-vars`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Others {
@@ -42,6 +45,17 @@ enum Others {
 enum Fallback {
     None,
     Inherited,
+    Cached,
+}
+
+impl Fallback {
+    const ODDS: [Self; 5] = [
+        Self::None,
+        Self::None,
+        Self::Inherited,
+        Self::Cached,
+        Self::Cached,
+    ];
 }
 
 /// One choice of options.
@@ -96,7 +110,7 @@ impl Settings {
                 Machine::Sound | Machine::Stuck => seconds(dice, &[0, 0, 0, 10]),
             },
             start_timeout: seconds(dice, &[5, 60, 60, 300]),
-            fallback: dice.pick(&[Fallback::None, Fallback::None, Fallback::Inherited]),
+            fallback: dice.pick(&Fallback::ODDS),
             on_change: match dice.below(8) {
                 0 | 1 => OnChange::Signal(Signal(10)),
                 2 => OnChange::Exit,
@@ -155,11 +169,17 @@ impl Settings {
             splay: self.splay,
             start_timeout: self.start_timeout,
             fallback: match self.fallback {
-                Fallback::None => None,
+                Fallback::None => config::Fallback::None,
                 Fallback::Inherited => {
                     let values = self.watch.inherited();
-                    (!values.is_empty()).then(|| Arc::new(values))
+                    match values.is_empty() {
+                        true => config::Fallback::None,
+                        false => config::Fallback::Inherited(Arc::new(values)),
+                    }
                 }
+                Fallback::Cached => config::Fallback::Cached {
+                    max_age: CACHE_AGE_MAX,
+                },
             },
             on_change: self.on_change,
             order: self.order,
@@ -176,6 +196,16 @@ impl Settings {
             crash: self.crash.clone(),
             manager: self.manager,
         }
+    }
+
+    /// Whether a supervisor may start without Heroku.
+    pub(super) fn falls_back(&self) -> bool {
+        self.fallback != Fallback::None
+    }
+
+    /// Whether the last good values are kept for that, as long as there are answers.
+    pub(super) fn keeps_cache(&self) -> bool {
+        self.fallback == Fallback::Cached && !self.is_blind()
     }
 
     /// Whether TERM is no stop.

@@ -8,6 +8,7 @@ use crate::supervisor::action::Action;
 use crate::supervisor::config::EnvFile;
 use crate::supervisor::event::{ConnectionNews, ETag, Event, Leftovers};
 use crate::supervisor::id::{FetchId, InstanceId, LoginId};
+use crate::supervisor::notice::Notice;
 use crate::supervisor::signal::Signal;
 use crate::supervisor::time::{Duration, Time};
 
@@ -21,6 +22,47 @@ use super::{Disk, Machine, Running, World};
 const PAST_MAX: usize = 8;
 
 impl World<'_> {
+    /// Does one thing.
+    pub(super) fn obey(&mut self, action: &Action) -> Result<(), String> {
+        match action {
+            Action::Fetch { fetch, unless } => self.ask(*fetch, unless.as_ref()),
+            Action::CancelFetch { fetch } => self.drop_fetch(*fetch),
+            Action::CheckLogin { login, url, .. } => self.log_in(*login, url.expose()),
+            Action::CancelLogin { login } => self.drop_login(*login),
+            Action::WatchConnection {
+                connection, url, ..
+            } => self.watch_connection(*connection, url.expose()),
+            Action::UnwatchConnection { .. } => self.unwatch_connection(),
+            Action::Prepare {
+                instance,
+                environment,
+            } => self.prepare(*instance, environment),
+            Action::Spawn { instance } => self.spawn(*instance),
+            Action::Signal {
+                instance, signal, ..
+            } => self.signal(*instance, *signal),
+            Action::Sweep { instance, signal } => self.sweep(*instance, *signal),
+            Action::ListTree { instance } => self.list(*instance),
+            Action::ReadCache { read } => self.read_cache(*read),
+            Action::WriteCache { write, good, age } => self.write_cache(*write, good, *age),
+            Action::RemoveCache => self.cache = None,
+            Action::RemoveEnvFile => self.env_file = None,
+            Action::Announce(Notice::ChangeSignalled { .. }) => self.reread()?,
+            Action::GiveUp { instance } => {
+                if let Some(running) = &mut self.supervisor {
+                    running.forget(*instance);
+                }
+            }
+            Action::StopSelf { .. } => self.stop_supervisor(),
+            Action::ProbeReadiness { .. }
+            | Action::Report(_)
+            | Action::Reply { .. }
+            | Action::Announce(_)
+            | Action::Exit(_) => {}
+        }
+        Ok(())
+    }
+
     pub(super) fn ask(&mut self, fetch: FetchId, unless: Option<&ETag>) {
         let tag = unless.and_then(|tag| tag.0.parse().ok());
         let (after, reply) = self.heroku.ask(tag, &mut self.dice);
@@ -185,6 +227,8 @@ impl Running {
             | Event::Continued { instance } => self.live.contains(instance),
             Event::TreeEmpty { instance } => self.leaving.contains(instance),
             Event::TreeListed { instance, .. } => self.law.awaits_list(*instance),
+            Event::CacheRead { read, .. } => self.law.awaits_look(*read),
+            Event::CacheWritten { write, .. } => self.law.awaits_write(*write),
             Event::Signal { .. }
             | Event::Command { .. }
             | Event::Resumed
@@ -211,6 +255,7 @@ impl Running {
             } => self.connection = None,
             Event::Connection { .. } => {}
             Event::Prepared { .. } | Event::SpawnFailed { .. } | Event::TreeListed { .. } => {}
+            Event::CacheRead { .. } | Event::CacheWritten { .. } => {}
             Event::Spawned { instance, .. } => {
                 self.live.push(*instance);
             }

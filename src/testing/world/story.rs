@@ -91,6 +91,13 @@ pub fn describe(action: &Action) -> String {
         }
         Action::GiveUp { instance } => format!("give {} up", pid(*instance)),
         Action::ListTree { instance } => format!("who of {} is alive?", pid(*instance)),
+        Action::ReadCache { .. } => "look into the cache".to_owned(),
+        Action::WriteCache { good, age, .. } => {
+            let value = good.watched.get("DATABASE_URL");
+            let value = value.map_or("-".to_owned(), password);
+            format!("keep {value} of {} s ago", age.as_secs_f64())
+        }
+        Action::RemoveCache => "remove the cache".to_owned(),
         Action::RemoveEnvFile => "remove the env file".to_owned(),
         Action::Report(Report::StartTakes(by)) => {
             format!("tell the manager: the start takes {by:?} more")
@@ -153,6 +160,8 @@ fn event_line(event: &Event) -> String {
         Event::TreeEmpty { instance } => format!("nothing is left of {}", pid(*instance)),
         Event::Stopped { instance } => format!("{} is suspended", pid(*instance)),
         Event::Continued { instance } => format!("{} is continued", pid(*instance)),
+        Event::CacheRead { read, outcome } => format!("{read} finds {outcome:?}"),
+        Event::CacheWritten { write, result } => format!("{write} is written: {result:?}"),
         Event::Signal { signal, origin } => format!("{signal} from {origin:?}"),
         Event::Resumed => "the machine slept".to_owned(),
         Event::Webhook => "a webhook".to_owned(),

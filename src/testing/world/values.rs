@@ -118,6 +118,16 @@ impl Watch {
         values
     }
 
+    /// The versions of what is good.
+    pub(super) fn of_values(self, good: &credential::Values) -> Values {
+        let mut values = [None; 3];
+        for (at, matches) in self.matches().into_iter().enumerate() {
+            let value = good.get(NAMES[at]).filter(|_| matches);
+            values[at] = value.and_then(|value| version(value.expose()));
+        }
+        values
+    }
+
     /// What a child finds in its environment.
     pub(super) fn of(self, environment: &Environment) -> Values {
         let mut values = [None; 3];

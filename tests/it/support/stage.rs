@@ -401,6 +401,9 @@ impl Stage {
             | Action::GiveUp { .. }
             | Action::ListTree { .. }
             | Action::RemoveEnvFile
+            | Action::ReadCache { .. }
+            | Action::WriteCache { .. }
+            | Action::RemoveCache
             | Action::Reply { .. }
             | Action::Report(_) => {}
         }

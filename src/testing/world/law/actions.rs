@@ -7,7 +7,7 @@ use crate::supervisor::action::Action;
 use crate::supervisor::config::{EnvFile, OnChange};
 use crate::supervisor::event::{ETag, Ended};
 use crate::supervisor::id::InstanceId;
-use crate::supervisor::notice::Notice;
+use crate::supervisor::notice::{Because, Notice};
 use crate::supervisor::signal::Signal;
 use crate::supervisor::time::{Duration, Time};
 use crate::testing::world::settings::MARK;
@@ -59,6 +59,9 @@ impl Law {
             Action::Sweep { instance, signal } => self.sweeps_tree(now, *instance, *signal),
             Action::GiveUp { instance } => self.gives_up(now, *instance),
             Action::ListTree { instance } => self.asks_list(now, *instance),
+            Action::ReadCache { read } => self.looks_into_cache(now, *read),
+            Action::WriteCache { write, good, age } => self.writes_cache(now, *write, good, *age),
+            Action::RemoveCache => self.cache.removes(),
             Action::RemoveEnvFile => self.removes_env_file(),
             Action::Report(report) => self.reports(now, *report),
             Action::StopSelf { signal } => self.stops(*signal),
@@ -153,7 +156,9 @@ impl Law {
         if get(INSTANCE_MARK) != Some(mark.as_str()) {
             return Err(format!("{instance} is prepared without its mark"));
         }
-        let newest = self.requests.latest().map(|(_, tag)| tag.to_string());
+        let borrowed = self.borrowed.as_ref().and_then(|borrowed| borrowed.other);
+        let newest = self.requests.latest().map(|(_, tag)| tag).or(borrowed);
+        let newest = newest.map(|tag| tag.to_string());
         let exported = self.config.environment.selection.all_vars;
         if get(OTHER) != newest.as_deref().filter(|_| exported) {
             return Err("another variable is not the newest, or not wanted".to_owned());
@@ -318,8 +323,8 @@ impl Law {
             | Notice::FetchStillFailing { .. }
             | Notice::FetchRecovered { .. } => self.api.told(notice),
             Notice::Value(notice) => self.unusable.told(now, notice),
-            Notice::FellBack { .. } => self.falls_back(now),
             Notice::Ready { child, .. } => self.is_ready(now, of_pid(child.pid)),
+            Notice::Fallback(notice) => self.tells_fallback(now, notice),
             Notice::Account(notice) => self.requests.account.told(notice),
             #[rustfmt::skip] // What nobody can say wrongly.
             Notice::StartFailed { .. } | Notice::StartedBeside { .. }
@@ -357,6 +362,7 @@ impl Law {
             Adopts::No => self.ledger.splay_ends()?,
         }
         self.requests.found_change();
+        self.is_herokus(now, Because::Changed);
         self.spares(now);
         let healthy = self.serving();
         let proven = self.ledger.proven();

@@ -2,6 +2,7 @@
 
 use crate::supervisor::event::{FailureKind, FetchOutcome, LoginOutcome};
 use crate::supervisor::id::{FetchId, LoginId};
+use crate::supervisor::notice::Because;
 use crate::supervisor::time::Time;
 use crate::testing::world::values::Values;
 
@@ -29,6 +30,7 @@ impl Law {
     ) {
         if let Some(out) = self.requests.answered(now, fetch, left) {
             self.fetched(now, out, outcome, said);
+            self.reminds(now);
         }
     }
 
@@ -66,6 +68,10 @@ impl Law {
             return;
         };
         self.requests.good(now, values, tag);
+        self.cache_hears(now, values, outcome);
+        if self.is_desired(values) {
+            self.is_herokus(now, Because::Confirmed);
+        }
         self.api.good(now);
         self.unusable.answer(now);
         self.inquiry.answered(out.since);

@@ -363,6 +363,8 @@ impl Law {
             | Event::Prepared { .. }
             | Event::Spawned { .. }
             | Event::SpawnFailed { .. }
+            | Event::CacheRead { .. }
+            | Event::CacheWritten { .. }
             | Event::Signal { .. }
             | Event::Command { .. }
             | Event::Resumed

@@ -9,6 +9,7 @@ mod actions;
 mod aftermath;
 mod answers;
 mod beside;
+mod cache;
 mod child;
 mod connection;
 mod crash;
@@ -32,7 +33,7 @@ mod verbs;
 mod watchdog;
 mod webhooks;
 
-use crate::supervisor::config::{Config, LeftoverPolicy, Watching};
+use crate::supervisor::config::{Config, Fallback as Choice, LeftoverPolicy, Watching};
 use crate::supervisor::event::{Event, SpawnError};
 use crate::supervisor::id::InstanceId;
 use crate::supervisor::signal::Signal;
@@ -41,12 +42,13 @@ use crate::supervisor::time::{Duration, Time};
 use super::bounds::{LOGIN_RETRY, SLACK};
 use super::values::{Values, Watch};
 use beside::Beside;
+use cache::Cache;
 use child::Child;
 use connection::Connection;
 use crash::Crashes;
 use end::{End, Heard, Why, start_failed};
 use env_file::File;
-use fallback::Fallback;
+use fallback::{Borrowed, Fallback};
 use inquiry::Inquiry;
 use ledger::{Adopts, Guard, Ledger};
 use notices::Api;
@@ -75,6 +77,9 @@ pub(super) struct Law {
     last_end: Option<Time>,
     inquiry: Inquiry,
     fallback: Fallback,
+    /// What is run with, while Heroku has not said it.
+    borrowed: Option<Borrowed>,
+    cache: Cache,
     crashes: Crashes,
     connection: Connection,
     /// The job control signal by which it must stop itself in this very step.
@@ -123,8 +128,8 @@ struct Planned {
 impl Law {
     pub(super) fn new(config: Config, watch: Watch) -> Self {
         let fallback = match config.fallback {
-            Some(_) => Fallback::Ready,
-            None => Fallback::None,
+            Choice::Inherited(_) | Choice::Cached { .. } => Fallback::Ready,
+            Choice::None => Fallback::None,
         };
         let rules = Rules {
             policy: config.check_login,
@@ -150,6 +155,8 @@ impl Law {
             last_end: None,
             inquiry: Inquiry::None,
             fallback,
+            borrowed: None,
+            cache: Cache::new(),
             owed_stop: None,
             owed_reply: None,
             job: Job::Runs,
@@ -200,6 +207,8 @@ impl Law {
                 | Event::TreeListed { .. }
                 | Event::Stopped { .. }
                 | Event::Continued { .. }
+                | Event::CacheRead { .. }
+                | Event::CacheWritten { .. }
                 | Event::Signal { .. }
                 | Event::Command { .. }
                 | Event::Resumed
@@ -261,6 +270,8 @@ impl Law {
             Event::Said { instance, word } => self.said(now, *instance, word),
             Event::Stopped { instance } => self.suspended(*instance, true),
             Event::Continued { instance } => self.continued(now, *instance),
+            Event::CacheRead { read, outcome } => self.cache_read(now, *read, outcome),
+            Event::CacheWritten { write, result } => self.cache.written(*write, result),
             Event::Signal { signal, origin } => self.signal(now, *signal, *origin),
             Event::Resumed => self.evidence(now),
             Event::Webhook => self.webhook(now),
@@ -310,6 +321,7 @@ impl Law {
         if self.over.is_some() {
             return Ok(());
         }
+        self.check_cache()?;
         if let Some(deadline) = deadline.filter(|deadline| *deadline <= now) {
             return Err(format!(
                 "the deadline {deadline} is not in the future: it spins"
