@@ -18,6 +18,7 @@ use super::{ApiUrl, Variables, command, netrc, variable};
 
 const TOKEN_BYTES_MAX: usize = 4096;
 const NETRC_BYTES_MAX: usize = 64 * 1024;
+const MISNOMER: &str = "HEROKU_API_TOKEN is set, but you mean HEROKU_API_KEY";
 const HOW_TO: &str = "give one with --token-file PATH (CHANGEOVER_TOKEN_FILE) or HEROKU_API_KEY";
 
 /// `--token-file` and `--token-command`. When both are there, the file wins.
@@ -186,7 +187,7 @@ impl TokenSource {
                 Place::Netrc => self.in_netrc().await,
             };
             match found {
-                Found::Token(token) => return Ok(token),
+                Found::Token(token) => return Ok(self.beside_a_misnomer(token)),
                 Found::Nothing(place) => looked_at.push(place),
                 Found::Spoiled(why) => {
                     return Err(NoToken::Nowhere(format!(
@@ -198,10 +199,25 @@ impl TokenSource {
         Err(NoToken::Nowhere(self.nothing_found(&looked_at)))
     }
 
+    /// Whoever sets `HEROKU_API_TOKEN` means another token than the one that was found elsewhere.
+    fn beside_a_misnomer(&self, token: Token) -> Token {
+        if token.origin == Origin::ApiKey || !self.has_misnomer() {
+            return token;
+        }
+        let told = format!("{MISNOMER}, and the token from {} is used", token.origin);
+        let told = [Some(told), token.warning].into_iter().flatten();
+        let warning = Some(told.collect::<Vec<_>>().join("; "));
+        Token { warning, ..token }
+    }
+
+    fn has_misnomer(&self) -> bool {
+        variable(&self.variables, "HEROKU_API_TOKEN").is_some()
+    }
+
     fn nothing_found(&self, looked_at: &[String]) -> String {
-        let hint = match variable(&self.variables, "HEROKU_API_TOKEN") {
-            Some(_) => "HEROKU_API_TOKEN is set, but you mean HEROKU_API_KEY; ",
-            None => "",
+        let hint = match self.has_misnomer() {
+            true => format!("{MISNOMER}; "),
+            false => String::new(),
         };
         format!(
             "there is no API token: {hint}looked at {}; {HOW_TO}",
@@ -230,21 +246,27 @@ impl TokenSource {
         }
     }
 
-    /// The Heroku CLI 11 keeps the token of a desktop login in the keychain, under the account of
-    /// `login.json`.
+    /// The Heroku CLI keeps the token of a desktop login in the keychain, under the account of
+    /// `login.json`. Told to write to netrc, it looks at nothing else.
     async fn in_keychain(&self) -> Found {
         #[derive(Deserialize)]
         struct Login {
             account: String,
         }
         let nothing = |why: &str| Found::Nothing(format!("{} ({why})", Origin::Keychain));
-        let Some(path) = self.data_home().map(|data| data.join("heroku/login.json")) else {
+        let only_netrc = variable(&self.variables, "HEROKU_NETRC_WRITE");
+        if only_netrc.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+            return nothing("HEROKU_NETRC_WRITE is true");
+        }
+        let Some(path) = self.cli_data().map(|data| data.join("login.json")) else {
             return nothing("HOME is not set");
         };
         let Ok(contents) = token_file::read(&path, TOKEN_BYTES_MAX).await else {
             return nothing("no login of the Heroku CLI");
         };
-        let Ok(Login { account }) = serde_json::from_slice(&contents.bytes) else {
+        let login = serde_json::from_slice(&contents.bytes).ok();
+        let login = login.filter(|Login { account }| !account.is_empty());
+        let Some(Login { account }) = login else {
             return nothing(&format!("{} names no account", path.display()));
         };
         let words = [
@@ -272,7 +294,15 @@ impl TokenSource {
         let shown = path.display();
         let contents = match token_file::read(&path, NETRC_BYTES_MAX).await {
             Ok(contents) => contents,
-            Err(Unreadable::Missing) => return Found::Nothing(format!("{shown} (no such file)")),
+            Err(Unreadable::Missing) => {
+                let encrypted = Path::new(&format!("{shown}.gpg")).exists();
+                let beside = if encrypted {
+                    ", and .gpg is not read"
+                } else {
+                    ""
+                };
+                return Found::Nothing(format!("{shown} (no such file{beside})"));
+            }
             Err(Unreadable::Unusable(why)) => return Found::Spoiled(format!("{shown} {why}")),
         };
         let Ok(text) = str::from_utf8(&contents.bytes) else {
@@ -298,9 +328,11 @@ impl TokenSource {
         variable(&self.variables, "HOME").map(Path::new)
     }
 
-    fn data_home(&self) -> Option<PathBuf> {
-        let named = variable(&self.variables, "XDG_DATA_HOME").map(PathBuf::from);
-        named.or_else(|| Some(self.home()?.join(".local/share")))
+    /// Where the Heroku CLI keeps what it knows.
+    fn cli_data(&self) -> Option<PathBuf> {
+        let of = |name| variable(&self.variables, name).map(PathBuf::from);
+        let data = || of("XDG_DATA_HOME").or_else(|| Some(self.home()?.join(".local/share")));
+        of("HEROKU_DATA_DIR").or_else(|| Some(data()?.join("heroku")))
     }
 }
 

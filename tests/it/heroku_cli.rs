@@ -1,12 +1,16 @@
 //! The real Heroku CLI against the simulator: only when `CHANGEOVER_TEST_HEROKU_CLI` names its
 //! binary.
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
 
+use changeover::heroku::{ApiUrl, TokenOptions, TokenSource, Variables};
 use changeover::testing::heroku::{Fault, Options, Simulator};
 
 use crate::skip::skipped;
+use crate::support;
 
 const OLD_URL: &str = "postgres://u1:p1@ec2-1.compute-1.amazonaws.com:5432/d1";
 
@@ -27,6 +31,10 @@ pub(crate) struct Ran {
 
 impl Cli<'_> {
     fn run(&self, command: &str) -> Ran {
+        self.run_with(command, &[("HEROKU_API_KEY", Options::default().token)])
+    }
+
+    fn run_with(&self, command: &str, variables: &[(&str, String)]) -> Ran {
         let output = Command::new(&self.binary)
             .args(command.split(' '))
             .env_clear()
@@ -34,8 +42,8 @@ impl Cli<'_> {
             .env("HOME", self.home.path())
             .env("HEROKU_HOST", self.simulator.url())
             .env("HEROKU_DATA_HOST", "127.0.0.1")
-            .env("HEROKU_API_KEY", Options::default().token)
             .env("DISABLE_TELEMETRY", "true")
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .output()
             .unwrap();
         Ran {
@@ -245,5 +253,51 @@ fn errors_reach_the_user_as_heroku_s_do() {
     ] {
         simulator.fault(fault);
         heroku.run(get).ends_with(code).tells(told);
+    }
+}
+
+/// A login of the CLI's, in the keychain and in netrc: whoever asks takes the same.
+#[tokio::test]
+async fn a_login_is_found_where_the_cli_finds_it() {
+    let Some((simulator, binary)) = setting() else {
+        return;
+    };
+    let heroku = cli(&simulator, binary);
+    let home = heroku.home.path();
+    let write = |name: &str, mode: u32, text: &str| {
+        let path = home.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        support::write(&path, mode, text);
+    };
+    let machine = simulator.address();
+    let netrc = format!(
+        "machine {machine}\n  login a@b\n  password HRKU-n\nmachine {machine}\n  password HRKU-x\n"
+    );
+    write(".netrc", 0o600, &netrc);
+    let keychain =
+        "#!/bin/sh\n[ \"$*\" = \"lookup service heroku-cli account a@b\" ] && echo HRKU-k\n";
+    write("bin/secret-tool", 0o755, keychain);
+    let path = std::env::var("PATH").unwrap();
+    let path = format!("{}:{path}", home.join("bin").display());
+    for (login, only_netrc, expected) in [
+        ("{\"account\":\"a@b\"}\n", "", "HRKU-k"),
+        ("{\"account\":\"a@b\"}\n", "TRUE", "HRKU-n"),
+        ("{\"account\":\"\"}\n", "", "HRKU-n"),
+    ] {
+        write(".local/share/heroku/login.json", 0o600, login);
+        let variables = [
+            ("PATH", path.clone()),
+            ("HEROKU_NETRC_WRITE", only_netrc.to_owned()),
+        ];
+        simulator.set_token(expected);
+        let ran = heroku.run_with("config:get DATABASE_URL -a myapp", &variables);
+        assert_eq!(ran.ends_with(0).stdout, format!("{OLD_URL}\n"), "{login}");
+
+        let mut ours = Variables::from([("HOME".into(), home.into())]);
+        ours.extend(variables.map(|(name, value)| (name.into(), value.into())));
+        let api_url = ApiUrl::parse(&simulator.url()).unwrap();
+        let source = TokenSource::new(&TokenOptions::default(), Arc::new(ours), &api_url).unwrap();
+        let token = source.read().await.unwrap();
+        assert_eq!(token.secret.expose(), expected, "{login}");
     }
 }

@@ -134,6 +134,37 @@ async fn a_keychain_that_has_nothing_is_passed_over() {
     assert!(home.found().await.starts_with("N from "));
 }
 
+/// As `credential-storage-selector.js` and `login-state.js` of the CLI's have it.
+#[tokio::test]
+async fn the_keychain_is_asked_as_the_heroku_cli_asks_it() {
+    let mut home = Home::new();
+    home.write(".netrc", 0o600, "machine api.heroku.com password N");
+    home.write("bin/secret-tool", 0o755, "#!/bin/sh\necho K\n");
+    let login = |place: &str, text: &str| {
+        home.write(&format!("{place}/login.json"), 0o600, text);
+        home.directory.path().join(place)
+    };
+    // Without a login there is nothing to ask for, and an empty name is none.
+    for text in ["", "{}", r#"{"account":""}"#, r#"{"account":7}"#] {
+        login(".local/share/heroku", text);
+        assert!(home.found().await.starts_with("N from "), "{text}");
+    }
+    let account = "{\"account\":\"a@b\"}\n";
+    let data_home = login("data/heroku", account).parent().unwrap().to_owned();
+    let data_dir = login("elsewhere", account);
+    home.set("XDG_DATA_HOME", &data_home);
+    assert_eq!(home.found().await, "K from the keychain");
+    home.set("XDG_DATA_HOME", "/nonexistent");
+    assert!(home.found().await.starts_with("N from "));
+    home.set("HEROKU_DATA_DIR", &data_dir);
+    assert_eq!(home.found().await, "K from the keychain");
+    // Told to write to netrc, the CLI passes the keychain over.
+    home.set("HEROKU_NETRC_WRITE", "True");
+    assert!(home.found().await.starts_with("N from "));
+    home.set("HEROKU_NETRC_WRITE", "false");
+    assert_eq!(home.found().await, "K from the keychain");
+}
+
 #[tokio::test]
 async fn the_netrc_is_the_one_named_and_its_machine_has_a_port() {
     let mut home = Home::new();
@@ -167,6 +198,27 @@ async fn without_a_token_every_place_is_listed() {
     let error = home.found().await;
     assert!(error.contains("you mean HEROKU_API_KEY"), "{error}");
     assert!(!error.contains("T0KEN"), "{error}");
+
+    // Another token than the one that is meant: that is no error, and has to be told.
+    home.write(".netrc", 0o600, "machine api.heroku.com password N");
+    let token = home.read(TokenOptions::default()).await.unwrap();
+    let warning = token.warning.unwrap();
+    assert!(warning.contains("you mean HEROKU_API_KEY"), "{warning}");
+    assert!(!warning.contains("T0KEN"), "{warning}");
+    home.set("HEROKU_API_KEY", "A");
+    let token = home.read(TokenOptions::default()).await.unwrap();
+    assert_eq!(token.warning, None);
+}
+
+#[tokio::test]
+async fn an_encrypted_netrc_is_named() {
+    let home = Home::new();
+    home.write(".netrc.gpg", 0o600, "");
+    let error = home.found().await;
+    assert!(
+        error.contains(".netrc (no such file, and .gpg is not read)"),
+        "{error}"
+    );
 }
 
 #[tokio::test]

@@ -28,6 +28,30 @@ fn what_a_failed_one_printed_is_no_token() {
 }
 
 #[test]
+fn what_it_says_beside_the_token_is_nobodys_business() {
+    let simulator = simulator();
+    let command = "sh -c 'echo CANARY >&2; echo HRKU-simulator'";
+    let supervise = Supervise::on(&simulator).env("CHANGEOVER_TOKEN_COMMAND", command);
+    let mut run = supervise.options("-v").script("echo started");
+    run.line("started");
+    assert_eq!(run.exit_code(), 0, "{}", run.told());
+    assert!(!run.told().contains("CANARY"), "{}", run.told());
+}
+
+#[test]
+fn it_has_ten_seconds() {
+    let simulator = simulator();
+    let supervise = Supervise::on(&simulator).env("CHANGEOVER_TOKEN_COMMAND", "sleep 1000");
+    let mut run = supervise
+        .options("--start-timeout 60s")
+        .script("echo started");
+    let line = run.log("did not end within 10s");
+    assert!(line.contains("--token-command sleep"), "{line}");
+    assert_eq!(run.terminate(), 143, "{}", run.told());
+    assert_eq!(simulator.request_count(), 0, "{}", run.told());
+}
+
+#[test]
 fn one_that_hangs_is_no_leftover_of_a_child_and_ends_with_the_supervisor() {
     let simulator = simulator();
     let supervise = Supervise::on(&simulator);
