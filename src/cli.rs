@@ -15,7 +15,9 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub use groups::{Change, Child, Crash, Database, Operate, Ready, Source, Start, Watch};
+pub use groups::{
+    Attend, Change, Child, Crash, Database, Operate, Ready, Source, Start, Target, Watch,
+};
 use help::{
     CHECK_EXAMPLE, COMPLETIONS_EXAMPLE, ENV_EXAMPLE, ENVIRONMENT, EXEC_EXAMPLE, EXIT_CODES,
     MAN_EXAMPLE, RUN_EXAMPLE,
@@ -58,6 +60,9 @@ pub enum Command {
     /// What needs Heroku.
     #[command(flatten)]
     Fetch(Fetching),
+    /// What is asked of one that runs.
+    #[command(flatten)]
+    Talk(Talk),
     /// Print a script that completes changeover's command lines in a shell
     #[command(after_help = COMPLETIONS_EXAMPLE)]
     Completions {
@@ -68,6 +73,24 @@ pub enum Command {
     /// Print the manual page, in troff
     #[command(after_help = MAN_EXAMPLE)]
     Man,
+}
+
+/// What is asked of a supervisor that runs.
+#[derive(Debug, Subcommand)]
+pub enum Talk {
+    /// Let a running changeover ask Heroku now
+    Refresh(Target),
+    /// Let a running changeover stop its program and start it again
+    Restart {
+        /// Whom.
+        #[command(flatten)]
+        target: Target,
+        /// On the newest values that were seen, whether they log in or not, and at once
+        #[arg(long)]
+        force: bool,
+    },
+    /// Let a running changeover stop its program and end
+    Stop(Target),
 }
 
 /// What fetches from Heroku.
@@ -129,12 +152,12 @@ pub struct Run {
     /// How long the start may take.
     #[command(flatten)]
     pub start: Start,
+    /// How others look at it.
+    #[command(flatten)]
+    pub attend: Attend,
     /// What is logged.
     #[command(flatten)]
     pub operate: Operate,
-    /// Print every option with its value and where that came from, and start nothing
-    #[arg(long, help_heading = "Operation")]
-    pub print_config: bool,
 }
 
 /// `changeover exec`.

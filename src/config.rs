@@ -2,6 +2,7 @@
 //!
 //! Pure: what was typed and what was inherited come in, a [`Config`] or one sentence comes out.
 
+mod control;
 mod fallback;
 mod given;
 mod groups;
@@ -29,6 +30,7 @@ pub use crate::supervisor::config::{
     Backoff, CheckLogin, ConnectionWatch, CrashPolicy, Fallback, LeftoverPolicy, Mapped, OnChange,
     OnFailover, Order, Restart, RestartLimit, SignalMap, StopSequence, StopStep,
 };
+pub use control::{ControlSocket, Whom, file as socket_file};
 pub use given::{Inherited, UsageError};
 pub use groups::unknown_variables;
 pub use shown::{Place, Shown, Typed, shown};
@@ -130,6 +132,8 @@ pub struct Run {
     pub crash: CrashPolicy,
     /// `--listen`: the sockets that every instance gets, in order.
     pub listen: Vec<Listen>,
+    /// `--control`.
+    pub control: ControlSocket,
     /// `--print-config`: all this is only to be shown.
     pub print_config: bool,
 }
@@ -316,7 +320,8 @@ impl Config {
                     crash: lookup.crash(run.crash, &ready.how)?,
                     listen,
                     ready,
-                    print_config: lookup.switch("print-config", run.print_config)?,
+                    control: lookup.control(run.attend.control, &run.source)?,
+                    print_config: lookup.switch("print-config", run.attend.print_config)?,
                 };
                 check_order(&run_only)?;
                 let typed = run_only.listen.iter().map(|listen| &listen.address);

@@ -9,6 +9,8 @@ pub enum ExitCode {
     Child(u8),
     /// 128+n: signal n ended the supervisor while there was no child.
     Signal(u8),
+    /// 1: what was asked of a running supervisor is not done.
+    Refused,
     /// 2: the command line makes no sense.
     Usage,
     /// 75 (`EX_TEMPFAIL`): no answer in time at the start; an outer manager should try again.
@@ -36,6 +38,7 @@ impl ExitCode {
             Self::Success => 0,
             Self::Child(code) => code,
             Self::Signal(signal) => 128 + signal,
+            Self::Refused => 1,
             Self::Usage => 2,
             Self::NoAnswer | Self::Changed => 75,
             Self::Config => 78,

@@ -39,6 +39,7 @@
 //! | [`process`] | The OPERATING SYSTEM: spawn, reap, sweep. libc lives only here, nix here and in `store`, `unsafe` only in `spawn.rs` |
 //! | [`readiness`] | ASKS the child whether it serves: a connection, a page |
 //! | [`store`] | WRITES files: the env file, the encrypted cache. What is written is whole, and where nobody else can replace it |
+//! | [`admin`] | SHOWS: the control socket. Reads what the core says of itself, hands commands in |
 //! | [`runtime`] | CONNECTS: the loop that calls `step`; `executor.rs` has one arm per action |
 //! | [`commands`] | `exec`, `env`, `check`, and what is printed: what is not supervising |
 //! | `testing` | the two simulators: a Heroku to talk to, and the world around the core, with what one makes of the other's faults (`seen.rs`); a web server that drains, and load for it (feature `testing`, never in the installed binary) |
@@ -95,6 +96,9 @@
 //! | `commands/check/` | who is asked (`mod.rs`), what each answer means (`platform.rs`, `variable.rs`, `server.rs`), and how that looks (`text.rs`, `json.rs`) |
 //! | `commands/first.rs`, `parts.rs` | the start alone, for commands that supervise nothing; what they share |
 //! | `config/given.rs`, `groups.rs`, `words.rs` | what was given and where; each group of options; each value's syntax |
+//! | `admin/control.rs`, `protocol.rs` | who is heard on the control socket; what is said there |
+//! | `runtime/replies.rs` | who waits for the core's answer to a command |
+//! | `commands/talk.rs`, `config/control.rs` | the other end: who is meant, and what they are asked |
 //! | `config/shown.rs` | each option with its value and its place, for `--print-config` |
 //! | `commands/documents.rs` | the manual page and the completions |
 //! | `build.rs` | which build this is: cargo runs it before it compiles the rest |
@@ -191,6 +195,7 @@ compile_error!(
     "changeover supervises with Linux's own means (pidfd, subreaper, signalfd) and builds on Linux only"
 );
 
+pub mod admin;
 pub mod cli;
 pub mod commands;
 pub mod config;

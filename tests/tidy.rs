@@ -90,8 +90,15 @@ const ROOMS: &[Room] = &[
         instead: "store obeys: when a file is written belongs in supervisor/, processes in process/",
     },
     Room {
+        name: "admin",
+        rooms: &["admin", "supervisor", "credential"],
+        crates: &["serde", "serde_json", "tokio"],
+        instead: "admin shows: what is done about it belongs in supervisor/, its words in runtime/telemetry",
+    },
+    Room {
         name: "runtime",
         rooms: &[
+            "admin",
             "runtime",
             "supervisor",
             "credential",
@@ -116,6 +123,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "commands",
         rooms: &[
+            "admin",
             "cli",
             "commands",
             "runtime",

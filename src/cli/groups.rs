@@ -211,6 +211,30 @@ pub struct Start {
     pub cache_max_age: Option<OsString>,
 }
 
+/// How a supervisor is looked at while it runs.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Operation")]
+pub struct Attend {
+    /// Unix socket for status, refresh, restart, stop; none: no socket [default:
+    /// $RUNTIME_DIRECTORY/APP.sock or $XDG_RUNTIME_DIR/changeover/APP.sock]
+    #[arg(long, value_name = "PATH")]
+    pub control: Option<PathBuf>,
+    /// Print every option with its value and where that came from, and start nothing
+    #[arg(long)]
+    pub print_config: bool,
+}
+
+/// Which supervisor is meant.
+#[derive(Debug, Default, Args)]
+pub struct Target {
+    /// Its control socket [default: CHANGEOVER_CONTROL, or the only one in the usual places]
+    #[arg(long, value_name = "PATH")]
+    pub control: Option<PathBuf>,
+    /// Its app, where several run [default: HEROKU_APP]
+    #[arg(short, long, value_name = "NAME")]
+    pub app: Option<OsString>,
+}
+
 /// What is logged.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Operation")]

@@ -9,6 +9,7 @@ Environment:
 pub(super) const EXIT_CODES: &str = "\
 Exit codes:
   The program's own; 128+n when signal n ended it, or changeover while there was no program.
+    1  what was asked of a running changeover is not done
     2  the options make no sense
    75  no answer from Heroku in time at the start, or a change under --on-change exit
    78  unusable configuration: no token, token refused, app not found, variable missing or

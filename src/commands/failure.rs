@@ -38,6 +38,9 @@ pub enum Failure {
         /// Why.
         error: SpawnError,
     },
+    /// What was asked of a supervisor is not done.
+    #[error("{0}")]
+    Refused(String),
     /// No usable answer came; the log has told why.
     #[error("exit code {}", .0.number())]
     Told(ExitCode),
@@ -54,6 +57,7 @@ impl Failure {
     pub fn code(&self) -> ExitCode {
         match self {
             Self::Told(code) => *code,
+            Self::Refused(_) => ExitCode::Refused,
             Self::Usage(_) | Self::Listen(ListenError::InTheWay(_)) => ExitCode::Usage,
             Self::Setup(_)
             | Self::Identity(_)

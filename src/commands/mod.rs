@@ -9,6 +9,7 @@ mod first;
 mod parts;
 mod print_config;
 mod run;
+mod talk;
 
 use std::ffi::OsString;
 
@@ -41,6 +42,10 @@ pub fn main(
     };
     let outcome = match cli.command {
         Command::Fetch(fetching) => fetch(fetching, &cli.typed, inherited, started_with),
+        Command::Talk(talk) => {
+            telemetry::install(Log::default(), inherited);
+            talk::talk(talk, inherited)
+        }
         Command::Completions { shell } => documents::completions(shell),
         Command::Man => documents::man(),
     };

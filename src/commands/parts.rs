@@ -1,21 +1,24 @@
 //! What several commands put together from a configuration: the client, the program.
 
 use std::collections::BTreeMap;
+use std::fs::DirBuilder;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::config::{self, Address, Config, Inherited, Listen, Webhook};
+use crate::admin::Control;
+use crate::config::{self, Address, Config, ControlSocket, Inherited, Listen, Webhook};
 use crate::credential::environment::INSTANCE_MARK;
 use crate::credential::{Environment, Secret, phrase};
 use crate::heroku::webhook::{PATH, Receiver, Socket};
 use crate::heroku::{self, ApiUrl, Client, ClientOptions, Timeouts, TokenOptions};
 use crate::process::listeners::UNNAMED;
 use crate::process::{self, Account, Group, Identity, ListenError, Listeners, Program};
-
 use crate::runtime::cache::{KeptCache, Key};
-use crate::store::{Bound, Cache};
+use crate::store::{self, Bound, Cache};
 
 use super::failure::Failure;
 
@@ -155,9 +158,7 @@ fn bind(
 pub(super) fn webhook(options: &Webhook) -> Result<(Receiver, Listeners), Failure> {
     let mut listeners = Listeners::of("--webhook-listen (CHANGEOVER_WEBHOOK_LISTEN)");
     let place = bind(&mut listeners, UNNAMED.to_owned(), &options.address, None)?;
-    let sockets = listeners.sockets();
-    let socket = sockets.first().map(|socket| socket.try_clone());
-    let socket = socket.unwrap_or_else(|| Err(io::ErrorKind::NotConnected.into()))?;
+    let socket = one_socket(&listeners)?;
     let socket = match options.address {
         Address::Tcp { .. } => Socket::Tcp(socket),
         Address::Unix(_) => Socket::Unix(socket),
@@ -168,6 +169,56 @@ pub(super) fn webhook(options: &Webhook) -> Result<(Receiver, Listeners), Failur
     }
     tracing::info!("listening on {place}, for webhooks: POST {PATH}");
     Ok((receiver, listeners))
+}
+
+const CONTROL: &str = "--control (CHANGEOVER_CONTROL_LISTEN)";
+
+/// Where people ask for something, and the socket that has to live, and its file, for as long. The
+/// program finds its path. What is in the way of the usual place is told, and no more.
+pub(super) fn control(
+    options: &ControlSocket,
+    config: &mut Config,
+) -> Result<Option<(Control, Listeners)>, Failure> {
+    let opened = match options {
+        ControlSocket::Off => return Ok(None),
+        ControlSocket::Chosen(path) => open_control(path, config)?,
+        ControlSocket::Usual(path) => {
+            if let Some(directory) = path.parent() {
+                // Where there is none in spite of this, the next step says why.
+                let _ = DirBuilder::new().mode(0o700).create(directory);
+            }
+            match open_control(path, config) {
+                Ok(opened) => opened,
+                Err(error) => {
+                    tracing::warn!("going on without a control socket: {error}");
+                    return Ok(None);
+                }
+            }
+        }
+    };
+    Ok(Some(opened))
+}
+
+fn open_control(path: &Path, config: &mut Config) -> Result<(Control, Listeners), Failure> {
+    let path = std::path::absolute(path)?;
+    let place = phrase(&path.display().to_string());
+    let directory = path.parent().unwrap_or(&path);
+    store::check_directory(directory)
+        .map_err(|why| Failure::Unusable(format!("{CONTROL} names {place}, and {why}")))?;
+    let mut listeners = Listeners::of(CONTROL);
+    listeners.bind_private(&path)?;
+    let socket = one_socket(&listeners)?;
+    let given = &mut config.environment.given;
+    given.insert("CHANGEOVER_CONTROL".to_owned(), path.display().to_string());
+    tracing::debug!("listening on {place}, for changeover status and its like");
+    Ok((Control::new(socket, process::user()), listeners))
+}
+
+/// The first of them, once more.
+fn one_socket(listeners: &Listeners) -> io::Result<OwnedFd> {
+    let sockets = listeners.sockets();
+    let socket = sockets.first().map(|socket| socket.try_clone());
+    socket.unwrap_or_else(|| Err(io::ErrorKind::NotConnected.into()))
 }
 
 /// What is started, once it is known to be startable: a command that does not exist is told before

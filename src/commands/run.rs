@@ -52,6 +52,7 @@ pub(super) fn run(
     check_descriptor(&run.ready.how, program.sockets.len())?;
     let webhook = run.watch.webhook.as_ref();
     let (webhook, _files) = webhook.map(parts::webhook).transpose()?.unzip();
+    let (control, _file) = parts::control(&run.control, &mut config)?.unzip();
     let client = parts::client(&config, inherited)?;
     let manager = Manager::find(inherited).unwrap_or_else(|error| {
         tracing::warn!("{DEAF} ({error})");
@@ -69,6 +70,7 @@ pub(super) fn run(
         client,
         webhook,
         manager,
+        control,
         inherited: started_with,
         seed: parts::seed(),
     };

@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::DEFAULTS;
+use super::control::LISTEN;
 
 /// What `changeover` was started with.
 pub type Inherited = BTreeMap<OsString, OsString>;
@@ -217,12 +218,13 @@ impl std::error::Error for UsageError {}
 
 /// `--interval (CHANGEOVER_INTERVAL)`.
 pub(super) fn name(option: &str) -> String {
+    let typed = if option == LISTEN { "control" } else { option };
     let second = if option == "app" {
         " or HEROKU_APP"
     } else {
         ""
     };
-    format!("--{option} ({}{second})", variable(option))
+    format!("--{typed} ({}{second})", variable(option))
 }
 
 /// A value in quotes, cut short; what looks like a URL may hold a password and is not shown.

@@ -8,6 +8,7 @@ use crate::cli::{self, Known};
 use crate::credential::phrase;
 
 use super::DEFAULTS;
+use super::control::LISTEN;
 use super::given::{Inherited, variable};
 
 /// The options that were typed, by their long names, each with its values.
@@ -46,7 +47,10 @@ pub fn shown(typed: &Typed, inherited: &Inherited) -> Vec<Shown> {
 }
 
 fn show(option: Known, typed: &Typed, inherited: &Inherited) -> Shown {
-    let mut variables = vec![variable(&option.name)];
+    let mut variables = vec![match option.name.as_str() {
+        "control" => variable(LISTEN),
+        name => variable(name),
+    }];
     if option.name == "app" {
         variables.push("HEROKU_APP".to_owned());
     }

@@ -14,6 +14,7 @@ use crate::credential::{Family, Secret, SslMode, Values};
 use super::*;
 
 mod connection;
+mod control;
 mod crash;
 mod database;
 mod fallback;

@@ -15,6 +15,7 @@ use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrLike, SockaddrStorage, UnixAddr, bind,
     getsockname, getsockopt, listen, setsockopt, socket, sockopt,
 };
+use nix::sys::stat::{Mode, umask};
 use nix::unistd::close;
 use thiserror::Error;
 
@@ -184,6 +185,18 @@ impl Listeners {
         let socket = self.raise(&socket).map_err(refused)?;
         self.add(name, socket);
         Ok(())
+    }
+
+    /// One more, bound to a path, for us and root alone.
+    ///
+    /// # Errors
+    /// When it cannot be bound.
+    pub fn bind_private(&mut self, path: &Path) -> Result<(), ListenError> {
+        // Before there is a second thread: the mask is the whole process's.
+        let before = umask(Mode::S_IRWXG | Mode::S_IRWXO | Mode::S_IXUSR);
+        let bound = self.bind_unix(UNNAMED.to_owned(), path, None);
+        umask(before);
+        bound
     }
 
     /// The sockets, in order.

@@ -56,6 +56,12 @@ pub fn harden() -> io::Result<()> {
     Ok(prctl::set_dumpable(false)?)
 }
 
+/// Who we are: the effective user's number.
+#[must_use]
+pub fn user() -> u32 {
+    nix::unistd::geteuid().as_raw()
+}
+
 /// From now on every orphan below us becomes our child instead of PID 1's.
 ///
 /// # Errors

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinHandle, spawn_blocking};
 
 use crate::credential::{Environment, Secret, SslMode, phrase};
@@ -14,18 +14,18 @@ use crate::postgres::{self, Login, WatchedConnection};
 use crate::process::{self, Prepared, Program};
 use crate::store::EnvFile;
 use crate::supervisor::action::Action;
-use crate::supervisor::command as commands;
 use crate::supervisor::event::{
     Access, ConnectionNews, ETag, Event, FailureKind, FetchFailure, FetchOutcome, LoginOutcome,
     Remedy, Server, SpawnError,
 };
-use crate::supervisor::id::{ConnectionId, FetchId, InstanceId, LoginId, ReplyId};
+use crate::supervisor::id::{ConnectionId, FetchId, InstanceId, LoginId};
 use crate::supervisor::signal::Signal;
 
 use super::audience::Audience;
 use super::cache::KeptCache;
 use super::children::Children;
 use super::probes::{Ear, Probes};
+use super::replies::Replies;
 use super::telemetry;
 
 /// A login that takes longer says nothing about the credential.
@@ -45,7 +45,7 @@ pub struct Executor {
     logins: Vec<(LoginId, AbortHandle)>,
     connections: Vec<(ConnectionId, AbortHandle)>,
     /// Who waits for an answer.
-    replies: Vec<(ReplyId, oneshot::Sender<commands::Answer>)>,
+    pub(super) replies: Replies,
     answers: mpsc::Sender<Event>,
     /// Who is told what happens.
     pub(super) audience: Audience,
@@ -98,7 +98,7 @@ impl Executor {
             fetches: Vec::new(),
             logins: Vec::new(),
             connections: Vec::new(),
-            replies: Vec::new(),
+            replies: Replies::new(),
             answers,
             audience,
         }
@@ -157,7 +157,7 @@ impl Executor {
             }
             Action::RemoveCache => self.remove_cache(),
             Action::StopSelf { signal } => return Told::Stop(signal),
-            Action::Reply { reply, answer } => self.reply(reply, answer),
+            Action::Reply { reply, answer } => self.replies.answer(reply, answer),
             Action::Report(report) => self.audience.report(report),
             Action::Announce(notice) => self.audience.announce(notice),
             Action::Exit(code) => return Told::Exit(code),
@@ -275,13 +275,6 @@ impl Executor {
             prepared.give(descriptor, number);
         }
         Ok((prepared, ear))
-    }
-
-    /// Who asked may have gone away meanwhile.
-    fn reply(&mut self, reply: ReplyId, answer: commands::Answer) {
-        for (_, asker) in self.replies.extract_if(.., |(open, _)| *open == reply) {
-            let _ = asker.send(answer);
-        }
     }
 
     fn remove_env_file(&mut self) {

@@ -10,6 +10,7 @@ mod children;
 pub mod clock;
 pub mod executor;
 mod probes;
+mod replies;
 pub mod signals;
 pub mod telemetry;
 mod webhooks;
@@ -20,6 +21,7 @@ use std::io;
 use tokio::sync::mpsc;
 use tokio::task;
 
+use crate::admin::{Control, QUESTIONS_MAX, Question};
 use crate::exit_code::ExitCode;
 use crate::heroku::Client;
 use crate::heroku::webhook::{Delivery, Receiver};
@@ -68,6 +70,8 @@ pub struct Setup {
     pub context: Context,
     /// Whoever started us and listens.
     pub manager: Option<Manager>,
+    /// Where people ask for something.
+    pub control: Option<Control>,
     /// Draws every jitter of this life.
     pub seed: u64,
 }
@@ -108,6 +112,7 @@ struct Life {
     signals: Signals,
     answers: mpsc::Receiver<Event>,
     webhooks: Webhooks,
+    questions: mpsc::Receiver<Question>,
     events: VecDeque<Event>,
 }
 
@@ -123,10 +128,15 @@ impl Life {
             inherited,
             context,
             manager,
+            control,
             seed,
         } = setup;
         let audience = Audience::new(context, manager);
         let (sender, answers) = mpsc::channel(ANSWERS_MAX);
+        let (asker, questions) = mpsc::channel(QUESTIONS_MAX);
+        if let Some(control) = control {
+            tokio::spawn(control.serve(asker));
+        }
         let mark = config.mark.clone().unwrap_or_default();
         let (leftovers, ready) = (config.leftovers, config.ready.clone());
         let user = program.identity.as_ref().map(|identity| identity.uid);
@@ -151,6 +161,7 @@ impl Life {
             ),
             answers,
             webhooks: Webhooks::begin(webhook),
+            questions,
             events: VecDeque::from([Event::Wake]),
         })
     }
@@ -201,6 +212,7 @@ impl Life {
             }
             Some(answer) = self.answers.recv() => self.events.push_back(answer),
             delivery = self.webhooks.next() => self.tell_delivery(&delivery),
+            Some(question) = self.questions.recv() => self.take(question),
             due = self.clock.until(alarm) => due?,
         }
         self.executor.audience.is_alive(self.clock.now());
@@ -231,6 +243,15 @@ impl Life {
             self.tell_signal(received);
         }
         self.events.extend(rest);
+    }
+
+    fn take(&mut self, question: Question) {
+        match question {
+            Question::Command(verb, asker) => {
+                let reply = self.executor.replies.open(asker);
+                self.events.push_back(Event::Command { reply, verb });
+            }
+        }
     }
 
     fn tell_delivery(&mut self, delivery: &Delivery) {

@@ -14,6 +14,7 @@ mod cli;
 mod client;
 mod commands;
 mod conformance;
+mod control;
 mod crowds;
 mod database;
 mod database_url;

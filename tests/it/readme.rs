@@ -23,7 +23,11 @@ const README: &str = include_str!("../../README.md");
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// Those that fetch, and so have options.
 const COMMANDS: [&str; 4] = ["run", "exec", "env", "check"];
-const OTHER_COMMANDS: [&str; 2] = ["completions SHELL", "man"];
+const OTHER_COMMANDS: [&str; 3] = [
+    "refresh` · `restart [--force]` · `stop",
+    "completions SHELL",
+    "man",
+];
 /// What cargo needs to find its way.
 const PASSED_ON: [&str; 6] = [
     "CARGO_HOME",
@@ -387,13 +391,14 @@ fn the_table_of_commands_holds_every_command() {
         .lines()
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    let others = OTHER_COMMANDS.map(|command| command.split(' ').next().unwrap());
+    let others = ["refresh", "restart", "stop", "completions", "man"];
     assert_eq!(listed, [&COMMANDS[..], &others].concat());
 }
 
 #[test]
 fn the_table_of_exit_codes_is_the_enum() {
     let known: BTreeSet<u8> = [
+        ExitCode::Refused,
         ExitCode::Usage,
         ExitCode::NoAnswer,
         ExitCode::Changed,

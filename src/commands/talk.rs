@@ -1,0 +1,133 @@
+//! `changeover refresh`, `restart`, `stop`: what is asked of a supervisor that runs.
+
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::admin::protocol::RESPONSE_BYTES_MAX;
+use crate::admin::{Request, Response, Word};
+use crate::cli::Talk;
+use crate::config::{Inherited, Whom, socket_file};
+use crate::credential::phrase;
+use crate::exit_code::ExitCode;
+
+use super::failure::Failure;
+
+/// The supervisor answers within 5 s, or it hangs.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Asks, and prints the answer.
+pub(super) fn talk(talk: Talk, inherited: &Inherited) -> Result<ExitCode, Failure> {
+    let (target, request) = match talk {
+        Talk::Refresh(target) => (target, Request::new(Word::Refresh)),
+        Talk::Restart { target, force } => {
+            let request = Request::new(Word::Restart);
+            (target, Request { force, ..request })
+        }
+        Talk::Stop(target) => (target, Request::new(Word::Stop)),
+    };
+    let path = find(Whom::new(target, inherited)?)?;
+    let response = ask(&path, request).map_err(|error| unreachable(&path, &error))?;
+    match (response.ok, response.message, response.error) {
+        (true, message, _) => {
+            writeln!(io::stdout(), "{}", message.unwrap_or_default())?;
+            Ok(ExitCode::Success)
+        }
+        (false, _, error) => Err(Failure::Refused(error.unwrap_or_default())),
+    }
+}
+
+fn ask(path: &Path, request: Request) -> io::Result<Response> {
+    let mut stream = UnixStream::connect(path)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut line = serde_json::to_vec(&request)?;
+    line.push(b'\n');
+    stream.write_all(&line)?;
+    let limit = u64::try_from(RESPONSE_BYTES_MAX).unwrap_or(u64::MAX);
+    let mut answer = Vec::new();
+    BufReader::new(stream.take(limit)).read_until(b'\n', &mut answer)?;
+    Ok(serde_json::from_slice(&answer)?)
+}
+
+fn unreachable(path: &Path, error: &io::Error) -> Failure {
+    use io::ErrorKind::{ConnectionRefused, NotFound, PermissionDenied, TimedOut, WouldBlock};
+    let path = phrase(&path.display().to_string());
+    let is = |kinds: &[io::ErrorKind]| kinds.contains(&error.kind());
+    Failure::Refused(if is(&[NotFound, ConnectionRefused]) {
+        format!(
+            "no changeover listens at {path} ({error}): is it running, and was it started with this --control?"
+        )
+    } else if is(&[PermissionDenied]) {
+        format!(
+            "{path} may not be used by you ({error}): ask as root, or as the user of that changeover"
+        )
+    } else if is(&[WouldBlock, TimedOut]) {
+        format!(
+            "the changeover at {path} does not answer within {} s: it hangs, or is stopped",
+            PATIENCE.as_secs()
+        )
+    } else {
+        format!("what listens at {path} does not answer as a changeover does ({error})")
+    })
+}
+
+/// The one socket that is meant.
+fn find(whom: Whom) -> Result<PathBuf, Failure> {
+    let (directories, app) = match whom {
+        Whom::At(path) => return Ok(path),
+        Whom::In { directories, app } => (directories, app),
+    };
+    let wanted = app.as_deref().map(socket_file);
+    let mut found: Vec<PathBuf> = directories
+        .iter()
+        .flat_map(|place| sockets(place))
+        .collect();
+    found.retain(|path| {
+        let wanted = wanted.as_ref().map(String::as_bytes);
+        wanted.is_none_or(|wanted| path.file_name().map(OsStrExt::as_bytes) == Some(wanted))
+    });
+    found.sort();
+    found.dedup();
+    let shown = |paths: &[PathBuf]| {
+        let paths: Vec<_> = paths
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        phrase(&paths.join(", "))
+    };
+    match &found[..] {
+        [one] => Ok(one.clone()),
+        [] => Err(Failure::Refused(format!(
+            "no control socket{} is in {}, so nobody can be asked: name it with --control, as changeover run was given it",
+            app.map(|app| format!(" of {app}")).unwrap_or_default(),
+            shown(&directories)
+        ))),
+        several => Err(Failure::Refused(format!(
+            "several changeovers run here, and one must be meant: name it with --control, or its app with -a ({})",
+            shown(several)
+        ))),
+    }
+}
+
+/// The sockets in a directory; in all that are in one, when its last part is `*`.
+fn sockets(place: &Path) -> Vec<PathBuf> {
+    if place.file_name().is_some_and(|name| name == "*") {
+        let above = place.parent().map(entries).unwrap_or_default();
+        return above.iter().flat_map(|below| sockets(below)).collect();
+    }
+    let mut found = entries(place);
+    found.retain(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "sock")
+    });
+    found
+}
+
+fn entries(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).collect()
+}

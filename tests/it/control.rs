@@ -1,0 +1,238 @@
+//! The control socket: what is asked of a supervisor that runs, by `changeover refresh` and its
+//! like, and by anybody who speaks its language.
+
+use std::io::{Read, Write};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use changeover::testing::heroku::Simulator;
+use serde_json::{Value, json};
+
+use crate::support::supervised::{QUICK, Supervise, Supervised, simulator, url};
+use crate::support::world::eventually;
+
+const CHILD: &str = r#"echo "up $DATABASE_URL at $CHANGEOVER_CONTROL"; exec sleep 1000"#;
+
+/// A supervisor with a control socket in its own directory, and a child that runs.
+fn controlled(simulator: &Simulator, options: &str) -> (Supervised, PathBuf) {
+    let supervise = Supervise::on(simulator).options("--check-login never");
+    let supervise = supervise.options(options);
+    let socket = supervise.home().join("control.sock");
+    let path = socket.display().to_string();
+    let mut run = supervise
+        .options(&format!("--control {path}"))
+        .script(CHILD);
+    assert!(run.line("up").ends_with(&format!(" at {path}")));
+    (run, socket)
+}
+
+/// What the client's commands say, and their code.
+fn changeover(arguments: &[&str], environment: &[(&str, &Path)]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_changeover"));
+    command.args(arguments).env_clear();
+    command.envs(environment.iter().copied());
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    (status.code(), text(&stdout), text(&stderr))
+}
+
+fn ask(verb: &[&str], socket: &Path) -> (Option<i32>, String, String) {
+    changeover(verb, &[("CHANGEOVER_CONTROL", socket)])
+}
+
+/// What the socket answers to these bytes, all of which are sent.
+fn exchange(socket: &Path, bytes: &[u8]) -> Value {
+    let mut stream = UnixStream::connect(socket).unwrap();
+    stream.write_all(bytes).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.ends_with('\n'), "{answer}");
+    serde_json::from_str(&answer).unwrap()
+}
+
+#[test]
+fn a_refresh_finds_a_change_long_before_the_next_poll() {
+    let simulator = simulator();
+    let (mut run, socket) = controlled(&simulator, "--interval 1h --debounce 100ms");
+    simulator.set_config("DATABASE_URL", Some(&url(2)));
+    let (code, said, errors) = ask(&["refresh"], &socket);
+    assert_eq!((code, errors.as_str()), (Some(0), ""), "{}", run.told());
+    assert!(said.starts_with("Heroku is asked"), "{said}");
+    assert!(run.line("up").contains("password-2@"));
+}
+
+#[test]
+fn a_restart_and_a_stop_are_done() {
+    let simulator = simulator();
+    let (mut run, socket) = controlled(&simulator, QUICK);
+    let (code, said, _) = ask(&["restart"], &socket);
+    assert_eq!(code, Some(0), "{}", run.told());
+    assert_eq!(said, "the program is stopped and started again");
+    run.log("restart asked for");
+    run.line("up");
+    let (code, said, _) = ask(&["stop"], &socket);
+    assert_eq!((code, said.as_str()), (Some(0), "stopping for good"));
+    assert_eq!(run.exit_code(), 143, "{}", run.told());
+    assert!(!socket.exists(), "its socket is left behind");
+    let (code, _, errors) = ask(&["refresh"], &socket);
+    assert_eq!(code, Some(1));
+    assert!(errors.contains("no changeover listens at"), "{errors}");
+}
+
+#[test]
+fn what_cannot_be_done_is_refused_with_a_reason() {
+    let simulator = simulator();
+    let (mut run, socket) = controlled(&simulator, "--no-watch");
+    let (code, said, errors) = ask(&["refresh"], &socket);
+    assert_eq!((code, said.as_str()), (Some(1), ""));
+    assert!(
+        errors.contains("ERROR Heroku is not asked any more"),
+        "{errors}"
+    );
+    assert_eq!(run.terminate(), 143, "{}", run.told());
+}
+
+#[test]
+fn the_socket_is_its_owners_alone_and_speaks_json() {
+    let simulator = simulator();
+    let (mut run, socket) = controlled(&simulator, QUICK);
+    let mode = socket.metadata().unwrap().permissions().mode() & 0o7777;
+    assert_eq!(mode, 0o600);
+    assert!(socket.metadata().unwrap().file_type().is_socket());
+    let answer = exchange(&socket, b"{\"v\":1,\"verb\":\"refresh\"}\n");
+    assert_eq!((&answer["v"], &answer["ok"]), (&json!(1), &json!(true)));
+    for (bytes, part) in [
+        (&b"GET / HTTP/1.1\r\n"[..], "no request"),
+        (b"{\"v\":1,\"verb\":\"dance\"}\n", "unknown variant"),
+        (b"{\"v\":7,\"verb\":\"stop\"}\n", "speaks version 1"),
+        (b"\xff\n", "no request"),
+        (&[b'x'; 5000], "longer than 4 KiB"),
+    ] {
+        let answer = exchange(&socket, bytes);
+        assert_eq!(answer["ok"], false, "{answer}");
+        let error = answer["error"].as_str().unwrap();
+        assert!(error.contains(part), "{error}");
+    }
+    assert_eq!(run.terminate(), 143, "{}", run.told());
+    assert_eq!(run.lines().len(), 1, "{}", run.told());
+}
+
+#[test]
+fn slow_and_many_askers_harm_nobody() {
+    let simulator = simulator();
+    let (mut run, socket) = controlled(&simulator, QUICK);
+    let connect = |_| UnixStream::connect(&socket).unwrap();
+    let idle: Vec<UnixStream> = (0..40).map(connect).collect();
+    // Those that say nothing make room after 5 s.
+    let (code, ..) = ask(&["refresh"], &socket);
+    assert_eq!(code, Some(0), "{}", run.told());
+    drop(idle);
+    let crowd: Vec<_> = (0..1000)
+        .map(|number| {
+            let socket = socket.clone();
+            let ask = move || {
+                let mut stream = UnixStream::connect(&socket)?;
+                let patience = Duration::from_secs(60);
+                stream.set_read_timeout(Some(patience))?;
+                stream.write_all(b"{\"v\":1,\"verb\":\"refresh\"}\n")?;
+                let mut answer = String::new();
+                stream.read_to_string(&mut answer)?;
+                Ok::<_, std::io::Error>(answer)
+            };
+            let thread = std::thread::Builder::new().stack_size(64 * 1024);
+            (number, thread.spawn(ask).unwrap())
+        })
+        .collect();
+    for (number, thread) in crowd {
+        let answer = thread.join().unwrap().unwrap();
+        assert!(answer.contains("\"ok\":true"), "{number}: {answer}");
+    }
+    assert_eq!(run.terminate(), 143, "{}", run.told());
+    assert_eq!(run.lines().len(), 1, "{}", run.told());
+}
+
+#[test]
+fn the_usual_place_is_made_and_found() {
+    let simulator = simulator();
+    let supervise = Supervise::on(&simulator).options(QUICK);
+    let supervise = supervise.options("--check-login never");
+    let runtime = supervise.home();
+    let mut run = supervise
+        .env("XDG_RUNTIME_DIR", &runtime.display().to_string())
+        .script(CHILD);
+    run.line("up");
+    let directory = runtime.join("changeover");
+    let mode = directory.metadata().unwrap().permissions().mode() & 0o7777;
+    assert_eq!(mode, 0o700);
+    assert!(directory.join("myapp.sock").exists());
+    let place = [("XDG_RUNTIME_DIR", runtime.as_path())];
+    let (code, _, errors) = changeover(&["refresh"], &place);
+    assert_eq!(code, Some(0), "{errors}");
+    let (code, _, errors) = changeover(&["refresh", "-a", "other"], &place);
+    assert_eq!(code, Some(1));
+    assert!(
+        errors.contains("no control socket of other is in"),
+        "{errors}"
+    );
+    assert_eq!(run.terminate(), 143, "{}", run.told());
+}
+
+#[test]
+fn a_place_that_is_taken_stops_only_who_asked_for_it() {
+    let simulator = simulator();
+    let (mut first, socket) = controlled(&simulator, QUICK);
+    let path = socket.display().to_string();
+    let second = Supervise::on(&simulator).options(&format!("--control {path}"));
+    let mut second = second.script("exit 3");
+    second.log("names");
+    assert_eq!(second.exit_code(), 78, "{}", second.told());
+
+    // The same place, and nobody asked for it.
+    let usual = Supervise::on(&simulator).options("--check-login never");
+    let runtime = socket.parent().unwrap().join("unit");
+    std::fs::create_dir(&runtime).unwrap();
+    std::os::unix::fs::symlink(&socket, runtime.join("myapp.sock")).unwrap();
+    let usual = usual.env("RUNTIME_DIRECTORY", &runtime.display().to_string());
+    let mut usual = usual.script("exit 4");
+    usual.log("WARN going on without a control socket");
+    assert_eq!(usual.exit_code(), 4, "{}", usual.told());
+    assert_eq!(first.terminate(), 143, "{}", first.told());
+}
+
+#[test]
+fn a_socket_that_a_killed_supervisor_left_is_replaced() {
+    let simulator = simulator();
+    let (run, socket) = controlled(&simulator, QUICK);
+    let path = socket.display().to_string();
+    run.signal(nix::sys::signal::Signal::SIGKILL);
+    eventually("nobody listens", || UnixStream::connect(&socket).is_err());
+    assert!(socket.exists());
+    let next = Supervise::on(&simulator).options("--check-login never");
+    let mut next = next.options(&format!("--control {path}")).script(CHILD);
+    next.line("up");
+    let (code, ..) = ask(&["refresh"], &socket);
+    assert_eq!(code, Some(0));
+    assert_eq!(next.terminate(), 143, "{}", next.told());
+}
+
+#[test]
+fn a_directory_that_others_can_write_is_refused() {
+    let simulator = simulator();
+    let supervise = Supervise::on(&simulator);
+    let open = supervise.home().join("open");
+    std::fs::create_dir(&open).unwrap();
+    std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let path = open.join("c.sock").display().to_string();
+    let mut run = supervise
+        .options(&format!("--control {path}"))
+        .script("exit 3");
+    run.log("can be written by others");
+    assert_eq!(run.exit_code(), 78, "{}", run.told());
+}
