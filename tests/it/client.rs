@@ -3,6 +3,7 @@
 mod addon;
 mod attachments;
 mod faults;
+mod proxy;
 mod transport;
 
 use std::sync::Arc;

@@ -54,5 +54,6 @@ mod terminal;
 mod terminate;
 mod token;
 mod token_command;
+mod token_file;
 mod user;
 mod webhook;
