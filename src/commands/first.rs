@@ -12,7 +12,7 @@ use crate::config::{Config, Inherited};
 use crate::credential::{Environment, Secret, SslMode};
 use crate::heroku::Client;
 use crate::process;
-use crate::runtime::cache::KeptCache;
+use crate::runtime::cache::{Errand, KeptCache};
 use crate::runtime::{self, clock::Clock, executor, signals::Signals, telemetry};
 use crate::supervisor::Supervisor;
 use crate::supervisor::action::{Action, Scope};
@@ -193,9 +193,9 @@ async fn first<'a>(
 fn with_cache(cache: &KeptCache, client: &Client, action: Action) -> Option<Event> {
     let token = client.token_in_use();
     if let Action::ReadCache { read } = action {
-        Some(cache.look(read, token))
+        Some(cache.run(Errand::Look(read), token))
     } else if let Action::WriteCache { write, good, age } = action {
-        Some(cache.keep(write, token, &good, age))
+        Some(cache.run(Errand::Keep(write, good, age), token))
     } else {
         if let Err(warning) = cache.remove() {
             tracing::warn!("{warning}");

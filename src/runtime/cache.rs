@@ -1,7 +1,12 @@
 //! The cache as the core knows it: with the key that opens it, and as old as the clock on the wall
 //! says.
 
+use std::io;
+use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
+
+use tokio::sync::mpsc;
 
 use crate::credential::{LastGood, Secret, phrase};
 use crate::store::{Cache, Unreadable};
@@ -28,25 +33,47 @@ pub enum Key {
     File(Secret),
 }
 
+/// What can be done with it.
+#[derive(Clone, Debug)]
+pub enum Errand {
+    /// Look into it.
+    Look(CacheId),
+    /// Write what Heroku said so long ago.
+    Keep(CacheId, Arc<LastGood>, Duration),
+}
+
 impl KeptCache {
-    /// Looks into it. It may take as long as a disk does.
+    /// Does it, which may take as long as a disk does.
     #[must_use]
-    pub fn look(&self, read: CacheId, token: Option<Secret>) -> Event {
-        let outcome = self.read(token);
-        Event::CacheRead { read, outcome }
+    pub fn run(&self, errand: Errand, token: Option<Secret>) -> Event {
+        match errand {
+            Errand::Look(read) => Event::CacheRead {
+                read,
+                outcome: self.read(token),
+            },
+            Errand::Keep(write, good, age) => Event::CacheWritten {
+                write,
+                result: self.write(token, &good, age),
+            },
+        }
     }
 
-    /// Writes what Heroku said so long ago. It may take as long as a disk does.
+    /// Does it off the loop, because who waits for a disk looks after no child; yields what came of
+    /// it when that is known at once: there was no thread for it. (The event loop's own threads are
+    /// no place for it: without one it would panic.)
     #[must_use]
-    pub fn keep(
-        &self,
-        write: CacheId,
+    pub(super) fn send(
+        self: &Arc<Self>,
+        errand: Errand,
         token: Option<Secret>,
-        good: &LastGood,
-        age: Duration,
-    ) -> Event {
-        let result = self.write(token, good, age);
-        Event::CacheWritten { write, result }
+        answers: mpsc::Sender<Event>,
+    ) -> Option<Event> {
+        let (cache, ours) = (Arc::clone(self), errand.clone());
+        let thread = thread::Builder::new().spawn(move || {
+            // The receiver lives as long as the loop; after that nobody is left to tell.
+            let _ = answers.blocking_send(cache.run(errand, token));
+        });
+        thread.err().map(|error| ours.fails(&error))
     }
 
     fn read(&self, token: Option<Secret>) -> CacheOutcome {
@@ -97,5 +124,45 @@ impl KeptCache {
             Key::Token => token,
             Key::File(secret) => Some(secret.clone()),
         }
+    }
+}
+
+impl Errand {
+    /// There is no thread to do it.
+    fn fails(self, error: &io::Error) -> Event {
+        let why = format!("the system has no thread for it ({error})");
+        match self {
+            Self::Look(read) => Event::CacheRead {
+                read,
+                outcome: CacheOutcome::Unusable { why },
+            },
+            Self::Keep(write, ..) => Event::CacheWritten {
+                write,
+                result: Err(format!("the cache cannot be written: {why}")),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_thread_it_is_told_at_once() {
+        let error = io::Error::from(io::ErrorKind::WouldBlock);
+        let id = CacheId(7);
+        let Event::CacheRead { read, outcome } = Errand::Look(id).fails(&error) else {
+            panic!("the look is not answered");
+        };
+        assert_eq!(read, id);
+        assert!(matches!(outcome, CacheOutcome::Unusable { why } if why.contains("no thread")));
+        let keep = Errand::Keep(id, Arc::default(), Duration::ZERO);
+        let Event::CacheWritten { write, result } = keep.fails(&error) else {
+            panic!("the write is not answered");
+        };
+        assert_eq!(write, id);
+        let why = result.unwrap_err();
+        assert!(why.starts_with("the cache cannot be written: "), "{why}");
     }
 }

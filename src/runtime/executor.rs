@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::{AbortHandle, JoinHandle, spawn_blocking};
+use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::credential::{Environment, Secret, SslMode, phrase};
 use crate::exit_code::ExitCode;
@@ -22,7 +22,7 @@ use crate::supervisor::id::{ConnectionId, FetchId, InstanceId, LoginId};
 use crate::supervisor::signal::Signal;
 
 use super::audience::Audience;
-use super::cache::KeptCache;
+use super::cache::{Errand, KeptCache};
 use super::children::Children;
 use super::probes::{Ear, Probes};
 use super::replies::Replies;
@@ -149,11 +149,9 @@ impl Executor {
             Action::GiveUp { instance } => self.children.give_up(instance),
             Action::ListTree { instance } => events.push_back(self.children.list(instance)),
             Action::RemoveEnvFile => self.remove_env_file(),
-            Action::ReadCache { read } => {
-                self.with_cache(move |cache, token| cache.look(read, token));
-            }
+            Action::ReadCache { read } => events.extend(self.send(Errand::Look(read))),
             Action::WriteCache { write, good, age } => {
-                self.with_cache(move |cache, token| cache.keep(write, token, &good, age));
+                events.extend(self.send(Errand::Keep(write, good, age)));
             }
             Action::RemoveCache => self.remove_cache(),
             Action::StopSelf { signal } => return Told::Stop(signal),
@@ -294,14 +292,10 @@ impl Executor {
         }
     }
 
-    /// Off the loop: who waits for a disk looks after no child.
-    fn with_cache(&self, work: impl FnOnce(&KeptCache, Option<Secret>) -> Event + Send + 'static) {
-        if let Some(cache) = self.cache.clone() {
-            let (token, answers) = (self.client.token_in_use(), self.answers.clone());
-            spawn_blocking(move || {
-                let _ = answers.blocking_send(work(&cache, token));
-            });
-        }
+    fn send(&self, errand: Errand) -> Option<Event> {
+        let token = self.client.token_in_use();
+        let cache = self.cache.as_ref()?;
+        cache.send(errand, token, self.answers.clone())
     }
 
     fn remove_cache(&mut self) {
