@@ -53,7 +53,7 @@
 //! | `config.rs`, `readiness.rs`, `signal.rs`, `time.rs`, `id.rs`, `rng.rs` | the words it speaks: wishes, readiness, signals, times, ids; its own random numbers |
 //! | `status.rs` | what it is doing, by name |
 //! | `report.rs` | what a service manager is told |
-//! | `command.rs`, `obey.rs` | what can be asked of it; what that does |
+//! | `command.rs`, `obey.rs`, `hold.rs` | what can be asked of it; what that does; what a person holds back |
 //! | `watch.rs`, `series.rs`, `api.rs` | when Heroku is asked (in bursts: `watch/burst.rs`; because somebody asks for it: `watch/refresh.rs`); for a webhook; what is told of an API that fails |
 //! | `connection.rs`, `failover.rs` | the watched connection: when it is there, what its loss is; what a proven failover does |
 //! | `change.rs` | from a first difference to a desired revision |

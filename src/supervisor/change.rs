@@ -17,8 +17,9 @@ use std::sync::Arc;
 use crate::credential::{Kind, Snapshot, Values};
 
 use faults::Unusable;
-use login_check::Trust;
+pub(super) use login_check::Trust;
 use proof::ask_old;
+pub(super) use proof::retry_pause;
 use state::{Candidate, Confirmed, Reason, State};
 
 use super::event::LoginOutcome;
@@ -193,6 +194,10 @@ impl Change {
                 }
             }
         }
+    }
+
+    pub(super) fn trust(&self) -> Trust {
+        self.trust
     }
 
     /// The database lets us in, as the connection shows that is watched: logins can be trusted.

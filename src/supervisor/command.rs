@@ -10,6 +10,7 @@
 //! - `restart --force`: the same, on the newest values that were seen, without debounce, login and
 //!   splay.
 //! - `stop`: what TERM does.
+//! - `hold`, `resume`: see `hold.rs`. Neither is wrong to ask for twice.
 //!
 //! A restart that is asked for does not count among those of `--max-restarts`. A child that a
 //! person has interrupted is spared as for a change: it may be ending.
@@ -28,6 +29,10 @@ pub enum Verb {
     },
     /// Stop for good.
     Stop,
+    /// Hold changes back.
+    Hold,
+    /// Hold them back no longer.
+    Resume,
 }
 
 /// `restart --force`.
@@ -64,6 +69,17 @@ pub enum Effect {
     UnderWay,
     /// All is stopped.
     Stop,
+    /// Changes are held back from now on.
+    Hold,
+    /// They are already.
+    HeldAlready {
+        /// For so long.
+        lasted: Duration,
+    },
+    /// They are no longer, and what waited is done.
+    Resume,
+    /// They were not.
+    NotHeld,
 }
 
 /// Why nothing is done.
@@ -75,6 +91,8 @@ pub enum Refusal {
     NotWatching,
     /// There is nothing to start on: Heroku has given no usable answer yet.
     NotStarted,
+    /// A person holds changes back.
+    Held,
     /// Postgres refuses the credential of a change that waits.
     LoginRefused,
 }

@@ -50,6 +50,7 @@ impl Service {
             Phase::Running { .. }
             | Phase::Preparing { .. }
             | Phase::Postponed { .. }
+            | Phase::Held { .. }
             | Phase::Telling { .. } => {
                 if interrupted {
                     return Finish::Final;
@@ -82,6 +83,7 @@ impl Service {
             Phase::Running { instance: child }
             | Phase::Preparing { old: child, .. }
             | Phase::Postponed { old: child, .. }
+            | Phase::Held { old: child, .. }
             | Phase::Telling { child, .. } => child.gone().is_some(),
             Phase::Waiting(_)
             | Phase::Starting { .. }
@@ -142,6 +144,9 @@ impl Service {
         finish: Finish,
         desired: Option<&Desired>,
     ) {
+        if finish != Finish::Expected {
+            self.stand_down(turn);
+        }
         self.phase = match (self.take(), finish) {
             (
                 Phase::Running { instance: child }

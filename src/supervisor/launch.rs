@@ -60,6 +60,17 @@ pub(super) struct Attempt {
     pub(super) dead_since: Option<Time>,
     /// Until when it waits, or waited, for what comes of a person's INT or QUIT to the other child.
     pub(super) spared_until: Option<Time>,
+    pub(super) left: Left,
+}
+
+/// Whether the other child has anything left that a person could hold a change back for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Left {
+    /// As far as is known its credential works.
+    #[default]
+    Something,
+    /// It does not.
+    Nothing,
 }
 
 /// What a new child that lives beside the old, and is not ready yet, was started for.
@@ -106,6 +117,7 @@ impl Service {
             phase @ (Phase::Waiting(_)
             | Phase::Running { .. }
             | Phase::Postponed { .. }
+            | Phase::Held { .. }
             | Phase::Telling { .. }
             | Phase::Joining { .. }
             | Phase::Overlapping { .. }
@@ -151,6 +163,7 @@ impl Service {
             | Phase::Running { .. }
             | Phase::Preparing { .. }
             | Phase::Postponed { .. }
+            | Phase::Held { .. }
             | Phase::Telling { .. }
             | Phase::Overlapping { .. }
             | Phase::ShuttingDown(Last::Ending { .. } | Last::Leaving { .. })
@@ -208,6 +221,7 @@ impl Service {
             phase @ (Phase::Waiting(_)
             | Phase::Running { .. }
             | Phase::Postponed { .. }
+            | Phase::Held { .. }
             | Phase::Telling { .. }
             | Phase::Overlapping { .. }
             | Phase::Asking { .. }

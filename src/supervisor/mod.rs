@@ -25,6 +25,7 @@ mod crash;
 mod ends;
 pub mod event;
 mod failover;
+mod hold;
 pub mod id;
 mod inquiry;
 mod instance;
@@ -62,6 +63,7 @@ use config::{Config, EnvFile, Watching};
 use connection::{Connection, Outcome};
 use ends::Finish;
 use event::{ConnectionNews, Event, FetchOutcome};
+use hold::Hold;
 use id::{ConnectionId, FetchId, InstanceId};
 use instance::Instance;
 use keeper::Keeper;
@@ -90,6 +92,7 @@ pub struct Supervisor {
     connection: Connection,
     reports: Reports,
     keeper: Keeper,
+    hold: Hold,
 }
 
 /// Everything of the supervisor but what a turn lends out.
@@ -119,6 +122,7 @@ impl Supervisor {
             connection: Connection::new(),
             reports: Reports::new(),
             keeper: Keeper::new(),
+            hold: Hold::Off,
         }
     }
 
@@ -131,6 +135,7 @@ impl Supervisor {
         let mut turn = Turn {
             now,
             config: &self.config,
+            hold: &mut self.hold,
             ids: &mut self.ids,
             rng: &mut self.rng,
             actions: &mut actions,
@@ -225,8 +230,8 @@ impl Machines<'_> {
                     self.adopted(turn);
                 }
                 self.act_if_unprotected(turn);
-                let desired = self.change.desired();
-                self.service.on_login(turn, login, outcome, desired);
+                let (desired, trust) = (self.change.desired(), self.change.trust());
+                self.service.on_login(turn, login, outcome, desired, trust);
             }
             Event::Prepared { instance } => {
                 service.on_prepared(turn, instance);
@@ -371,7 +376,8 @@ impl Machines<'_> {
             if service {
                 self.service.on_instances_due(turn);
                 self.act_if_unprotected(turn);
-                self.service.on_deadline(turn, self.change.desired());
+                let (desired, trust) = (self.change.desired(), self.change.trust());
+                self.service.on_deadline(turn, desired, trust);
             }
             self.hush(turn);
             if change || service {

@@ -355,6 +355,8 @@ pub enum Notice {
         /// What was answered.
         answer: Answer,
     },
+    /// A person holds changes back, and something waits for that.
+    Hold(HoldNotice),
     /// A stop was asked for.
     StopRequested {
         /// By which signal.
@@ -364,6 +366,25 @@ pub enum Notice {
     KillRequested,
     /// `--on-change exit`.
     ExitForChange,
+}
+
+/// What is told while a person holds changes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HoldNotice {
+    /// Something is to be done, and is not.
+    Waits {
+        /// The child that is not touched.
+        running: Child,
+        /// What it should run with; that is what it does run with, where only a restart waits.
+        newest: Revision,
+        /// How long it has waited.
+        lasted: Duration,
+    },
+    /// Something is done all the same: the child's credential works no more.
+    NothingToProtect {
+        /// The child.
+        running: Child,
+    },
 }
 
 /// What asks for another child after one that ended.

@@ -4,6 +4,7 @@ use super::Machines;
 use super::action::Action;
 use super::change::{Desired, Verdict};
 use super::command::{Answer, Effect, Force, Refusal, Verb};
+use super::hold::Hold;
 use super::id::ReplyId;
 use super::launch::{Attempt, Launch, Stage, Why};
 use super::notice::Notice;
@@ -28,20 +29,32 @@ impl Machines<'_> {
     }
 
     fn decide(&self, turn: &Turn<'_>, verb: Verb) -> Result<Effect, Refusal> {
-        match verb {
-            Verb::Stop => return Ok(Effect::Stop),
-            _ if self.service.phase.is_ending() => return Err(Refusal::Ending),
-            Verb::Refresh => {
+        match (verb, *turn.hold) {
+            (Verb::Stop, _) => Ok(Effect::Stop),
+            _ if self.service.phase.is_ending() => Err(Refusal::Ending),
+            (Verb::Refresh, _) => {
                 let after = self.watch.refresh_in(turn).ok_or(Refusal::NotWatching)?;
-                return Ok(Effect::Fetch { after });
+                Ok(Effect::Fetch { after })
             }
-            Verb::Restart { force } => {
-                if force == Force::No && self.change.is_refused() {
-                    return Err(Refusal::LoginRefused);
-                }
+            (Verb::Hold, Hold::Off) => Ok(Effect::Hold),
+            (Verb::Hold, Hold::On { since }) => {
+                let lasted = turn.now.since(since);
+                Ok(Effect::HeldAlready { lasted })
             }
+            (Verb::Resume, Hold::Off) => Ok(Effect::NotHeld),
+            (Verb::Resume, Hold::On { .. }) => Ok(Effect::Resume),
+            (Verb::Restart { force }, _) => self.decide_restart(turn, force),
         }
-        self.service.phase.on_restart()
+    }
+
+    fn decide_restart(&self, turn: &Turn<'_>, force: Force) -> Result<Effect, Refusal> {
+        let effect = self.service.phase.on_restart()?;
+        match (force, *turn.hold) {
+            (Force::Yes, _) => Ok(effect),
+            (Force::No, Hold::On { .. }) => Err(Refusal::Held),
+            (Force::No, Hold::Off) if self.change.is_refused() => Err(Refusal::LoginRefused),
+            (Force::No, Hold::Off) => Ok(effect),
+        }
     }
 
     fn carry_out(&mut self, turn: &mut Turn<'_>, verb: Verb) {
@@ -57,6 +70,18 @@ impl Machines<'_> {
                 }
             }
             Verb::Stop => self.service.stop(turn),
+            Verb::Hold => {
+                if *turn.hold == Hold::Off {
+                    *turn.hold = Hold::On { since: turn.now };
+                    if let Some(desired) = self.change.desired() {
+                        self.service.hold(turn, desired);
+                    }
+                }
+            }
+            Verb::Resume => {
+                *turn.hold = Hold::Off;
+                self.service.stand_down(turn);
+            }
         }
     }
 }
@@ -69,6 +94,7 @@ impl Phase {
             Self::Running { .. }
             | Self::Preparing { .. }
             | Self::Postponed { .. }
+            | Self::Held { .. }
             | Self::Telling { .. } => Ok(Effect::Restart),
             Self::Starting { next } | Self::Replacing { next, .. } => match next.stage {
                 Stage::Preparing | Stage::Prepared | Stage::Spawning => Ok(Effect::UnderWay),
@@ -95,13 +121,14 @@ impl Service {
 
     /// Whatever is waited for, the next child's start begins now.
     fn restart(&mut self, turn: &mut Turn<'_>, desired: &Desired) {
+        self.stand_down(turn);
         self.phase = match self.take() {
             Phase::Running { instance } => apply(turn, instance, desired, Attempt::default()),
             Phase::Postponed { old, attempt, .. } => {
-                apply_again(turn, old, desired, attempt.anew())
+                apply_again(turn, old, desired, attempt.afresh())
             }
             Phase::Telling { child, news } => {
-                apply_again(turn, child, desired, news.attempt.anew())
+                apply_again(turn, child, desired, news.attempt.afresh())
             }
             Phase::Asking { failed, inquiry } => {
                 inquiry.close(turn);
@@ -123,6 +150,7 @@ impl Service {
             phase @ (Phase::Waiting(_)
             | Phase::Starting { .. }
             | Phase::Preparing { .. }
+            | Phase::Held { .. }
             | Phase::Joining { .. }
             | Phase::Overlapping { .. }
             | Phase::Replacing { .. }

@@ -64,6 +64,7 @@ impl Service {
 
     /// What TERM does, and the verb.
     pub(super) fn stop(&mut self, turn: &mut Turn<'_>) {
+        self.stand_down(turn);
         let phase = self.take();
         self.phase = self.wind_down(turn, phase, Signal::TERM);
         self.advance(turn);
@@ -96,6 +97,18 @@ impl Service {
                     old,
                     attempt,
                     until,
+                }
+            }
+            Phase::Held {
+                old,
+                mut attempt,
+                sentry,
+            } => {
+                attempt.spare(turn, &old);
+                Phase::Held {
+                    old,
+                    attempt,
+                    sentry,
                 }
             }
             Phase::Telling { child, news } => tell_later(turn, child, news),
@@ -215,6 +228,7 @@ impl Service {
             Phase::Running { instance: child }
             | Phase::Preparing { old: child, .. }
             | Phase::Postponed { old: child, .. }
+            | Phase::Held { old: child, .. }
             | Phase::Telling { child, .. }
             | Phase::Replacing { old: child, .. } => {
                 let exit = if child.lives() {

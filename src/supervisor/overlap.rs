@@ -8,6 +8,7 @@
 use super::change::Desired;
 use super::config::{Config, Order};
 use super::crash::backoff;
+use super::hold::is_held;
 use super::instance::{Instance, Startup};
 use super::launch::{Attempt, Launch, Stage, Takeover};
 use super::notice::Notice;
@@ -50,7 +51,9 @@ impl Service {
         let is_wanted = desired.is_some_and(|desired| next.is_for(desired));
         let takeover = next.takeover();
         let new = next.born(turn, pid);
-        if is_wanted && takeover.attempt.spared(turn).is_none() {
+        let attempt = &takeover.attempt;
+        let waits = attempt.spared(turn).is_some() || is_held(turn, &old, attempt);
+        if is_wanted && !waits {
             turn.announce(Notice::StartedBeside {
                 child: new.child(),
                 serving: old.child(),

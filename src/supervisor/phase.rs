@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::exit_code::ExitCode;
 
 use super::change::Protect;
+use super::hold::Sentry;
 use super::inquiry::Inquiry;
 use super::instance::Instance;
 use super::launch::{Attempt, Launch, Takeover};
@@ -32,6 +33,12 @@ pub(super) enum Phase {
         old: Instance,
         attempt: Attempt,
         until: Time,
+    },
+    /// The child lives untouched, and a person holds back what is to be done about it.
+    Held {
+        old: Instance,
+        attempt: Attempt,
+        sentry: Sentry,
     },
     /// The child lives, and is told of a change as soon as it is ready, or was awaited long enough.
     Telling { child: Instance, news: News },
@@ -93,6 +100,7 @@ macro_rules! instances {
             Phase::Running { instance }
             | Phase::Preparing { old: instance, .. }
             | Phase::Postponed { old: instance, .. }
+            | Phase::Held { old: instance, .. }
             | Phase::Telling {
                 child: instance, ..
             }
@@ -133,6 +141,7 @@ impl Phase {
             Self::Running { .. } => ServicePhase::Running,
             Self::Preparing { .. } => ServicePhase::Preparing,
             Self::Postponed { .. } => ServicePhase::Postponed,
+            Self::Held { .. } => ServicePhase::Held,
             Self::Telling { .. } => ServicePhase::Telling,
             Self::Joining { .. } => ServicePhase::Joining,
             Self::Overlapping { .. } => ServicePhase::Overlapping,
@@ -155,6 +164,7 @@ impl Phase {
             | Self::Running { .. }
             | Self::Preparing { .. }
             | Self::Postponed { .. }
+            | Self::Held { .. }
             | Self::Telling { .. }
             | Self::Joining { .. }
             | Self::Overlapping { .. }
@@ -183,6 +193,7 @@ impl Phase {
             Self::Running { instance: child }
             | Self::Preparing { old: child, .. }
             | Self::Postponed { old: child, .. }
+            | Self::Held { old: child, .. }
             | Self::Telling { child, .. }
             | Self::Joining { old: child, .. }
             | Self::Overlapping { old: child, .. }
@@ -193,6 +204,7 @@ impl Phase {
             Self::Running { .. }
             | Self::Preparing { .. }
             | Self::Postponed { .. }
+            | Self::Held { .. }
             | Self::Telling { .. }
             | Self::Joining { .. }
             | Self::Overlapping { .. }
@@ -221,6 +233,7 @@ impl Phase {
             Self::Waiting(start) => Some(start.deadline()),
             Self::Asking { inquiry, .. } => Some(inquiry.deadline()),
             Self::AwaitingCredential { vigil, .. } => Some(vigil.deadline()),
+            Self::Held { sentry, .. } => Some(sentry.deadline()),
             Self::Postponed { until, .. }
             | Self::Pausing { until, .. }
             | Self::BackingOff { until, .. } => Some(*until),
@@ -259,6 +272,7 @@ impl Phase {
             Self::Waiting(_)
             | Self::Running { .. }
             | Self::Postponed { .. }
+            | Self::Held { .. }
             | Self::Telling { .. }
             | Self::Overlapping { .. }
             | Self::Asking { .. }

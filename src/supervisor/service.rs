@@ -11,7 +11,7 @@
 use crate::credential::Fault;
 use crate::exit_code::ExitCode;
 
-use super::change::Desired;
+use super::change::{Desired, Trust};
 use super::crash::Crashes;
 use super::event::{FetchFailure, LoginOutcome};
 use super::id::{InstanceId, LoginId};
@@ -50,6 +50,7 @@ impl Service {
 
     /// The desired revision is a new one.
     pub(super) fn on_desired(&mut self, turn: &mut Turn<'_>, desired: &Desired) {
+        self.stand_down(turn);
         self.phase = match self.take() {
             Phase::Waiting(start) => {
                 start.close(turn);
@@ -99,7 +100,7 @@ impl Service {
                     next: Launch::new(turn, desired, why),
                 }
             }
-            phase @ (Phase::ShuttingDown(_) | Phase::Done) => phase,
+            phase @ (Phase::Held { .. } | Phase::ShuttingDown(_) | Phase::Done) => phase,
         };
         self.advance(turn);
     }
@@ -177,6 +178,7 @@ impl Service {
         login: LoginId,
         outcome: LoginOutcome,
         desired: Option<&Desired>,
+        trust: Trust,
     ) {
         match &mut self.phase {
             Phase::Asking { inquiry, .. } => {
@@ -192,6 +194,7 @@ impl Service {
                     self.not_started(turn, code);
                 }
             }
+            Phase::Held { .. } => self.on_sentrys_login(turn, login, &outcome, desired, trust),
             Phase::Starting { .. }
             | Phase::Running { .. }
             | Phase::Telling { .. }
@@ -241,8 +244,14 @@ impl Service {
         }
     }
 
-    pub(super) fn on_deadline(&mut self, turn: &mut Turn<'_>, desired: Option<&Desired>) {
+    pub(super) fn on_deadline(
+        &mut self,
+        turn: &mut Turn<'_>,
+        desired: Option<&Desired>,
+        trust: Trust,
+    ) {
         self.give_up(turn, desired);
+        self.on_sentrys_deadline(turn, desired, trust);
         let now = turn.now;
         self.phase = match (self.take(), desired) {
             (
@@ -293,6 +302,7 @@ impl Service {
             | Phase::Starting { .. }
             | Phase::Running { .. }
             | Phase::Postponed { .. }
+            | Phase::Held { .. }
             | Phase::Asking { .. }
             | Phase::AwaitingCredential { .. }
             | Phase::Pausing { .. }

@@ -49,6 +49,8 @@ names! {
         Preparing,
         /// The child lives untouched; its successor is tried again later.
         Postponed,
+        /// The child lives untouched; a person holds back what is to be done about it.
+        Held,
         /// The child lives, and is told of a change as soon as it is ready.
         Telling,
         /// The child lives untouched; its successor is being spawned beside it.

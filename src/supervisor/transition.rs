@@ -9,6 +9,7 @@ use super::config::{Backoff, EnvFile, OnChange, Order, Watching};
 use super::crash::{Crashes, Decision, backoff};
 use super::event::SpawnError;
 use super::failover::cause;
+use super::hold::{hold_back, is_held};
 use super::inquiry::Inquiry;
 use super::instance::{End, EndedBy, Fate, Instance};
 use super::launch::{Attempt, Cause, Launch, Stage, Why};
@@ -41,6 +42,19 @@ pub(super) fn apply(
             until,
         };
     }
+    if is_held(turn, &old, &attempt) {
+        return hold_back(turn, old, desired, attempt);
+    }
+    act(turn, old, desired, attempt)
+}
+
+/// The same, now.
+pub(super) fn act(
+    turn: &mut Turn<'_>,
+    old: Instance,
+    desired: &Desired,
+    attempt: Attempt,
+) -> Phase {
     if !old.is_untouched() {
         return follow(turn, old, desired, attempt);
     }

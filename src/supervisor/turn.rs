@@ -6,6 +6,7 @@ use crate::exit_code::ExitCode;
 
 use super::action::Action;
 use super::config::Config;
+use super::hold::Hold;
 use super::id::{CacheId, ConnectionId, FetchId, InstanceId, LoginId};
 use super::notice::Notice;
 use super::rng::Rng;
@@ -16,6 +17,7 @@ use super::time::Time;
 pub(super) struct Turn<'a> {
     pub(super) now: Time,
     pub(super) config: &'a Config,
+    pub(super) hold: &'a mut Hold,
     pub(super) ids: &'a mut Ids,
     pub(super) rng: &'a mut Rng,
     pub(super) actions: &'a mut Vec<Action>,

@@ -259,13 +259,14 @@ impl Watch {
             }
             State::Off | State::Waiting { .. } => false,
         };
-        if let (true, Some(left), Watching::Every(interval)) =
-            (is_awaited, left, turn.config.watching)
-        {
+        if !is_awaited {
+            return;
+        }
+        if let (Some(left), Watching::Every(interval)) = (left, turn.config.watching) {
             self.budget.hear(turn, left, interval);
-            if let (Burst::Running { since, .. }, false) = (&self.burst, self.affords_bursts()) {
-                self.burst = Burst::Spent { since: *since };
-            }
+        }
+        if let (Burst::Running { since, .. }, false) = (&self.burst, self.affords_bursts()) {
+            self.burst = Burst::Spent { since: *since };
         }
     }
 

@@ -430,6 +430,8 @@ fn command(text: &str) -> Verb {
         "restart" => Verb::Restart { force: Force::No },
         "restart force" => Verb::Restart { force: Force::Yes },
         "stop" => Verb::Stop,
+        "hold" => Verb::Hold,
+        "resume" => Verb::Resume,
         other => panic!("no such command: {other}"),
     }
 }

@@ -97,6 +97,7 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
         Notice::StartGaveUp { reason } => error(gave_up(context, reason)),
         Notice::SignalDropped { signal } => warn(format!("{signal} dropped: it is meant for a program, and none runs")),
         Notice::Commanded { verb, answer } => commands::told(*verb, *answer),
+        Notice::Hold(notice) => commands::held(notice),
         Notice::StopRequested { signal } => info(format!("{signal} received: stopping for good")),
         Notice::KillRequested => warn("second INT: killing now".to_owned()),
         Notice::ExitForChange => info("a change ends the program (--on-change exit): code 75 asks for a new start".to_owned()),

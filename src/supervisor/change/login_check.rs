@@ -50,7 +50,7 @@ pub(super) enum Tried {
 
 /// Whether a login has ever worked from this host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trust {
+pub(in crate::supervisor) enum Trust {
     Unproven,
     Proven,
 }
@@ -123,7 +123,7 @@ impl Check {
 
 impl Trust {
     /// Whether answers other than a yes count.
-    pub(super) fn counts(self, turn: &Turn<'_>) -> bool {
+    pub(in crate::supervisor) fn counts(self, turn: &Turn<'_>) -> bool {
         match turn.config.check_login {
             CheckLogin::Never => false,
             CheckLogin::Always => true,

@@ -211,7 +211,7 @@ fn is_splayed(turn: &Turn<'_>, candidate: &Candidate) -> bool {
 }
 
 /// How soon a login is tried again.
-fn retry_pause(turn: &Turn<'_>) -> Duration {
+pub(in crate::supervisor) fn retry_pause(turn: &Turn<'_>) -> Duration {
     match turn.config.watching {
         Watching::Every(interval) => interval.min(RETRY_MAX),
         Watching::Once => RETRY_MAX,

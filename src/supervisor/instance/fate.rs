@@ -45,6 +45,14 @@ impl Instance {
         self.fate = Fate::Asked { force };
     }
 
+    /// Whether somebody asked so that nothing else counts.
+    pub(in crate::supervisor) fn is_forced(&self) -> bool {
+        match self.fate {
+            Fate::Asked { force: Force::Yes } => true,
+            Fate::Asked { force: Force::No } | Fate::Stays | Fate::Failover { .. } => false,
+        }
+    }
+
     pub(in crate::supervisor) fn fate(&self) -> Fate {
         self.fate
     }

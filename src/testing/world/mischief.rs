@@ -234,12 +234,19 @@ impl World<'_> {
 
     /// Somebody, or the program itself, asks for something; sometimes again and again.
     fn plan_command(&mut self, soon: Duration) {
-        let verb = match self.dice.below(10) {
+        let verb = match self.dice.below(14) {
             0..=2 => Verb::Refresh,
             3..=5 => Verb::Restart { force: Force::No },
             6..=8 => Verb::Restart { force: Force::Yes },
-            _ => Verb::Stop,
+            9 => Verb::Stop,
+            10 => Verb::Resume,
+            _ => Verb::Hold,
         };
+        if verb == Verb::Hold {
+            let long = self.dice.pick(&[2000, 60_000, 2_000_000]);
+            let until = self.now + soon + self.dice.ms(0, long);
+            self.agenda.plan(until, Happening::Asked(Verb::Resume));
+        }
         let mut at = self.now + soon;
         for _ in 0..self.dice.pick(&[1, 1, 2, 5]) {
             self.agenda.plan(at, Happening::Asked(verb));
@@ -335,6 +342,7 @@ fn is_rare(status: Status) -> bool {
     let service = match status.service {
         ServicePhase::Preparing
         | ServicePhase::Postponed
+        | ServicePhase::Held
         | ServicePhase::Telling
         | ServicePhase::Joining
         | ServicePhase::Overlapping

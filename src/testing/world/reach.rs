@@ -119,6 +119,10 @@ kinds! {
     ForcedRestart,
     /// Somebody asks for the end.
     Stop,
+    /// Somebody holds changes back.
+    Hold,
+    /// No longer.
+    Resume,
     /// The deadline, or nothing at all.
     Wake,
 }
@@ -137,7 +141,7 @@ pub struct Reach {
 const KINDS: usize = Kind::ALL.len();
 
 /// What matters to every process, whomever it is about.
-const MATTERS_TO_ALL: [Kind; 15] = [
+const MATTERS_TO_ALL: [Kind; 17] = [
     Kind::JobControl,
     Kind::Terminate,
     Kind::Interrupt,
@@ -151,6 +155,8 @@ const MATTERS_TO_ALL: [Kind; 15] = [
     Kind::Restart,
     Kind::ForcedRestart,
     Kind::Stop,
+    Kind::Hold,
+    Kind::Resume,
     Kind::Wake,
     Kind::StaleEnd,
 ];
@@ -228,6 +234,8 @@ impl Kind {
             Verb::Restart { force: Force::No } => Self::Restart,
             Verb::Restart { force: Force::Yes } => Self::ForcedRestart,
             Verb::Stop => Self::Stop,
+            Verb::Hold => Self::Hold,
+            Verb::Resume => Self::Resume,
         }
     }
 

@@ -36,6 +36,7 @@ impl World<'_> {
         self.disk = Disk::Sound;
         self.agenda.retain(|happening| !happening.is_fault());
         self.story.says(self.now, "the faults stop");
+        self.agenda.plan(self.now, Happening::Asked(Verb::Resume));
         for at in 0..self.processes.len() {
             self.continue_process(at);
             self.lose_database(at);

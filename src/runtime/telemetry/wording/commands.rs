@@ -5,8 +5,9 @@ use std::time::Duration;
 use tracing::Level;
 
 use crate::supervisor::command::{Answer, Effect, Force, Refusal, Verb};
+use crate::supervisor::notice::HoldNotice;
 
-use super::{debug, human, info};
+use super::{debug, human, info, untouched, warn};
 
 /// What is answered, in one sentence.
 #[must_use]
@@ -26,6 +27,12 @@ pub fn answered(answer: Answer) -> String {
             Effect::Start => "no program runs: it is started now".to_owned(),
             Effect::UnderWay => "a start is under way already, and will do".to_owned(),
             Effect::Stop => "stopping for good".to_owned(),
+            Effect::Hold => "changes are held back from now on, until changeover resume".to_owned(),
+            Effect::HeldAlready { lasted } => {
+                format!("changes have been held back for {} already", human(lasted))
+            }
+            Effect::Resume => "changes are not held back any longer".to_owned(),
+            Effect::NotHeld => "changes were not held back".to_owned(),
         },
         Answer::Refused(refusal) => match refusal {
             Refusal::Ending => "changeover is stopping: nothing else is done".to_owned(),
@@ -38,6 +45,7 @@ pub fn answered(answer: Answer) -> String {
                  tells why"
                     .to_owned()
             }
+            Refusal::Held => "changes are held back: changeover resume, or --force".to_owned(),
             Refusal::LoginRefused => {
                 "Postgres refuses the new credential, so the program is left alone until it works; \
                  --force starts on it all the same"
@@ -54,40 +62,75 @@ pub(super) fn told(verb: Verb, answer: Answer) -> (Level, String) {
         Verb::Restart { force: Force::No } => "restart",
         Verb::Restart { force: Force::Yes } => "restart --force",
         Verb::Stop => "stop",
+        Verb::Hold => "hold",
+        Verb::Resume => "resume",
     };
     let text = answered(answer);
     match (verb, answer) {
         // A program may ask often.
         (Verb::Refresh, _) => debug(format!("{name} asked for: {text}")),
-        (Verb::Restart { .. } | Verb::Stop, Answer::Accepted(_)) => {
+        (Verb::Restart { .. } | Verb::Stop | Verb::Hold | Verb::Resume, Answer::Accepted(_)) => {
             info(format!("{name} asked for: {text}"))
         }
-        (Verb::Restart { .. } | Verb::Stop, Answer::Refused(_)) => {
+        (Verb::Restart { .. } | Verb::Stop | Verb::Hold | Verb::Resume, Answer::Refused(_)) => {
             info(format!("{name} asked for and refused: {text}"))
         }
     }
 }
 
+/// What waits for a person.
+pub(super) fn held(notice: &HoldNotice) -> (Level, String) {
+    match *notice {
+        HoldNotice::Waits {
+            running,
+            newest,
+            lasted,
+        } => {
+            let what = if newest == running.revision {
+                "a restart".to_owned()
+            } else {
+                format!("revision {newest}")
+            };
+            let lasted = match lasted {
+                Duration::ZERO => String::new(),
+                lasted => format!(" for {} now", human(lasted)),
+            };
+            warn(format!(
+                "{what} waits{lasted}, because changes are held back. {}; changeover resume lets it \
+                 through",
+                untouched(running)
+            ))
+        }
+        HoldNotice::NothingToProtect { running } => warn(format!(
+            "the credential of pid {} works no more, so there is nothing left to hold back",
+            running.pid
+        )),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{all_tell, seconds};
+    use super::super::tests::{all_tell, child, seconds};
     use super::*;
+    use crate::supervisor::id::Revision;
     use crate::supervisor::notice::Notice;
 
     const RESTART: Verb = Verb::Restart { force: Force::No };
     const FORCED: Verb = Verb::Restart { force: Force::Yes };
 
+    fn done(verb: Verb, effect: Effect) -> Notice {
+        let answer = Answer::Accepted(effect);
+        Notice::Commanded { verb, answer }
+    }
+
+    fn refused(verb: Verb, refusal: Refusal) -> Notice {
+        let answer = Answer::Refused(refusal);
+        Notice::Commanded { verb, answer }
+    }
+
     #[test]
     fn what_is_asked_for_and_what_follows() {
         let fetch = |after| Effect::Fetch { after };
-        let done = |verb, effect| Notice::Commanded {
-            verb,
-            answer: Answer::Accepted(effect),
-        };
-        let refused = |verb, refusal| Notice::Commanded {
-            verb,
-            answer: Answer::Refused(refusal),
-        };
         all_tell(vec![
             (
                 done(Verb::Refresh, fetch(Duration::ZERO)),
@@ -131,6 +174,56 @@ mod tests {
             (
                 done(Verb::Stop, Effect::Stop),
                 "I stop asked for: stopping for good",
+            ),
+        ]);
+    }
+
+    #[test]
+    fn what_is_held_back() {
+        let lasted = seconds(90);
+        let running = child(4242, 1);
+        let waits = |newest, lasted| {
+            Notice::Hold(HoldNotice::Waits {
+                running,
+                newest: Revision(newest),
+                lasted,
+            })
+        };
+        all_tell(vec![
+            (
+                done(Verb::Hold, Effect::Hold),
+                "I hold asked for: changes are held back from now on, until changeover resume",
+            ),
+            (
+                done(Verb::Hold, Effect::HeldAlready { lasted }),
+                "I hold asked for: changes have been held back for 1 min 30 s already",
+            ),
+            (
+                done(Verb::Resume, Effect::Resume),
+                "I resume asked for: changes are not held back any longer",
+            ),
+            (
+                done(Verb::Resume, Effect::NotHeld),
+                "I resume asked for: changes were not held back",
+            ),
+            (
+                refused(RESTART, Refusal::Held),
+                "I restart asked for and refused: changes are held back: changeover resume, or \
+                 --force",
+            ),
+            (
+                waits(2, Duration::ZERO),
+                "W revision 2 waits, because changes are held back. pid 4242 untouched on \
+                 revision 1; changeover resume lets it through",
+            ),
+            (
+                waits(1, seconds(900)),
+                "W a restart waits for 15 min now, because changes are held back. pid 4242 \
+                 untouched on revision 1; changeover resume lets it through",
+            ),
+            (
+                Notice::Hold(HoldNotice::NothingToProtect { running }),
+                "W the credential of pid 4242 works no more, so there is nothing left to hold back",
             ),
         ]);
     }

@@ -41,7 +41,11 @@ impl Law {
                 connection, url, ..
             } => self.opens_connection(now, *connection, url.expose()),
             Action::UnwatchConnection { connection } => self.closes_connection(*connection),
-            Action::CancelLogin { .. } | Action::ProbeReadiness { .. } => Ok(()),
+            Action::CancelLogin { login } => {
+                self.drops_login(now, *login);
+                Ok(())
+            }
+            Action::ProbeReadiness { .. } => Ok(()),
             Action::Prepare {
                 instance,
                 environment,
@@ -185,6 +189,9 @@ impl Law {
         if there.is_some() && !(planned.beside && self.starts_first()) {
             return Err("two instances at once".to_owned());
         }
+        if planned.beside && self.holds() {
+            return Err("a second child, while a person holds changes back".to_owned());
+        }
         if there.is_some() && self.beside.is_there() {
             return Err("three instances at once".to_owned());
         }
@@ -262,6 +269,9 @@ impl Law {
         if child.is_some_and(|child| child.suits(planned.values)) {
             return Err("a stop without a change".to_owned());
         }
+        if self.holds() {
+            return Err("a restart that a person holds back".to_owned());
+        }
         if self.is_spared(now) {
             return Err("a restart of a child that a person has just interrupted".to_owned());
         }
@@ -323,6 +333,7 @@ impl Law {
             | Notice::FetchStillFailing { .. }
             | Notice::FetchRecovered { .. } => self.api.told(notice),
             Notice::Value(notice) => self.unusable.told(now, notice),
+            Notice::Hold(notice) => self.tells_hold(now, notice),
             Notice::Ready { child, .. } => self.is_ready(now, of_pid(child.pid)),
             Notice::Fallback(notice) => self.tells_fallback(now, notice),
             Notice::Account(notice) => self.requests.account.told(notice),
@@ -332,10 +343,9 @@ impl Law {
             | Notice::TookOverEarly { .. } | Notice::Superseded { .. }
             | Notice::SignalWaits { .. } | Notice::Settling { .. }
             | Notice::ChildStatus { .. } | Notice::Hung { .. } | Notice::StartGaveUp { .. }
-            | Notice::ChangeWithdrawn | Notice::HeldChangeWithdrawn
-            | Notice::ChangeHeld(_) | Notice::Deferred { .. }
-            | Notice::ChangeSignalled { .. } | Notice::Stopping { .. } | Notice::Killing { .. }
-            | Notice::Sweeping { .. } | Notice::SweepFailed { .. }
+            | Notice::ChangeWithdrawn | Notice::HeldChangeWithdrawn | Notice::ChangeHeld(_)
+            | Notice::Deferred { .. } | Notice::ChangeSignalled { .. } | Notice::Stopping { .. }
+            | Notice::Killing { .. } | Notice::Sweeping { .. } | Notice::SweepFailed { .. }
             | Notice::WentToBackground { .. } | Notice::Asking | Notice::LoginTried { .. }
             | Notice::Replaced { .. } | Notice::KeptOut { .. } | Notice::Commanded { .. }
             | Notice::SignalDropped { .. } | Notice::StopRequested { .. }
@@ -367,7 +377,7 @@ impl Law {
         let healthy = self.serving();
         let proven = self.ledger.proven();
         let same = healthy.is_some_and(|child| proven.is_some_and(|proven| child.suits(proven)));
-        let waits = !same && self.is_spared(now);
+        let waits = !same && (self.is_spared(now) || self.holds());
         let prepares = matches!(self.launch, Launch::Preparing(_) | Launch::Prepared(_));
         let spawning = matches!(self.launch, Launch::Spawning(_));
         let dropped = same && self.config.env_file == EnvFile::None;
@@ -428,6 +438,9 @@ impl Law {
         }
         if self.child.as_ref().is_some_and(|it| it.asked_for.is_some()) {
             return Err("an exit, where another child was asked for".to_owned());
+        }
+        if self.holds() {
+            return Err("an exit for a change that a person holds back".to_owned());
         }
         if self.is_spared(now) {
             return Err("an exit of a child that a person has just interrupted".to_owned());

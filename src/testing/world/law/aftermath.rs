@@ -22,7 +22,9 @@ impl Law {
         if self.inquiry.is_open() && version == ran_on {
             return self.inquiry.logs_in(now, login);
         }
-        self.ledger.logs_in(now, login, version.unwrap_or_default())
+        let version = version.unwrap_or_default();
+        let asked = self.ledger.logs_in(now, login, version);
+        asked.or_else(|why| self.watches_login(now, login, version).map_err(|_| why))
     }
 
     pub(super) fn never_comes(&mut self, now: Time, timeout: Duration) -> Result<(), String> {

@@ -18,6 +18,7 @@ impl Law {
         if self.end.is_none() {
             self.adopts = self.ledger.login(now, login, outcome, self.guard());
         }
+        self.watched_login(now, login, outcome);
     }
 
     /// A request was answered, if somebody waits for it.

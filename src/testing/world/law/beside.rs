@@ -107,7 +107,7 @@ impl Law {
     pub(super) fn born(&mut self, now: Time, planned: Planned) -> Result<(), String> {
         let child = Child::new(planned, now, &self.config);
         if planned.beside {
-            let spared = self.is_spared(now);
+            let spared = self.is_spared(now) || self.holds();
             if spared {
                 self.puts_off(planned);
             }

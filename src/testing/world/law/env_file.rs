@@ -75,9 +75,11 @@ impl Law {
         let kept = self.config.env_file == EnvFile::Kept;
         let interrupted = self.is_interrupted(child, now);
         if child.suits(proven) {
-            return kept && (self.env_file != File::Holds(proven) || interrupted);
+            let put_off = interrupted || self.held_since.is_some();
+            return kept && (self.env_file != File::Holds(proven) || put_off);
         }
         match self.config.on_change {
+            _ if self.holds() => false,
             _ if child.asked_for.is_some() => true,
             OnChange::Restart => true,
             OnChange::Signal(_) => kept,
@@ -87,6 +89,9 @@ impl Law {
 
     /// Whether a child may be told of a change: with an env file, not before that holds it.
     pub(super) fn may_tell(&self, now: Time) -> Result<(), String> {
+        if self.holds() {
+            return Err("a child is told of a change that a person holds back".to_owned());
+        }
         if self.is_spared(now) {
             return Err("a person has just interrupted the child that is told".to_owned());
         }

@@ -17,6 +17,7 @@ mod end;
 mod ends;
 mod env_file;
 mod fallback;
+mod hold;
 mod inquiry;
 mod ledger;
 mod lists;
@@ -86,6 +87,9 @@ pub(super) struct Law {
     owed_stop: Option<Signal>,
     /// The answer to a command that this very step owes.
     owed_reply: Option<verbs::Owed>,
+    /// A person holds changes back since then.
+    held_since: Option<Time>,
+    watched: Option<hold::Watched>,
     job: Job,
     end: Option<End>,
     over: Option<Time>,
@@ -159,6 +163,8 @@ impl Law {
             cache: Cache::new(),
             owed_stop: None,
             owed_reply: None,
+            held_since: None,
+            watched: None,
             job: Job::Runs,
             end: None,
             over: None,
@@ -177,7 +183,11 @@ impl Law {
             .as_ref()
             .filter(|child| child.lives() && !child.is_told() && child.suits(child.values))?;
         let alone = self.beside.newcomes_with().is_none();
-        (self.end.is_none() && alone && matches!(self.launch, Launch::None)).then_some(child.values)
+        (self.end.is_none()
+            && self.held_since.is_none()
+            && alone
+            && matches!(self.launch, Launch::None))
+        .then_some(child.values)
     }
 
     /// What the newest child is known to work with.
@@ -292,6 +302,7 @@ impl Law {
             self.begin_end(now, self.heard.timeout());
         }
         self.fallback_times_out(now);
+        self.watched_login_times_out(now);
         if self.end.is_none() && self.adopts == Adopts::No {
             self.adopts = self.ledger.times_out(now, self.guard());
         }
@@ -340,6 +351,7 @@ impl Law {
         self.spares_no_more();
         self.ledger.check(now)?;
         self.check_fallback()?;
+        self.check_hold(now)?;
         if !self.is_off() {
             self.requests.check(now)?;
         }
@@ -377,7 +389,8 @@ impl Law {
         self.launch = Launch::Failed {
             at: now,
             failures: planned.failures + 1,
-            revision: planned.revision,
+            // One that was asked for before the newest counts all the same.
+            revision: self.ledger.revision(),
             longest: self.config.crash.backoff.max,
         };
         self.child.is_none() && self.last_end.is_none()

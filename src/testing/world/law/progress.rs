@@ -33,7 +33,11 @@ impl Law {
                 let waits = child
                     .as_ref()
                     .is_some_and(|child| child.is_told() && child.gone.is_none());
-                if waits || self.is_spared_by_now(now) || now <= from + *longest + SLACK {
+                if waits
+                    || self.holds()
+                    || self.is_spared_by_now(now)
+                    || now <= from + *longest + SLACK
+                {
                     Ok(())
                 } else {
                     idle("a start that failed")
@@ -46,6 +50,7 @@ impl Law {
                 let content = child.suits(proven) && filed
                     || self.beside.newcomes_with() == Some(proven)
                     || self.is_spared_by_now(now)
+                    || self.holds()
                     || self.waits_to_tell(child, now);
                 if (content && !child.is_told()) || child.aborted().is_some() {
                     Ok(())

@@ -22,7 +22,7 @@ enum Expected {
     /// Heroku is asked, by then.
     Fetch(Duration),
     Restart,
-    Stop,
+    Exactly(Effect),
 }
 
 impl Law {
@@ -38,10 +38,16 @@ impl Law {
     fn refuses(&self, verb: Verb) -> Option<Refusal> {
         match verb {
             Verb::Stop => None,
-            Verb::Refresh | Verb::Restart { .. } if self.end.is_some() => Some(Refusal::Ending),
+            Verb::Refresh | Verb::Restart { .. } | Verb::Hold | Verb::Resume
+                if self.end.is_some() =>
+            {
+                Some(Refusal::Ending)
+            }
+            Verb::Hold | Verb::Resume => None,
             Verb::Refresh => self.is_off().then_some(Refusal::NotWatching),
             Verb::Restart { .. } if self.ledger.proven().is_none() => Some(Refusal::NotStarted),
             Verb::Restart { force: Force::Yes } => None,
+            Verb::Restart { force: Force::No } if self.held_since.is_some() => Some(Refusal::Held),
             Verb::Restart { force: Force::No } => {
                 self.ledger.is_refused().then_some(Refusal::LoginRefused)
             }
@@ -53,8 +59,21 @@ impl Law {
             Verb::Refresh => Expected::Fetch(self.requests.refresh(now)),
             Verb::Stop => {
                 self.terminates(now, Signal::TERM);
-                Expected::Stop
+                Expected::Exactly(Effect::Stop)
             }
+            Verb::Hold => Expected::Exactly(match self.held_since {
+                Some(since) => Effect::HeldAlready {
+                    lasted: now.since(since),
+                },
+                None => {
+                    self.begins_to_hold(now);
+                    Effect::Hold
+                }
+            }),
+            Verb::Resume => Expected::Exactly(match self.held_since.take() {
+                Some(_) => Effect::Resume,
+                None => Effect::NotHeld,
+            }),
             Verb::Restart { force } => {
                 if force == Force::Yes && self.adopts == Adopts::No {
                     self.adopts = self.ledger.force();
@@ -90,10 +109,13 @@ impl Law {
             (
                 Expected::Restart,
                 Answer::Accepted(Effect::Restart | Effect::Start | Effect::UnderWay),
-            )
-            | (Expected::Stop, Answer::Accepted(Effect::Stop)) => true,
+            ) => true,
+            (Expected::Exactly(owed), Answer::Accepted(effect)) => owed == effect,
             (
-                Expected::Refused(_) | Expected::Fetch(_) | Expected::Restart | Expected::Stop,
+                Expected::Refused(_)
+                | Expected::Fetch(_)
+                | Expected::Restart
+                | Expected::Exactly(_),
                 Answer::Accepted(_) | Answer::Refused(_),
             ) => false,
         };
