@@ -78,6 +78,18 @@ pub enum Command {
 /// What is asked of a supervisor that runs.
 #[derive(Debug, Subcommand)]
 pub enum Talk {
+    /// Show what a running changeover is doing
+    Status {
+        /// Whom.
+        #[command(flatten)]
+        target: Target,
+        /// Print one JSON object for a script, in place of the table
+        #[arg(long)]
+        json: bool,
+        /// Exit with 1 unless a program runs that counts as serving, for a health check
+        #[arg(long)]
+        check: bool,
+    },
     /// Let a running changeover ask Heroku now
     Refresh(Target),
     /// Let a running changeover stop its program and start it again
@@ -91,6 +103,10 @@ pub enum Talk {
     },
     /// Let a running changeover stop its program and end
     Stop(Target),
+    /// Let a running changeover hold changes back until resume
+    Hold(Target),
+    /// Let a running changeover make the changes that it holds back
+    Resume(Target),
 }
 
 /// What fetches from Heroku.

@@ -2,6 +2,7 @@
 //!
 //! Pure: what was typed and what was inherited come in, a [`Config`] or one sentence comes out.
 
+mod admin;
 mod control;
 mod fallback;
 mod given;
@@ -134,6 +135,8 @@ pub struct Run {
     pub listen: Vec<Listen>,
     /// `--control`.
     pub control: ControlSocket,
+    /// `--admin`.
+    pub admin: Option<Admin>,
     /// `--print-config`: all this is only to be shown.
     pub print_config: bool,
 }
@@ -223,6 +226,17 @@ pub struct Webhook {
     pub address: Address,
     /// Holds the secret that they are signed with.
     pub secret_file: PathBuf,
+}
+
+/// Where health checks and metrics are served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admin {
+    /// A name, or an address without brackets; empty for every address of this machine.
+    pub host: String,
+    /// 0: the system chooses.
+    pub port: u16,
+    /// `--admin-allow-remote`.
+    pub remote: bool,
 }
 
 /// What a change does.
@@ -321,6 +335,7 @@ impl Config {
                     listen,
                     ready,
                     control: lookup.control(run.attend.control, &run.source)?,
+                    admin: lookup.admin(run.attend.admin, run.attend.admin_allow_remote)?,
                     print_config: lookup.switch("print-config", run.attend.print_config)?,
                 };
                 check_order(&run_only)?;

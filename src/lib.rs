@@ -39,7 +39,7 @@
 //! | [`process`] | The OPERATING SYSTEM: spawn, reap, sweep. libc lives only here, nix here and in `store`, `unsafe` only in `spawn.rs` |
 //! | [`readiness`] | ASKS the child whether it serves: a connection, a page |
 //! | [`store`] | WRITES files: the env file, the encrypted cache. What is written is whole, and where nobody else can replace it |
-//! | [`admin`] | SHOWS: the control socket. Reads what the core says of itself, hands commands in |
+//! | [`admin`] | SHOWS: the control socket, HTTP, metrics. Reads what the core says of itself, hands commands in |
 //! | [`runtime`] | CONNECTS: the loop that calls `step`; `executor.rs` has one arm per action |
 //! | [`commands`] | `exec`, `env`, `check`, and what is printed: what is not supervising |
 //! | `testing` | the two simulators: a Heroku to talk to, and the world around the core, with what one makes of the other's faults (`seen.rs`); a web server that drains, and load for it (feature `testing`, never in the installed binary) |
@@ -51,7 +51,7 @@
 //! | `mod.rs`, `turn.rs` | `step`: which machine gets an event, what the machines want of each other; what a turn lends them |
 //! | `event.rs`, `action.rs`, `notice.rs` | what comes in, what goes out, what people are told |
 //! | `config.rs`, `readiness.rs`, `signal.rs`, `time.rs`, `id.rs`, `rng.rs` | the words it speaks: wishes, readiness, signals, times, ids; its own random numbers |
-//! | `status.rs` | what it is doing, by name |
+//! | `status.rs`, `overview.rs` | what it is doing, by name; and with its numbers, for who looks |
 //! | `report.rs` | what a service manager is told |
 //! | `command.rs`, `obey.rs`, `hold.rs` | what can be asked of it; what that does; what a person holds back |
 //! | `watch.rs`, `series.rs`, `api.rs` | when Heroku is asked (in bursts: `watch/burst.rs`; because somebody asks for it: `watch/refresh.rs`); for a webhook; what is told of an API that fails |
@@ -97,6 +97,8 @@
 //! | `commands/first.rs`, `parts.rs` | the start alone, for commands that supervise nothing; what they share |
 //! | `config/given.rs`, `groups.rs`, `words.rs` | what was given and where; each group of options; each value's syntax |
 //! | `admin/control.rs`, `protocol.rs` | who is heard on the control socket; what is said there |
+//! | `admin/http.rs`, `metrics.rs` | health checks and metrics over HTTP |
+//! | `admin/view.rs`, `tally.rs` | what is shown, in version 1 of its JSON; what has happened so far, in numbers |
 //! | `runtime/replies.rs` | who waits for the core's answer to a command |
 //! | `commands/talk.rs`, `config/control.rs` | the other end: who is meant, and what they are asked |
 //! | `config/shown.rs` | each option with its value and its place, for `--print-config` |

@@ -113,14 +113,22 @@ async fn read(stream: &mut UnixStream) -> Result<Request, String> {
 }
 
 async fn answer(request: Request, questions: &mpsc::Sender<Question>) -> Response {
-    let (sender, reply) = oneshot::channel::<Reply>();
     let asked = async {
-        let question = Question::Command(request.verb(), sender);
-        questions.send(question).await.ok()?;
-        reply.await.ok()
+        match request.verb() {
+            Some(verb) => {
+                let (sender, reply) = oneshot::channel::<Reply>();
+                questions.send(Question::Command(verb, sender)).await.ok()?;
+                reply.await.ok().map(Response::from)
+            }
+            None => {
+                let (sender, view) = oneshot::channel();
+                questions.send(Question::Look(sender)).await.ok()?;
+                view.await.ok().map(Response::from)
+            }
+        }
     };
     match timeout(TIME_MAX, asked).await {
-        Ok(Some(reply)) => reply.into(),
+        Ok(Some(response)) => response,
         Ok(None) => Response::error("changeover is ending".to_owned()),
         Err(_) => Response::error("changeover does not answer within 5 s".to_owned()),
     }

@@ -7,14 +7,21 @@
 //! kinds.
 
 pub mod control;
+pub mod http;
+pub mod metrics;
 pub mod protocol;
+pub mod tally;
+pub mod view;
 
 use tokio::sync::oneshot;
 
 use crate::supervisor::command::Verb;
 
 pub use control::Control;
+pub use http::Http;
 pub use protocol::{Request, Response, Word};
+pub use tally::Tally;
+pub use view::View;
 
 /// When so many wait for the loop, whoever has another waits, too.
 pub const QUESTIONS_MAX: usize = 64;
@@ -24,6 +31,10 @@ pub const QUESTIONS_MAX: usize = 64;
 pub enum Question {
     /// A verb, and where its answer goes.
     Command(Verb, oneshot::Sender<Reply>),
+    /// What it is doing.
+    Look(oneshot::Sender<Box<View>>),
+    /// The same in numbers, in OpenMetrics' text.
+    Metrics(oneshot::Sender<String>),
 }
 
 /// What becomes of a command, in one sentence: that it is done, or why not.

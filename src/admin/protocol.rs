@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::supervisor::command::{Force, Verb};
 
-use super::Reply;
+use super::{Reply, View};
 
 /// Of what is said. Another version is another language.
 pub const VERSION: u32 = 1;
@@ -35,16 +35,22 @@ pub struct Request {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Word {
+    /// Show what it is doing.
+    Status,
     /// Ask Heroku now.
     Refresh,
     /// Stop the program and start it again.
     Restart,
     /// Stop for good.
     Stop,
+    /// Hold changes back.
+    Hold,
+    /// Hold them back no longer.
+    Resume,
 }
 
 /// What is answered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Response {
     /// [`VERSION`].
     pub v: u32,
@@ -56,6 +62,9 @@ pub struct Response {
     /// Why it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// What `status` asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Box<View>>,
 }
 
 impl Request {
@@ -86,14 +95,17 @@ impl Request {
         ))
     }
 
-    /// What the core makes of it.
+    /// What the core makes of it; `None`: only a look is wanted.
     #[must_use]
-    pub fn verb(self) -> Verb {
+    pub fn verb(self) -> Option<Verb> {
         let force = if self.force { Force::Yes } else { Force::No };
         match self.verb {
-            Word::Refresh => Verb::Refresh,
-            Word::Restart => Verb::Restart { force },
-            Word::Stop => Verb::Stop,
+            Word::Status => None,
+            Word::Refresh => Some(Verb::Refresh),
+            Word::Restart => Some(Verb::Restart { force }),
+            Word::Stop => Some(Verb::Stop),
+            Word::Hold => Some(Verb::Hold),
+            Word::Resume => Some(Verb::Resume),
         }
     }
 }
@@ -107,6 +119,7 @@ impl Response {
             ok: false,
             message: None,
             error: Some(why),
+            status: None,
         }
     }
 
@@ -120,6 +133,18 @@ impl Response {
     }
 }
 
+impl From<Box<View>> for Response {
+    fn from(view: Box<View>) -> Self {
+        Self {
+            v: VERSION,
+            ok: true,
+            message: None,
+            error: None,
+            status: Some(view),
+        }
+    }
+}
+
 impl From<Reply> for Response {
     fn from(reply: Reply) -> Self {
         match reply {
@@ -128,6 +153,7 @@ impl From<Reply> for Response {
                 ok: true,
                 message: Some(message),
                 error: None,
+                status: None,
             },
             Err(why) => Self::error(why),
         }
@@ -152,7 +178,8 @@ mod tests {
                 Verb::Restart { force: Force::No },
             ),
         ] {
-            assert_eq!(Request::read(line.as_bytes()).unwrap().verb(), verb);
+            let read = Request::read(line.as_bytes()).unwrap();
+            assert_eq!(read.verb(), Some(verb));
         }
     }
 

@@ -219,6 +219,12 @@ pub struct Attend {
     /// $RUNTIME_DIRECTORY/APP.sock or $XDG_RUNTIME_DIR/changeover/APP.sock]
     #[arg(long, value_name = "PATH")]
     pub control: Option<PathBuf>,
+    /// HOST:PORT of this machine for health checks and metrics over HTTP
+    #[arg(long, value_name = "ADDR")]
+    pub admin: Option<OsString>,
+    /// Serve that to other machines, too
+    #[arg(long)]
+    pub admin_allow_remote: bool,
     /// Print every option with its value and where that came from, and start nothing
     #[arg(long)]
     pub print_config: bool,

@@ -9,7 +9,8 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::admin::Control;
+use crate::admin::http::Audience;
+use crate::admin::{Control, Http};
 use crate::config::{self, Address, Config, ControlSocket, Inherited, Listen, Webhook};
 use crate::credential::environment::INSTANCE_MARK;
 use crate::credential::{Environment, Secret, phrase};
@@ -212,6 +213,19 @@ fn open_control(path: &Path, config: &mut Config) -> Result<(Control, Listeners)
     given.insert("CHANGEOVER_CONTROL".to_owned(), path.display().to_string());
     tracing::debug!("listening on {place}, for changeover status and its like");
     Ok((Control::new(socket, process::user()), listeners))
+}
+
+/// What serves health checks and metrics. Its port is not kept for anybody else.
+pub(super) fn http(options: &config::Admin) -> Result<Http, Failure> {
+    let mut listeners = Listeners::of("--admin (CHANGEOVER_ADMIN)");
+    let place = listeners.bind_tcp(UNNAMED.to_owned(), &options.host, options.port)?;
+    let audience = if options.remote {
+        Audience::Anybody
+    } else {
+        Audience::Local
+    };
+    tracing::info!("listening on {place}, for /healthz, /readyz, /metrics and /status");
+    Ok(Http::new(one_socket(&listeners)?, audience))
 }
 
 /// The first of them, once more.

@@ -53,6 +53,7 @@ pub(super) fn run(
     let webhook = run.watch.webhook.as_ref();
     let (webhook, _files) = webhook.map(parts::webhook).transpose()?.unzip();
     let (control, _file) = parts::control(&run.control, &mut config)?.unzip();
+    let http = run.admin.as_ref().map(parts::http).transpose()?;
     let client = parts::client(&config, inherited)?;
     let manager = Manager::find(inherited).unwrap_or_else(|error| {
         tracing::warn!("{DEAF} ({error})");
@@ -71,6 +72,7 @@ pub(super) fn run(
         webhook,
         manager,
         control,
+        http,
         inherited: started_with,
         seed: parts::seed(),
     };

@@ -1,4 +1,7 @@
-//! `changeover refresh`, `restart`, `stop`: what is asked of a supervisor that runs.
+//! `changeover status`, `refresh`, `restart` and their like: what is asked of a supervisor that
+//! runs.
+
+mod status;
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -9,12 +12,13 @@ use std::time::Duration;
 
 use crate::admin::protocol::RESPONSE_BYTES_MAX;
 use crate::admin::{Request, Response, Word};
-use crate::cli::Talk;
+use crate::cli::{Talk, Target};
 use crate::config::{Inherited, Whom, socket_file};
 use crate::credential::phrase;
 use crate::exit_code::ExitCode;
 
 use super::failure::Failure;
+use status::Shape;
 
 /// The supervisor answers within 5 s, or it hangs.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -22,22 +26,37 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Asks, and prints the answer.
 pub(super) fn talk(talk: Talk, inherited: &Inherited) -> Result<ExitCode, Failure> {
     let (target, request) = match talk {
+        Talk::Status {
+            target,
+            json,
+            check,
+        } => {
+            let shape = if json { Shape::Json } else { Shape::Table };
+            let look = exchange(target, Request::new(Word::Status), inherited)?;
+            return status::show(look.status.as_deref(), shape, check);
+        }
         Talk::Refresh(target) => (target, Request::new(Word::Refresh)),
         Talk::Restart { target, force } => {
             let request = Request::new(Word::Restart);
             (target, Request { force, ..request })
         }
         Talk::Stop(target) => (target, Request::new(Word::Stop)),
+        Talk::Hold(target) => (target, Request::new(Word::Hold)),
+        Talk::Resume(target) => (target, Request::new(Word::Resume)),
     };
+    let response = exchange(target, request, inherited)?;
+    writeln!(io::stdout(), "{}", response.message.unwrap_or_default())?;
+    Ok(ExitCode::Success)
+}
+
+/// The answer of who is meant, if it is a good one.
+fn exchange(target: Target, request: Request, inherited: &Inherited) -> Result<Response, Failure> {
     let path = find(Whom::new(target, inherited)?)?;
     let response = ask(&path, request).map_err(|error| unreachable(&path, &error))?;
-    match (response.ok, response.message, response.error) {
-        (true, message, _) => {
-            writeln!(io::stdout(), "{}", message.unwrap_or_default())?;
-            Ok(ExitCode::Success)
-        }
-        (false, _, error) => Err(Failure::Refused(error.unwrap_or_default())),
+    if response.ok {
+        return Ok(response);
     }
+    Err(Failure::Refused(response.error.unwrap_or_default()))
 }
 
 fn ask(path: &Path, request: Request) -> io::Result<Response> {

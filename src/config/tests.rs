@@ -13,6 +13,7 @@ use crate::credential::{Family, Secret, SslMode, Values};
 
 use super::*;
 
+mod admin;
 mod connection;
 mod control;
 mod crash;

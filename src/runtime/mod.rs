@@ -21,7 +21,7 @@ use std::io;
 use tokio::sync::mpsc;
 use tokio::task;
 
-use crate::admin::{Control, QUESTIONS_MAX, Question};
+use crate::admin::{Control, Http, QUESTIONS_MAX, Question, Tally, View, metrics};
 use crate::exit_code::ExitCode;
 use crate::heroku::Client;
 use crate::heroku::webhook::{Delivery, Receiver};
@@ -72,6 +72,8 @@ pub struct Setup {
     pub manager: Option<Manager>,
     /// Where people ask for something.
     pub control: Option<Control>,
+    /// Where machines look.
+    pub http: Option<Http>,
     /// Draws every jitter of this life.
     pub seed: u64,
 }
@@ -113,6 +115,8 @@ struct Life {
     answers: mpsc::Receiver<Event>,
     webhooks: Webhooks,
     questions: mpsc::Receiver<Question>,
+    app: String,
+    tally: Tally,
     events: VecDeque<Event>,
 }
 
@@ -129,13 +133,18 @@ impl Life {
             context,
             manager,
             control,
+            http,
             seed,
         } = setup;
+        let app = context.app.clone();
         let audience = Audience::new(context, manager);
         let (sender, answers) = mpsc::channel(ANSWERS_MAX);
         let (asker, questions) = mpsc::channel(QUESTIONS_MAX);
         if let Some(control) = control {
-            tokio::spawn(control.serve(asker));
+            tokio::spawn(control.serve(asker.clone()));
+        }
+        if let Some(http) = http {
+            tokio::spawn(http.serve(asker));
         }
         let mark = config.mark.clone().unwrap_or_default();
         let (leftovers, ready) = (config.leftovers, config.ready.clone());
@@ -162,6 +171,8 @@ impl Life {
             answers,
             webhooks: Webhooks::begin(webhook),
             questions,
+            app,
+            tally: Tally::new(),
             events: VecDeque::from([Event::Wake]),
         })
     }
@@ -173,7 +184,9 @@ impl Life {
                 let now = self.clock.now();
                 let is_wake = matches!(event, Event::Wake);
                 let at = if is_wake { now } else { self.core.moment(now) };
+                self.tally.hear(now, &event);
                 for action in self.core.step(at, event) {
+                    self.tally.see(now, &action);
                     match self.executor.obey(action, &mut self.events) {
                         Told::GoOn => {}
                         Told::Stop(signal) => {
@@ -251,7 +264,19 @@ impl Life {
                 let reply = self.executor.replies.open(asker);
                 self.events.push_back(Event::Command { reply, verb });
             }
+            // Who asked may have gone away meanwhile.
+            Question::Look(asker) => {
+                let _ = asker.send(Box::new(self.view()));
+            }
+            Question::Metrics(asker) => {
+                let _ = asker.send(metrics::text(self.clock.now(), &self.view(), &self.tally));
+            }
         }
+    }
+
+    fn view(&self) -> View {
+        let (now, overview) = (self.clock.now(), self.core.overview());
+        View::new(&self.app, now, &overview, &self.tally)
     }
 
     fn tell_delivery(&mut self, delivery: &Delivery) {

@@ -3,6 +3,7 @@
 
 use super::event::FetchFailure;
 use super::notice::{Child, Notice};
+use super::overview::FailingOverview;
 use super::time::{Duration, Time};
 use super::turn::Turn;
 
@@ -32,6 +33,18 @@ impl Api {
         match self {
             Self::Answering => 0,
             Self::Failing(failing) => failing.attempts,
+        }
+    }
+
+    /// For how long none was answered well, if so.
+    pub(super) fn failing(&self) -> Option<FailingOverview> {
+        match self {
+            Self::Answering => None,
+            Self::Failing(failing) => Some(FailingOverview {
+                since: failing.since,
+                attempts: failing.attempts,
+                failure: failing.last.clone(),
+            }),
         }
     }
 

@@ -65,7 +65,7 @@ impl Budget {
         self.left().is_none_or(|left| left >= BURSTS_FROM)
     }
 
-    fn left(&self) -> Option<u32> {
+    pub(super) fn left(&self) -> Option<u32> {
         match self {
             Self::Unknown => None,
             Self::Ample { left } | Self::Scarce { left } => Some(*left),

@@ -8,6 +8,7 @@ mod faults;
 mod first;
 mod gap;
 mod login_check;
+mod pending;
 mod proof;
 mod state;
 

@@ -17,6 +17,7 @@ use super::turn::Turn;
 mod alive;
 mod fate;
 mod leftovers;
+mod overview;
 mod startup;
 
 use alive::Looks;

@@ -9,7 +9,7 @@ use super::change::Desired;
 use super::event::SpawnError;
 use super::id::{InstanceId, Revision};
 use super::instance::{End, Instance};
-use super::notice::Notice;
+use super::notice::{Notice, StartedFor};
 use super::phase::{Last, Phase};
 use super::readiness::Readiness;
 use super::service::Service;
@@ -325,9 +325,22 @@ impl Launch {
         }
     }
 
+    /// Why it is started, for people.
+    pub(super) fn cause(&self) -> StartedFor {
+        match self.why {
+            Why::First => StartedFor::First,
+            Why::Replacement(attempt) => match attempt.cause {
+                Cause::Change => StartedFor::Change,
+                Cause::Failover { .. } => StartedFor::Failover,
+                Cause::OwnEnd => StartedFor::OwnEnd,
+                Cause::Asked => StartedFor::Asked,
+            },
+        }
+    }
+
     /// The process lives.
     pub(super) fn into_instance(self, turn: &mut Turn<'_>, pid: u32) -> Instance {
-        let (why, takeover) = (self.why, self.takeover());
+        let (why, cause, takeover) = (self.why, self.cause(), self.takeover());
         let instance = self.born(turn, pid);
         let (dead_since, change) = match why {
             Why::First => (None, None),
@@ -336,6 +349,7 @@ impl Launch {
         let dead_time = dead_since.map(|since| turn.now.since(since));
         turn.announce(Notice::Started {
             child: instance.child(),
+            cause,
             dead_time,
             change,
         });

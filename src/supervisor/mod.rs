@@ -36,6 +36,7 @@ pub mod notice;
 mod obey;
 mod orders;
 mod overlap;
+pub mod overview;
 mod phase;
 pub mod readiness;
 mod report;
@@ -54,8 +55,6 @@ mod vigil;
 mod watch;
 
 use std::collections::VecDeque;
-
-use crate::credential::Kind;
 
 use action::Action;
 use change::{Change, Protect, Verdict};
@@ -190,14 +189,6 @@ impl Supervisor {
             Stage::Preparing | Stage::Prepared | Stage::Spawning => Some(next.id),
             Stage::Failed => None,
         }
-    }
-
-    /// In what the newest revision differs from the one before, by the names of the variables and
-    /// the kinds of their changes; the first one in nothing.
-    #[must_use]
-    pub fn last_change(&self) -> &[(String, Kind)] {
-        let desired = self.change.desired();
-        desired.map_or(&[], |desired| desired.changed.as_slice())
     }
 
     /// What it is doing right now.

@@ -63,6 +63,8 @@ pub enum Notice {
     Started {
         /// Which.
         child: Child,
+        /// Why.
+        cause: StartedFor,
         /// From the old child's end to this one's start, when it replaces one.
         dead_time: Option<Duration>,
         /// From the first sight of the change to now, when a change is why.
@@ -72,6 +74,8 @@ pub enum Notice {
     StartedBeside {
         /// Which.
         child: Child,
+        /// Why.
+        cause: StartedFor,
         /// The one that serves.
         serving: Child,
         /// How long it has to become ready.
@@ -385,6 +389,21 @@ pub enum HoldNotice {
         /// The child.
         running: Child,
     },
+}
+
+/// Why a child is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StartedFor {
+    /// It is this supervisor's first.
+    First,
+    /// There is a new revision.
+    Change,
+    /// Another server answers behind an unchanged URL.
+    Failover,
+    /// The one before ended by itself, or hung.
+    OwnEnd,
+    /// Somebody asked for it.
+    Asked,
 }
 
 /// What asks for another child after one that ended.

@@ -49,13 +49,14 @@ impl Service {
         desired: Option<&Desired>,
     ) -> Phase {
         let is_wanted = desired.is_some_and(|desired| next.is_for(desired));
-        let takeover = next.takeover();
+        let (cause, takeover) = (next.cause(), next.takeover());
         let new = next.born(turn, pid);
         let attempt = &takeover.attempt;
         let waits = attempt.spared(turn).is_some() || is_held(turn, &old, attempt);
         if is_wanted && !waits {
             turn.announce(Notice::StartedBeside {
                 child: new.child(),
+                cause,
                 serving: old.child(),
                 timeout: time_to_be_ready(turn.config),
             });

@@ -1,6 +1,8 @@
 //! WHEN to fetch: the interval, backoff after failures, evidence that brings a fetch forward, and
 //! bursts. (Which fetches a webhook asks for: `series.rs`.)
 
+mod overview;
+
 use std::sync::Arc;
 
 use crate::credential::Snapshot;

@@ -236,3 +236,78 @@ fn a_directory_that_others_can_write_is_refused() {
     run.log("can be written by others");
     assert_eq!(run.exit_code(), 78, "{}", run.told());
 }
+
+#[test]
+fn status_is_a_table_for_people_and_json_for_scripts() {
+    let simulator = simulator();
+    let (mut run, socket) = controlled(&simulator, QUICK);
+    simulator.set_config("DATABASE_URL", Some(&url(2)));
+    run.line("up");
+    let row = |table: &str, name: &str| {
+        let mut rows = table.lines().filter_map(|line| line.strip_prefix(name));
+        rows.next().unwrap_or_default().trim().to_owned()
+    };
+    let mut table = String::new();
+    eventually("the restart is shown", || {
+        table = ask(&["status"], &socket).1;
+        row(&table, "restarts").starts_with("1 for a change; dead times: ")
+    });
+    assert_eq!(row(&table, "app"), "myapp");
+    assert!(
+        row(&table, "program").contains(" serving on revision 2, started "),
+        "{table}"
+    );
+    assert!(
+        row(&table, "revision").starts_with("2, DATABASE_URL: password, seen "),
+        "{table}"
+    );
+    assert_eq!(row(&table, "change"), "none on its way");
+    assert!(
+        row(&table, "heroku").starts_with("last good answer "),
+        "{table}"
+    );
+    assert_eq!(row(&table, "token"), "accepted");
+    let (code, ..) = ask(&["status", "--check"], &socket);
+    assert_eq!(code, Some(0));
+    let (_, json, _) = ask(&["status", "--json"], &socket);
+    let view: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&view["v"], &view["serving"]), (&json!(1), &json!(true)));
+    assert_eq!(run.terminate(), 143, "{}", run.told());
+}
+
+#[test]
+fn a_health_check_fails_while_nothing_serves() {
+    let simulator = simulator();
+    simulator.fault(changeover::testing::heroku::Fault::Unavailable);
+    let supervise = Supervise::on(&simulator);
+    let socket = supervise.home().join("c.sock");
+    let mut run = supervise
+        .options(&format!("--control {}", socket.display()))
+        .script(CHILD);
+    run.log("not answering");
+    let (code, table, errors) = ask(&["status", "--check"], &socket);
+    assert_eq!((code, errors.as_str()), (Some(1), ""));
+    assert!(table.contains("program     none (waiting)"), "{table}");
+    assert!(table.contains("FAILING for "), "{table}");
+    assert_eq!(run.terminate(), 143, "{}", run.told());
+}
+
+#[test]
+fn a_change_is_held_back_until_resume() {
+    let simulator = simulator();
+    let (mut run, socket) = controlled(&simulator, QUICK);
+    let (code, said, _) = ask(&["hold"], &socket);
+    assert_eq!(code, Some(0), "{}", run.told());
+    assert!(said.starts_with("changes are held back"), "{said}");
+    simulator.set_config("DATABASE_URL", Some(&url(2)));
+    run.log("DATABASE_URL changed");
+    run.log("waits");
+    let (_, table, _) = ask(&["status"], &socket);
+    assert!(table.contains("serving on revision 1"), "{table}");
+    assert!(table.contains("held        for "), "{table}");
+    let (code, ..) = ask(&["resume"], &socket);
+    assert_eq!(code, Some(0), "{}", run.told());
+    assert!(run.line("up").contains("password-2@"));
+    assert_eq!(run.terminate(), 143, "{}", run.told());
+    assert_eq!(run.lines().len(), 2, "{}", run.told());
+}

@@ -4,6 +4,7 @@
     reason = "a helper that panics is a test that fails"
 )]
 
+mod admin;
 mod budget;
 mod cache;
 mod changes;

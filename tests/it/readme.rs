@@ -23,8 +23,9 @@ const README: &str = include_str!("../../README.md");
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// Those that fetch, and so have options.
 const COMMANDS: [&str; 4] = ["run", "exec", "env", "check"];
-const OTHER_COMMANDS: [&str; 3] = [
-    "refresh` · `restart [--force]` · `stop",
+const OTHER_COMMANDS: [&str; 4] = [
+    "status [--json] [--check]",
+    "refresh` · `restart [--force]` · `stop` · `hold` · `resume",
     "completions SHELL",
     "man",
 ];
@@ -391,7 +392,16 @@ fn the_table_of_commands_holds_every_command() {
         .lines()
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    let others = ["refresh", "restart", "stop", "completions", "man"];
+    let others = [
+        "status",
+        "refresh",
+        "restart",
+        "stop",
+        "hold",
+        "resume",
+        "completions",
+        "man",
+    ];
     assert_eq!(listed, [&COMMANDS[..], &others].concat());
 }
 

@@ -46,8 +46,9 @@ const ASKING: &str =
 #[rustfmt::skip] // A table: one line per fact.
 pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
     match notice {
-        Notice::Started { child, dead_time, change } => info(started(*child, *dead_time, *change)),
-        Notice::StartedBeside { child, serving, timeout } =>
+        Notice::Started { child, dead_time, change, .. } =>
+            info(started(*child, *dead_time, *change)),
+        Notice::StartedBeside { child, serving, timeout, .. } =>
             info(started_beside(*child, *serving, *timeout)),
         Notice::Ready { child, after } => info(format!("pid {} is ready after {}", child.pid, human(*after))),
         Notice::NotReady { child, unready } => warn(not_ready(*child, unready)),

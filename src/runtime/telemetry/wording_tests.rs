@@ -5,7 +5,7 @@ use super::*;
 use crate::credential::Kind;
 use crate::supervisor::event::FetchFailure;
 use crate::supervisor::id::Revision;
-use crate::supervisor::notice::{HeldChange, Proof, ValueNotice};
+use crate::supervisor::notice::{HeldChange, Proof, StartedFor, ValueNotice};
 
 pub(super) const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -58,6 +58,7 @@ pub(super) fn all_tell(facts: Vec<(Notice, &str)>) {
 #[test]
 fn starts() {
     let started = |dead_time, change| Notice::Started {
+        cause: StartedFor::First,
         child: child(4311, 3),
         dead_time,
         change,

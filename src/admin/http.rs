@@ -1,0 +1,233 @@
+//! HTTP for health checks and scrapers: `/healthz`, `/readyz`, `/metrics` and `/status`.
+//!
+//! GET only; one request for each connection, 5 s and 16 KiB for all of it, and 32 of them at once.
+//! `Host` must name this machine, unless it is served to others: a page in somebody's browser that
+//! makes its own name lead here is not answered.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{IpAddr, TcpListener as StdTcpListener};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::{sleep, timeout};
+
+use super::{Question, metrics};
+
+/// Everybody else waits in the socket.
+const CONNECTIONS_MAX: usize = 32;
+/// For a whole request and its answer.
+const TIME_MAX: Duration = Duration::from_secs(5);
+/// A loop that needs longer than this is not well.
+const LOOP_TIME_MAX: Duration = Duration::from_secs(4);
+/// A request's head must fit.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// After a connection that could not be accepted: there may be no descriptor left for it.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const CLASSIC: &str = "text/plain; version=0.0.4; charset=utf-8";
+const JSON: &str = "application/json";
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// Who may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// This machine: `Host` must name it.
+    Local,
+    /// `--admin-allow-remote`: whoever reaches it.
+    Anybody,
+}
+
+/// A socket that is bound and listens.
+#[derive(Debug)]
+pub struct Http {
+    socket: OwnedFd,
+    audience: Audience,
+}
+
+impl Http {
+    /// On this TCP socket.
+    #[must_use]
+    pub fn new(socket: OwnedFd, audience: Audience) -> Self {
+        Self { socket, audience }
+    }
+
+    /// Answers as long as somebody listens to the questions.
+    ///
+    /// # Errors
+    /// When the event loop refuses the socket.
+    pub async fn serve(self, questions: mpsc::Sender<Question>) -> io::Result<()> {
+        let socket = StdTcpListener::from(self.socket);
+        socket.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(socket)?;
+        let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        while let Ok(permit) = Arc::clone(&permits).acquire_owned().await {
+            let Ok((stream, _)) = listener.accept().await else {
+                sleep(ACCEPT_PAUSE).await;
+                continue;
+            };
+            let (questions, audience) = (questions.clone(), self.audience);
+            tokio::spawn(async move {
+                attend(stream, audience, &questions).await;
+                drop(permit);
+            });
+        }
+        Ok(())
+    }
+}
+
+/// One connection, from its first byte to its end.
+async fn attend(stream: TcpStream, audience: Audience, questions: &mpsc::Sender<Question>) {
+    let service = service_fn(|request| async move {
+        let answer = answer(&request, audience, questions).await;
+        Ok::<_, Infallible>(answer)
+    });
+    let mut builder = http1::Builder::new();
+    builder.keep_alive(false).max_buf_size(HEAD_BYTES_MAX);
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    // Slow, gone or no HTTP: it is the other side's business.
+    let _ = timeout(TIME_MAX, connection).await;
+}
+
+async fn answer(
+    request: &Request<Incoming>,
+    audience: Audience,
+    questions: &mpsc::Sender<Question>,
+) -> Response<String> {
+    if audience == Audience::Local && !names_this_machine(request) {
+        let why = "Host names another machine: ask for localhost\n";
+        return page(StatusCode::MISDIRECTED_REQUEST, TEXT, why.to_owned());
+    }
+    if request.method() != Method::GET {
+        let mut refusal = page(
+            StatusCode::METHOD_NOT_ALLOWED,
+            TEXT,
+            "only GET\n".to_owned(),
+        );
+        let allow = HeaderValue::from_static("GET");
+        refusal.headers_mut().insert(ALLOW, allow);
+        return refusal;
+    }
+    let path = request.uri().path();
+    let found = match path {
+        "/healthz" => look(questions)
+            .await
+            .map(|_| page(StatusCode::OK, TEXT, "ok\n".to_owned())),
+        "/readyz" => look(questions).await.map(|view| match view.serving {
+            true => page(StatusCode::OK, TEXT, "ready\n".to_owned()),
+            false => {
+                let text = format!("not ready: {}\n", view.phase);
+                page(StatusCode::SERVICE_UNAVAILABLE, TEXT, text)
+            }
+        }),
+        "/status" => look(questions).await.map(|view| {
+            let text = serde_json::to_string_pretty(&view).unwrap_or_default();
+            page(StatusCode::OK, JSON, text + "\n")
+        }),
+        "/metrics" => {
+            let text = ask(questions, Question::Metrics).await;
+            text.map(|text| match wants_open_metrics(request) {
+                true => page(StatusCode::OK, OPEN_METRICS, text),
+                false => page(StatusCode::OK, CLASSIC, metrics::classic(&text)),
+            })
+        }
+        _ => {
+            let text = "there is /healthz, /readyz, /metrics and /status\n";
+            Some(page(StatusCode::NOT_FOUND, TEXT, text.to_owned()))
+        }
+    };
+    found.unwrap_or_else(|| {
+        let text = "changeover's loop does not answer\n";
+        page(StatusCode::SERVICE_UNAVAILABLE, TEXT, text.to_owned())
+    })
+}
+
+async fn look(questions: &mpsc::Sender<Question>) -> Option<Box<super::View>> {
+    ask(questions, Question::Look).await
+}
+
+/// `None` when the loop does not answer in time, or has ended.
+async fn ask<T>(
+    questions: &mpsc::Sender<Question>,
+    question: impl FnOnce(oneshot::Sender<T>) -> Question,
+) -> Option<T> {
+    let (sender, answer) = oneshot::channel();
+    let asked = async {
+        questions.send(question(sender)).await.ok()?;
+        answer.await.ok()
+    };
+    timeout(LOOP_TIME_MAX, asked).await.ok().flatten()
+}
+
+fn wants_open_metrics(request: &Request<Incoming>) -> bool {
+    let accepted = request.headers().get(ACCEPT);
+    let accepted = accepted.and_then(|accepted| accepted.to_str().ok());
+    accepted.is_some_and(|accepted| accepted.contains("application/openmetrics-text"))
+}
+
+fn names_this_machine(request: &Request<Incoming>) -> bool {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.to_str().is_ok_and(is_local),
+        (_, _) => false,
+    }
+}
+
+/// `localhost`, or a loopback address; with or without a port.
+fn is_local(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next(),
+        None => host.split(':').next(),
+    };
+    name.is_some_and(|name| {
+        let address = name.parse::<IpAddr>();
+        name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+    })
+}
+
+fn page(status: StatusCode, kind: &'static str, text: String) -> Response<String> {
+    let mut page = Response::new(text);
+    *page.status_mut() = status;
+    let headers = page.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_meant() {
+        for local in [
+            "localhost",
+            "LOCALHOST:80",
+            "127.0.0.1",
+            "127.1.2.3:9000",
+            "[::1]:1",
+        ] {
+            assert!(is_local(local), "{local}");
+        }
+        for other in [
+            "",
+            "example.com",
+            "10.0.0.1:80",
+            "[::2]",
+            "localhost.example.com",
+            "0.0.0.0",
+        ] {
+            assert!(!is_local(other), "{other}");
+        }
+    }
+}
