@@ -3,6 +3,9 @@
 //! `cargo bench --bench idle` (about 40 s). Memory is read from `smaps_rollup`, which only root may
 //! do: the supervisor is not dumpable.
 
+#[expect(dead_code, reason = "shared with other benches")]
+mod kit;
+
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -10,6 +13,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use changeover::testing::heroku::{Options, Simulator};
+
+use kit::{Process, number};
 
 const CHANGEOVER: &str = env!("CARGO_BIN_EXE_changeover");
 const POLLS: usize = 10;
@@ -76,13 +81,12 @@ impl Supervisor {
         Ok(supervisor)
     }
 
-    fn file(&self, name: &str) -> Result<String> {
-        let path = format!("/proc/{}/{name}", self.0.id());
-        fs::read_to_string(&path).with_context(|| path)
+    fn process(&self) -> Process {
+        Process(self.0.id())
     }
 
     fn print_memory(&self) -> Result<()> {
-        let Ok(rollup) = self.file("smaps_rollup") else {
+        let Ok(rollup) = self.process().file("smaps_rollup") else {
             println!("pss_mib: not readable (only for root)");
             return Ok(());
         };
@@ -107,12 +111,8 @@ impl Supervisor {
     }
 
     fn print_cpu(&self, polls: usize) -> Result<()> {
-        let stat = self.file("schedstat")?;
-        let nanoseconds: f64 = stat.split(' ').next().unwrap_or_default().parse()?;
-        println!(
-            "cpu_ms_per_poll_start_included: {:.2}",
-            nanoseconds / 1e6 / polls as f64
-        );
+        let ms = self.process().cpu_s()? * 1000.0;
+        println!("cpu_ms_per_poll_start_included: {:.2}", ms / polls as f64);
         Ok(())
     }
 }
@@ -122,18 +122,6 @@ impl Drop for Supervisor {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-fn number(text: &str, field: &str) -> Result<f64> {
-    let line = text
-        .lines()
-        .find(|line| line.starts_with(field))
-        .with_context(|| format!("no {field}"))?;
-    let value = line
-        .split_whitespace()
-        .nth(1)
-        .with_context(|| format!("{line} has no value"))?;
-    Ok(value.parse()?)
 }
 
 fn mib(bytes: u64) -> f64 {

@@ -8,7 +8,7 @@ pub mod failure;
 mod first;
 mod parts;
 mod print_config;
-mod run;
+pub mod run;
 mod talk;
 
 use std::ffi::OsString;

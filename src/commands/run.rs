@@ -22,7 +22,10 @@ const DEAF: &str = "NOTIFY_SOCKET names no socket that changeover can write to, 
     the program is ready; a path or @NAME works";
 
 /// Supervises until the child or a signal ends it.
-pub(super) fn run(
+///
+/// # Errors
+/// When nothing can be supervised: see [`Failure`].
+pub fn run(
     mut config: Config,
     run: Run,
     inherited: &Inherited,
