@@ -43,3 +43,17 @@ fn a_token_that_is_replaced_in_its_file_needs_no_restart() {
         assert!(!run.told().contains(token), "{}", run.told());
     }
 }
+
+/// Whoever gives the token itself where a file or a program is meant finds it in no log.
+#[test]
+fn a_token_in_the_wrong_place_is_masked() {
+    for option in ["--token-file", "--token-command"] {
+        let supervise = Supervise::on(&simulator());
+        let mut run = supervise
+            .options(&format!("-v {option} HRKU-CANARY"))
+            .script("echo started");
+        assert_eq!(run.exit_code(), 78, "{}", run.told());
+        run.log("HRKU-***");
+        assert!(!run.told().contains("CANARY"), "{}", run.told());
+    }
+}
