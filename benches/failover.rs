@@ -22,6 +22,7 @@ use changeover::testing::heroku::{Options, Simulator};
 use support::postgres::Postgres;
 use support::relay::Relay;
 use support::supervised::Supervise;
+use support::world::eventually;
 
 const LATE: Duration = Duration::from_secs(5);
 
@@ -84,8 +85,9 @@ fn measure(follows: Follows) -> Option<Duration> {
     let run = Supervise::on(&simulator).options("--watch-connection");
     let mut run = run.script(CHILD);
     run.line(&format!("on {}.", primary.port));
-    // The watched connection is there long before.
-    thread::sleep(Duration::from_secs(1));
+    eventually("the connection is watched", || {
+        primary.slots_of_ours("app") == "1"
+    });
     standby.promote();
     let begun = Instant::now();
     primary.die();

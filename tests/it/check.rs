@@ -3,12 +3,11 @@
 mod database;
 mod heroku;
 
-use std::process::Command;
-
 use changeover::testing::heroku::Simulator;
 use serde_json::Value;
 
 use crate::support::canary::Canary;
+use crate::support::ran::{Ran, changeover};
 
 /// What is never looked at when there is no database to look at.
 const SERVER: [&str; 6] = ["dns", "tcp", "tls", "login", "writable", "slots"];
@@ -28,23 +27,11 @@ fn check(simulator: &Simulator, arguments: &[&str]) -> Checked {
 /// The same with more in the environment.
 fn check_with(simulator: &Simulator, arguments: &[&str], environment: &[(&str, &str)]) -> Checked {
     let run = |more: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_changeover"))
-            .arg("check")
-            .args(arguments)
-            .args(more)
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin")
-            .env("HEROKU_APP", "myapp")
-            .env("HEROKU_API_KEY", "HRKU-simulator")
-            .env("CHANGEOVER_API_URL", simulator.url())
-            .envs(environment.iter().copied())
-            .output()
-            .unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        let (out, errors) = (text(output.stdout), text(output.stderr));
+        let arguments = [&["check"], arguments, more].concat();
+        let Ran { code, out, errors } = changeover(simulator, &arguments, environment);
         assert_eq!(errors, "", "{out}");
         hides_every_secret(simulator, &out);
-        (output.status.code().unwrap(), out)
+        (code.unwrap(), out)
     };
     let (code, out) = run(&["--json"]);
     assert_eq!(out.matches('\n').count(), 1, "{out}");

@@ -7,6 +7,7 @@ use changeover::testing::heroku::{Fault, Options, Simulator};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::support::ran::{Ran, changeover};
 use crate::support::world::{UNSHARE, can_unshare, children_of, eventually};
 
 const URL: &str = "postgres://u:it's-CANARY@127.0.0.1:1/d";
@@ -29,22 +30,8 @@ fn run(
     arguments: &[&str],
     environment: &[(&str, &str)],
 ) -> (Option<i32>, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_changeover"))
-        .args(arguments)
-        .env_clear()
-        .env("PATH", "/usr/bin:/bin")
-        .env("HEROKU_APP", "myapp")
-        .env("HEROKU_API_KEY", "HRKU-simulator")
-        .env("CHANGEOVER_API_URL", simulator.url())
-        .envs(environment.iter().copied())
-        .output()
-        .expect("the binary runs");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (
-        output.status.code(),
-        text(&output.stdout),
-        text(&output.stderr),
-    )
+    let Ran { code, out, errors } = changeover(simulator, arguments, environment);
+    (code, out, errors)
 }
 
 #[test]

@@ -56,17 +56,10 @@ fn child(run: &mut Supervised, server: &Postgres) -> Process {
     Process::named(&line, "pid")
 }
 
-/// How many connections of ours a server has for this role.
-fn slots(server: &Postgres, role: &str) -> String {
-    let query = format!(
-        "SELECT count(*) FROM pg_stat_activity WHERE usename = '{role}' AND \
-         application_name = 'changeover'"
-    );
-    server.value(&query).unwrap()
-}
-
 fn watched(server: &Postgres, role: &str) {
-    eventually("the connection is there", || slots(server, role) == "1");
+    eventually("the connection is there", || {
+        server.slots_of_ours(role) == "1"
+    });
 }
 
 fn cut(server: &Postgres, role: &str) {
@@ -95,7 +88,7 @@ fn the_primary_dies_and_the_url_follows() {
     assert!(!old.lives());
     assert_eq!(run.lines().len(), 2, "{}", run.told());
     assert_eq!(run.terminate(), 143);
-    assert_eq!(slots(&standby, "app"), "0");
+    assert_eq!(standby.slots_of_ours("app"), "0");
 }
 
 #[test]
@@ -138,7 +131,7 @@ fn another_server_behind_the_same_url() {
         .script(CHILD);
     let (old, ignoring) = (child(&mut run, &primary), child(&mut told, &primary));
     eventually("both connections are there", || {
-        slots(&primary, "app") == "2"
+        primary.slots_of_ours("app") == "2"
     });
     standby.promote();
     relay.lead_to(standby.port);
@@ -150,7 +143,7 @@ fn another_server_behind_the_same_url() {
     child(&mut run, &standby);
     told.log("(timeline 1→2): a failover");
     eventually("both connections are there again", || {
-        slots(&standby, "app") == "2"
+        standby.slots_of_ours("app") == "2"
     });
     assert!(ignoring.lives() && !old.lives(), "{}", told.told());
     for run in [&run, &told] {
@@ -205,7 +198,7 @@ fn the_name_leads_elsewhere_and_the_old_server_lives_on() {
     run.log("(timeline 1→2): a failover");
     child(&mut run, &standby);
     assert!(!old.lives() && run.lines().len() == 2, "{}", run.told());
-    assert_eq!(slots(&primary, "app"), "0");
+    assert_eq!(primary.slots_of_ours("app"), "0");
 }
 
 #[test]
@@ -226,12 +219,12 @@ fn a_connection_that_is_cut_is_evidence_and_takes_one_slot() {
     run.log("is lost (57P01: terminating connection due to administrator command)");
     eventually("Heroku is asked", || simulator.request_count() > before);
     run.log("the watched connection to DATABASE_URL is there again");
-    assert_eq!(slots(server, "cut_off"), "1");
+    assert_eq!(server.slots_of_ours("cut_off"), "1");
     // A role that takes no writes any more, as Heroku makes it for a maintenance.
     server.sql("ALTER ROLE cut_off SET default_transaction_read_only = on");
     cut(server, "cut_off");
     run.log("the server behind DATABASE_URL takes no writes any more");
-    assert_eq!(slots(server, "cut_off"), "1");
+    assert_eq!(server.slots_of_ours("cut_off"), "1");
     assert!(old.lives() && run.lines().len() == 1, "{}", run.told());
 }
 
@@ -251,9 +244,9 @@ fn it_leaves_an_old_credential_before_the_change_is_made() {
     let first = Process::named(&run.line("pid="), "pid");
     watched(server, "leaves_old");
     simulator.set_config("DATABASE_URL", Some(&new));
-    eventually("it is closed", || slots(server, "leaves_old") == "0");
+    eventually("it is closed", || server.slots_of_ours("leaves_old") == "0");
     assert!(first.lives(), "{}", run.told());
-    assert_eq!(slots(server, "leaves_new"), "0");
+    assert_eq!(server.slots_of_ours("leaves_new"), "0");
     // The change is taken back.
     simulator.set_config("DATABASE_URL", Some(&old));
     watched(server, "leaves_old");

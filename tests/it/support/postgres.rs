@@ -253,6 +253,15 @@ impl Postgres {
         self.ask(query).unwrap()
     }
 
+    /// How many connections of `changeover`'s this role has.
+    pub(crate) fn slots_of_ours(&self, role: &str) -> String {
+        let query = format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE usename = '{role}' AND \
+             application_name = 'changeover'"
+        );
+        self.value(&query).unwrap()
+    }
+
     /// The same in another database.
     pub(crate) fn value_in(&self, database: &str, query: &str) -> Option<String> {
         self.ask_in(database, query).unwrap()
