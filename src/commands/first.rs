@@ -46,6 +46,7 @@ pub(super) fn environment(
             1 => Some(Signals::install(&started_with)?),
             _ => None,
         };
+        runtime::reserve_thread()?;
         let clock = Clock::start()?;
         let (request, logins) = (None, VecDeque::new());
         first(

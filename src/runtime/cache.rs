@@ -60,7 +60,7 @@ impl KeptCache {
 
     /// Does it off the loop, because who waits for a disk looks after no child; yields what came of
     /// it when that is known at once: there was no thread for it. (The event loop's own threads are
-    /// no place for it: without one it would panic.)
+    /// no place for it: a disk that hangs would keep name lookups waiting.)
     #[must_use]
     pub(super) fn send(
         self: &Arc<Self>,

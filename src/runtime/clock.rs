@@ -9,9 +9,9 @@ use tokio::net::unix::pipe::Receiver;
 use crate::process::{BootTimer, time_since_boot};
 use crate::supervisor::time::Time;
 
-/// A name lookup's thread ends this long after its answer, so that none of them wakes up while
+/// So long a thread for name lookups waits for another: for ever, so that it does not wake up while
 /// nothing happens.
-pub const LOOKUP_THREAD: Duration = Duration::from_millis(10);
+pub const LOOKUP_THREAD: Duration = Duration::from_secs(1 << 32);
 
 /// The boot clock is ahead of the core's by this much more than before: the machine slept, or we
 /// were stopped.

@@ -17,6 +17,7 @@ mod webhooks;
 
 use std::collections::VecDeque;
 use std::io;
+use std::thread;
 
 use tokio::sync::mpsc;
 use tokio::task;
@@ -87,6 +88,7 @@ pub fn supervise(setup: Setup) -> io::Result<ExitCode> {
     let runtime = event_loop()?;
     let code = runtime.block_on(async {
         let mut life = Life::begin(setup)?;
+        reserve_thread()?;
         life.live().await
     });
     // A name lookup that hangs in the system's resolver must not hold the end up.
@@ -94,7 +96,8 @@ pub fn supervise(setup: Setup) -> io::Result<ExitCode> {
     code
 }
 
-/// The one event loop of the program: no thread but this one lives longer than a name lookup.
+/// The one event loop of the program. Beside it there are threads for name lookups: as many as were
+/// ever needed at once, which is one most often.
 ///
 /// # Errors
 /// When the system refuses.
@@ -103,6 +106,21 @@ pub fn event_loop() -> io::Result<tokio::runtime::Runtime> {
         .enable_all()
         .thread_keep_alive(clock::LOOKUP_THREAD)
         .build()
+}
+
+/// Makes sure of one thread for name lookups and slow files; once signals are handled, because it
+/// takes their mask over. Without any the event loop panics when the system refuses one, and takes
+/// the program with it; and a machine is out of threads just when a program fails, and is asked
+/// about. With one, whoever needs another waits for it.
+///
+/// # Errors
+/// When the system refuses even that.
+pub fn reserve_thread() -> io::Result<()> {
+    // The event loop itself would panic.
+    let is_possible = thread::Builder::new().spawn(|| ())?.join();
+    is_possible.map_err(|_| io::ErrorKind::Other)?;
+    task::spawn_blocking(|| ());
+    Ok(())
 }
 
 /// One supervisor's life.

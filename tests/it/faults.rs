@@ -4,9 +4,15 @@
 //! Each fault has its own simulator and supervisor, on its own thread: failed requests back off for
 //! seconds, and a hang lasts ten.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{self, Child, Command, Stdio};
 use std::time::Duration;
 
-use changeover::testing::heroku::{Fault, Injection, Simulator};
+use changeover::testing::heroku::{Fault, Injection, Options, Simulator};
+use nix::unistd::Uid;
+
+use crate::skip::skipped;
 
 use crate::support::supervised::{QUICK, Supervise, Supervised, simulator, url};
 use crate::support::world::{Process, eventually};
@@ -53,6 +59,67 @@ fn answers(fault: Fault) -> Answers {
         | Fault::Hang
         | Fault::Redirect => Answers::Unusable,
     }
+}
+
+/// Processes that count against their user's limit.
+struct Crowd(Vec<Child>);
+
+impl Crowd {
+    fn of(user: &[&str]) -> Self {
+        let one = |_| {
+            let mut one = Command::new(user[0]);
+            one.args(&user[1..]).args(["sleep", "1000"]);
+            one.stdout(Stdio::null()).stderr(Stdio::null());
+            one.spawn().unwrap()
+        };
+        Self((0..20).map(one).collect())
+    }
+}
+
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        for one in &mut self.0 {
+            one.kill().unwrap();
+            one.wait().unwrap();
+        }
+    }
+}
+
+/// The machine, or the container, has no thread left (`EAGAIN`), and the token is read again.
+#[test]
+fn no_thread_is_left() {
+    if !Uid::effective().is_root() {
+        skipped("no thread left: only root can become a user who has a limit");
+        return;
+    }
+    let simulator = simulator();
+    let shelf = tempfile::tempdir().unwrap();
+    fs::set_permissions(shelf.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let token = shelf.path().join("token");
+    crate::support::write(&token, 0o644, &Options::default().token);
+    let option = format!("--check-login never --token-file {}", token.display());
+    let run = Supervise::on(&simulator).options(QUICK).options(&option);
+    // Of its own, whatever else runs on this machine.
+    let id = 1_000_000 + process::id();
+    let [uid, gid] = ["--reuid", "--regid"].map(|option| format!("{option}={id}"));
+    let user = ["setpriv", &uid, &gid, "--clear-groups"];
+    let limited = [&["prlimit", "--nproc=20"], &user[..]].concat();
+    let mut run = run.under(&limited).script(CHILD);
+    run.line("url=");
+    let crowd = Crowd::of(&user);
+    for _ in 0..2 {
+        let before = simulator.faulted_count();
+        simulator.fault(Fault::Unauthorized);
+        let refused = || simulator.faulted_count() > before + 1;
+        eventually("the token is refused", refused);
+        simulator.clear_faults();
+        let before = simulator.request_count();
+        let asked = || simulator.request_count() > before + 1;
+        eventually("Heroku is asked again", asked);
+    }
+    drop(crowd);
+    assert!(!run.told().contains("panicked"), "{}", run.told());
+    assert_eq!(run.terminate(), 143, "{}", run.told());
 }
 
 /// So many faulted answers are enough to see what comes of them.
