@@ -64,7 +64,14 @@ impl Whom {
     /// One sentence: what is wrong, why it matters, what to do.
     pub fn new(typed: cli::Target, inherited: &Inherited) -> Result<Self, UsageError> {
         let lookup = Lookup(inherited);
-        if let Some(path) = lookup.path("control", typed.control) {
+        let named = lookup.path("control", typed.control);
+        // In a container both ends have one environment.
+        let listens = || {
+            lookup
+                .path(LISTEN, None)
+                .filter(|given| given.value != *Path::new("none"))
+        };
+        if let Some(path) = named.or_else(listens) {
             return Ok(Self::At(path.value));
         }
         let app = lookup.text("app", typed.app)?;

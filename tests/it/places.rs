@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -165,15 +166,59 @@ fn systemd_accepts_the_unit_and_finds_it_hardened() {
     assert!(exposed.status.success(), "{said}");
 }
 
-/// What a `FROM scratch` image has, and what a container's runtime puts there: names and addresses.
+/// What a `FROM scratch` image has, and what a container's runtime puts there: names and addresses,
+/// and shared memory.
 fn bare_root(binary: &Path, authority: &Authority) -> TempDir {
     let root = tempfile::tempdir().unwrap();
+    let mode = |path: &str, mode| {
+        let permissions = fs::Permissions::from_mode(mode);
+        fs::set_permissions(root.path().join(path), permissions).unwrap();
+    };
+    mode("", 0o755);
     fs::copy(binary, root.path().join("changeover")).unwrap();
     support::write(&root.path().join("ca.pem"), 0o644, &authority.pem());
     fs::create_dir(root.path().join("etc")).unwrap();
     let hosts = format!("127.0.0.1 {BARE_HOST}\n");
     support::write(&root.path().join("etc/hosts"), 0o644, &hosts);
+    fs::create_dir_all(root.path().join("dev/shm")).unwrap();
+    mode("dev/shm", 0o1777);
     root
+}
+
+/// A Heroku that has only this name, behind TLS.
+async fn heroku_in_the_open(authority: &Authority) -> Canned {
+    let signed = authority.sign(BARE_HOST, Validity::Now);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![signed.certificate], signed.key)
+        .unwrap();
+    let body = format!(r#"{{"DATABASE_URL":"{}"}}"#, url(1));
+    Canned::start_tls(vec![Reply::answer("200 OK", "", &body)], config).await
+}
+
+/// A command of the image, as its user and with its environment.
+fn in_the_image(root: &Path, port: u16, command: &str) -> Command {
+    let dockerfile = fs::read_to_string(format!("{EXAMPLES}/docker/Dockerfile")).unwrap();
+    let user = dockerfile
+        .lines()
+        .find_map(|line| line.strip_prefix("USER "));
+    let mut process = Command::new("chroot");
+    process
+        .arg(format!("--userspec={}", user.unwrap()))
+        .arg(root)
+        .args(command.split(' '))
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HEROKU_APP", "myapp")
+        .env("HEROKU_API_KEY", Options::default().token)
+        .env("CHANGEOVER_API_URL", format!("https://{BARE_HOST}:{port}"))
+        .env("CHANGEOVER_CA_FILE", "/ca.pem")
+        .env("CHANGEOVER_CHECK_LOGIN", "never")
+        .env("CHANGEOVER_CONTROL_LISTEN", "/dev/shm/changeover.sock");
+    process
 }
 
 #[tokio::test]
@@ -186,37 +231,54 @@ async fn the_static_binary_needs_nothing_beside_it() {
         return;
     }
     let authority = Authority::new("of a bare root");
-    let signed = authority.sign(BARE_HOST, Validity::Now);
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![signed.certificate], signed.key)
-        .unwrap();
-    let body = format!(r#"{{"DATABASE_URL":"{}"}}"#, url(1));
-    let heroku = Canned::start_tls(vec![Reply::answer("200 OK", "", &body)], config).await;
+    let heroku = heroku_in_the_open(&authority).await;
     let root = bare_root(&binary, &authority);
-    let mut command = Command::new("chroot");
-    command
-        .arg(root.path())
-        .args("/changeover run -- /changeover --version".split(' '))
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("HEROKU_APP", "myapp")
-        .env("HEROKU_API_KEY", Options::default().token)
-        .env(
-            "CHANGEOVER_API_URL",
-            format!("https://{BARE_HOST}:{}", heroku.port),
-        )
-        .env("CHANGEOVER_CA_FILE", "/ca.pem")
-        .env("CHANGEOVER_CHECK_LOGIN", "never");
-    let output = tokio::task::spawn_blocking(move || command.output());
-    let output = output.await.unwrap().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && said.contains("static"),
-        "{output:?}"
-    );
+    // The only program there is: it waits for an answer that never comes.
+    let program =
+        "/changeover run -a none --api-url http://127.0.0.1:1 --start-timeout 1h -- /changeover";
+    let command = format!("/changeover run --keep HEROKU_API_KEY -- {program}");
+    let mut run = in_the_image(root.path(), heroku.port, &command)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let (path, port) = (root.path().to_owned(), heroku.port);
+    let watched = tokio::task::spawn_blocking(move || {
+        let check = || {
+            in_the_image(&path, port, "/changeover status --check")
+                .output()
+                .unwrap()
+        };
+        eventually("it is healthy", || check().status.success());
+        String::from_utf8(check().stdout).unwrap()
+    });
+    let status = watched.await.unwrap();
+    assert!(status.contains("serving on revision 1"), "{status}");
+    kill(Pid::from_raw(run.id().cast_signed()), Signal::SIGTERM).unwrap();
+    let ended = tokio::task::spawn_blocking(move || run.wait()).await;
+    assert_eq!(ended.unwrap().unwrap().code(), Some(143));
     assert_eq!(heroku.requests().len(), 1);
+}
+
+#[test]
+fn what_stands_in_the_examples_are_options() {
+    let mut names = 0;
+    for file in [
+        "docker/Dockerfile",
+        "docker/compose.yaml",
+        "docker/kubernetes.yaml",
+        "procfile/.env",
+    ] {
+        let text = fs::read_to_string(format!("{EXAMPLES}/{file}")).unwrap();
+        let is_name = |c: char| c.is_ascii_uppercase() || c == '_';
+        for (at, _) in text.match_indices("CHANGEOVER_") {
+            let name: String = text[at..].chars().take_while(|c| is_name(*c)).collect();
+            if name != "CHANGEOVER_" {
+                let inherited = [(name.clone().into(), "1".into())].into();
+                let unknown = changeover::config::unknown_variables(&inherited);
+                assert!(unknown.is_empty(), "{file}: {unknown:?}");
+                names += 1;
+            }
+        }
+    }
+    assert!(names > 8, "{names}");
 }

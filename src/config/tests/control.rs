@@ -52,6 +52,9 @@ fn who_asks_finds_it() {
         app: None,
     };
     assert_eq!(whom(named, &[inside]), at("/c"));
+    let container = ("CHANGEOVER_CONTROL_LISTEN", "/d");
+    assert_eq!(whom(Target::default(), &[container]), at("/d"));
+    assert_eq!(whom(Target::default(), &[container, inside]), at("/e"));
     let user = ("XDG_RUNTIME_DIR", "/run/user/7");
     let app = ("HEROKU_APP", "my-app");
     let places = [
