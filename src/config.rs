@@ -137,6 +137,8 @@ pub struct Run {
     pub control: ControlSocket,
     /// `--admin`.
     pub admin: Option<Admin>,
+    /// `--hook`; as given, not absolute.
+    pub hook: Option<PathBuf>,
     /// `--print-config`: all this is only to be shown.
     pub print_config: bool,
 }
@@ -336,6 +338,7 @@ impl Config {
                     ready,
                     control: lookup.control(run.attend.control, &run.source)?,
                     admin: lookup.admin(run.attend.admin, run.attend.admin_allow_remote)?,
+                    hook: lookup.path("hook", run.attend.hook).map(|path| path.value),
                     print_config: lookup.switch("print-config", run.attend.print_config)?,
                 };
                 check_order(&run_only)?;

@@ -99,6 +99,7 @@
 //! | `admin/control.rs`, `protocol.rs` | who is heard on the control socket; what is said there |
 //! | `admin/http.rs`, `metrics.rs` | health checks and metrics over HTTP |
 //! | `admin/view.rs`, `tally.rs` | what is shown, in version 1 of its JSON; what has happened so far, in numbers |
+//! | `runtime/hooks.rs`, `telemetry/facts.rs` | a person's program is run for what matters; a fact as a machine reads it |
 //! | `runtime/replies.rs` | who waits for the core's answer to a command |
 //! | `commands/talk.rs`, `config/control.rs` | the other end: who is meant, and what they are asked |
 //! | `config/shown.rs` | each option with its value and its place, for `--print-config` |

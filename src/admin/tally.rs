@@ -169,14 +169,7 @@ const CAUSES: [StartedFor; 5] = [
 ];
 
 fn cause_label(cause: StartedFor) -> Label {
-    let name = match cause {
-        StartedFor::First => "first",
-        StartedFor::Change => "change",
-        StartedFor::Failover => "failover",
-        StartedFor::OwnEnd => "own_end",
-        StartedFor::Asked => "asked",
-    };
-    [("cause", name)]
+    [("cause", cause.name())]
 }
 
 impl Class {

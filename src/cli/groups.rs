@@ -225,6 +225,9 @@ pub struct Attend {
     /// Serve that to other machines, too
     #[arg(long)]
     pub admin_allow_remote: bool,
+    /// Program that is run on each change, restart, failure and recovery, with JSON on its stdin
+    #[arg(long, value_name = "PATH")]
+    pub hook: Option<PathBuf>,
     /// Print every option with its value and where that came from, and start nothing
     #[arg(long)]
     pub print_config: bool,

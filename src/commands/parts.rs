@@ -1,11 +1,12 @@
 //! What several commands put together from a configuration: the client, the program.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::DirBuilder;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use crate::heroku::{self, ApiUrl, Client, ClientOptions, Timeouts, TokenOptions}
 use crate::process::listeners::UNNAMED;
 use crate::process::{self, Account, Group, Identity, ListenError, Listeners, Program};
 use crate::runtime::cache::{KeptCache, Key};
+use crate::runtime::hooks::Hook;
 use crate::store::{self, Bound, Cache};
 
 use super::failure::Failure;
@@ -29,12 +31,8 @@ const KEY_BYTES_MIN: usize = 20;
 
 /// The client that asks for this configuration's config vars.
 pub(super) fn client(config: &Config, inherited: &Inherited) -> Result<Client, Failure> {
-    // Programs that are asked for a token are no instance's: a sweep leaves them alone.
-    let mut variables = inherited.clone();
-    let mark = format!("{}.helper", process::supervisor_mark());
-    variables.insert(INSTANCE_MARK.into(), mark.into());
     let source = &config.source;
-    let variables = Arc::new(variables);
+    let variables = Arc::new(helper_variables(inherited));
     Ok(Client::new(ClientOptions {
         api_url: ApiUrl::resolve(source.api_url.as_deref(), &variables)?,
         ca_file: source.ca_file.clone(),
@@ -172,6 +170,8 @@ pub(super) fn webhook(options: &Webhook) -> Result<(Receiver, Listeners), Failur
     Ok((receiver, listeners))
 }
 
+/// Where the program, and a hook, find the control socket.
+const CONTROL_VARIABLE: &str = "CHANGEOVER_CONTROL";
 const CONTROL: &str = "--control (CHANGEOVER_CONTROL_LISTEN)";
 
 /// Where people ask for something, and the socket that has to live, and its file, for as long. The
@@ -210,9 +210,37 @@ fn open_control(path: &Path, config: &mut Config) -> Result<(Control, Listeners)
     listeners.bind_private(&path)?;
     let socket = one_socket(&listeners)?;
     let given = &mut config.environment.given;
-    given.insert("CHANGEOVER_CONTROL".to_owned(), path.display().to_string());
+    given.insert(CONTROL_VARIABLE.to_owned(), path.display().to_string());
     tracing::debug!("listening on {place}, for changeover status and its like");
     Ok((Control::new(socket, process::user()), listeners))
+}
+
+/// The program that is run for what matters. It finds what changeover was started with, less the
+/// token, and who runs: no value that was fetched.
+pub(super) fn hook(path: &Path, config: &Config, inherited: &Inherited) -> Result<Hook, Failure> {
+    let program = std::path::absolute(path)?;
+    let metadata = program.metadata();
+    let is_executable = |mode: u32| mode & 0o111 != 0;
+    if !metadata.is_ok_and(|found| found.is_file() && is_executable(found.mode())) {
+        return Err(Failure::Unusable(format!(
+            "--hook (CHANGEOVER_HOOK) names {}, which is no program that can be run, so nobody would be told of a \
+             failure: name one, or leave the option out",
+            phrase(&path.display().to_string())
+        )));
+    }
+    let mut variables = helper_variables(inherited);
+    variables.remove(OsStr::new("HEROKU_API_KEY"));
+    let control = config.environment.given.get(CONTROL_VARIABLE);
+    variables.extend(control.map(|path| (CONTROL_VARIABLE.into(), path.into())));
+    Ok(Hook { program, variables })
+}
+
+/// Programs that are run beside the instances are none of them: a sweep leaves them alone.
+fn helper_variables(inherited: &Inherited) -> Inherited {
+    let mut variables = inherited.clone();
+    let mark = format!("{}.helper", process::supervisor_mark());
+    variables.insert(INSTANCE_MARK.into(), mark.into());
+    variables
 }
 
 /// What serves health checks and metrics. Its port is not kept for anybody else.

@@ -56,12 +56,13 @@ pub fn run(
     let webhook = run.watch.webhook.as_ref();
     let (webhook, _files) = webhook.map(parts::webhook).transpose()?.unzip();
     let (control, _file) = parts::control(&run.control, &mut config)?.unzip();
+    let hook = run.hook.as_deref();
+    let hook = hook
+        .map(|path| parts::hook(path, &config, inherited))
+        .transpose()?;
     let http = run.admin.as_ref().map(parts::http).transpose()?;
     let client = parts::client(&config, inherited)?;
-    let manager = Manager::find(inherited).unwrap_or_else(|error| {
-        tracing::warn!("{DEAF} ({error})");
-        None
-    });
+    let manager = manager(inherited);
     let cache = parts::cache(&config, &client)?;
     let setup = Setup {
         context: telemetry::Context {
@@ -74,12 +75,21 @@ pub fn run(
         client,
         webhook,
         manager,
+        hook,
         control,
         http,
         inherited: started_with,
         seed: parts::seed(),
     };
     Ok(runtime::supervise(setup)?)
+}
+
+/// Whoever started us and listens.
+fn manager(inherited: &Inherited) -> Option<Manager> {
+    Manager::find(inherited).unwrap_or_else(|error| {
+        tracing::warn!("{DEAF} ({error})");
+        None
+    })
 }
 
 /// The file that `--env-file` names, as seen from here: `--chdir` is the program's. What is wrong

@@ -38,15 +38,22 @@ impl HelperEnds {
         }
     }
 
-    fn expect(&self, pid: u32) {
+    /// How this process ends will be asked.
+    pub fn expect(&self, pid: u32) {
         self.lock().insert(pid, None);
     }
 
-    fn told(&self, pid: u32) -> Option<End> {
+    /// How it ended, once that is known.
+    ///
+    /// # Errors
+    /// It did not end well: how, in one phrase.
+    #[must_use]
+    pub fn told(&self, pid: u32) -> Option<Result<(), String>> {
         self.lock().get(&pid).cloned().flatten()
     }
 
-    fn forget(&self, pid: u32) {
+    /// Nobody asks any more.
+    pub fn forget(&self, pid: u32) {
         self.lock().remove(&pid);
     }
 

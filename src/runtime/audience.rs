@@ -1,4 +1,4 @@
-//! Who is told what happens: people, through the log, and the service manager.
+//! Who is told what happens: people, through the log; the service manager; and hooks.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use crate::supervisor::action::Report;
 use crate::supervisor::notice::Notice;
 use crate::supervisor::time::Time;
 
+use super::hooks::Hooks;
 use super::telemetry::{self, Context};
 
 /// The log and the service manager. Lines gather until there is time for them.
@@ -16,6 +17,7 @@ pub(super) struct Audience {
     context: Context,
     news: Vec<News>,
     manager: Option<Manager>,
+    hooks: Option<Hooks>,
     /// When the manager's watchdog is told next that the loop lives.
     alive_at: Option<Time>,
 }
@@ -32,12 +34,13 @@ enum News {
 }
 
 impl Audience {
-    pub(super) fn new(context: Context, manager: Option<Manager>) -> Self {
+    pub(super) fn new(context: Context, manager: Option<Manager>, hooks: Option<Hooks>) -> Self {
         let watchdog = manager.as_ref().and_then(Manager::watchdog);
         Self {
             context,
             news: Vec::new(),
             manager,
+            hooks,
             alive_at: watchdog.map(|_| Time::ZERO),
         }
     }
@@ -66,6 +69,9 @@ impl Audience {
             match news {
                 News::Fact(notice) => {
                     let line = telemetry::announce(&self.context, &notice);
+                    if let (Some(hooks), Some(occasion)) = (&self.hooks, notice.occasion()) {
+                        hooks.call(occasion, telemetry::told(&self.context, &notice));
+                    }
                     status = line.or(status);
                 }
                 News::Warning(line) => tracing::warn!("{line}"),

@@ -9,6 +9,7 @@ pub mod cache;
 mod children;
 pub mod clock;
 pub mod executor;
+pub mod hooks;
 mod probes;
 mod replies;
 pub mod signals;
@@ -38,6 +39,7 @@ use cache::KeptCache;
 use children::Children;
 use clock::Clock;
 use executor::{Executor, Means, Told};
+use hooks::{Hook, Hooks};
 use probes::Probes;
 use signals::{ChildChanges, Received, Signals};
 use telemetry::Context;
@@ -71,6 +73,8 @@ pub struct Setup {
     pub context: Context,
     /// Whoever started us and listens.
     pub manager: Option<Manager>,
+    /// What is run for what matters.
+    pub hook: Option<Hook>,
     /// Where people ask for something.
     pub control: Option<Control>,
     /// Where machines look.
@@ -150,12 +154,14 @@ impl Life {
             inherited,
             context,
             manager,
+            hook,
             control,
             http,
             seed,
         } = setup;
         let app = context.app.clone();
-        let audience = Audience::new(context, manager);
+        let hooks = hook.map(|hook| Hooks::begin(hook, client.helpers()));
+        let audience = Audience::new(context, manager, hooks);
         let (sender, answers) = mpsc::channel(ANSWERS_MAX);
         let (asker, questions) = mpsc::channel(QUESTIONS_MAX);
         if let Some(control) = control {

@@ -1,6 +1,7 @@
 //! Logs: on stderr only, one line per fact, in the form that its reader expects (a person,
 //! journald, a machine).
 
+mod facts;
 mod lines;
 mod wording;
 
@@ -10,6 +11,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
 use tracing::Level;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
@@ -66,13 +68,29 @@ pub fn install(log: Log, inherited: &Inherited) {
 pub fn announce(context: &Context, notice: &Notice) -> Option<String> {
     let (level, line) = render(context, notice);
     match level {
-        Level::ERROR => tracing::error!("{line}"),
-        Level::WARN => tracing::warn!("{line}"),
-        Level::INFO => tracing::info!("{line}"),
-        Level::DEBUG => tracing::debug!("{line}"),
-        Level::TRACE => tracing::trace!("{line}"),
+        Level::ERROR => tracing::error!(facts = %facts(notice), "{line}"),
+        Level::WARN => tracing::warn!(facts = %facts(notice), "{line}"),
+        Level::INFO => tracing::info!(facts = %facts(notice), "{line}"),
+        Level::DEBUG => tracing::debug!(facts = %facts(notice), "{line}"),
+        Level::TRACE => tracing::trace!(facts = %facts(notice), "{line}"),
     }
     (level <= Level::INFO).then_some(line)
+}
+
+/// A fact for a program: what it is, in whose life, and its line.
+#[must_use]
+pub fn told(context: &Context, notice: &Notice) -> Map<String, Value> {
+    let mut told = facts::facts(notice);
+    let (_, line) = render(context, notice);
+    let line = without_tokens(&line).unwrap_or(line);
+    told.insert("app".to_owned(), context.app.as_str().into());
+    told.insert("message".to_owned(), line.into());
+    told
+}
+
+/// One JSON object: `Lines` takes it apart for a machine, and leaves it out for people.
+fn facts(notice: &Notice) -> String {
+    Value::Object(facts::facts(notice)).to_string()
 }
 
 /// Takes one event's whole text in one call.

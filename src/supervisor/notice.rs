@@ -11,10 +11,12 @@ use super::time::Duration;
 
 mod connection;
 mod fallback;
+mod occasion;
 mod value;
 
 pub use connection::{ConnectionFact, ConnectionNotice, Failover};
 pub use fallback::{Because, FallbackNotice, Unusable};
+pub use occasion::Occasion;
 pub use value::ValueNotice;
 
 /// The process that a fact is about.

@@ -26,6 +26,7 @@ mod fallback;
 mod fault_matrix;
 mod faults;
 mod heroku_cli;
+mod hook;
 mod libpq;
 mod listen;
 mod load;

@@ -63,6 +63,8 @@ where
 #[derive(Default)]
 pub(super) struct Fields {
     message: String,
+    /// What only a machine reads.
+    facts: Map<String, Value>,
     others: Map<String, Value>,
 }
 
@@ -70,6 +72,7 @@ impl Fields {
     pub(super) fn message(message: String) -> Self {
         Self {
             message,
+            facts: Map::new(),
             others: Map::new(),
         }
     }
@@ -77,6 +80,9 @@ impl Fields {
     fn put(&mut self, field: &Field, value: Value) {
         match (field.name(), value) {
             ("message", Value::String(message)) => self.message = message,
+            ("facts", Value::String(text)) => {
+                self.facts = serde_json::from_str(&text).unwrap_or_default();
+            }
             (name, value) => drop(self.others.insert(name.to_owned(), value)),
         }
     }
@@ -149,7 +155,7 @@ pub(super) fn line(style: Style, now: &str, level: Level, fields: &Fields) -> St
 fn json(now: &str, level: Level, fields: &Fields) -> String {
     let message = Value::from(fields.message.as_str());
     let mut line = format!("{{\"timestamp\":\"{now}\",\"level\":\"{level}\",\"message\":{message}");
-    for (name, value) in &fields.others {
+    for (name, value) in fields.facts.iter().chain(&fields.others) {
         // Writing to a String cannot fail.
         let _ = write!(line, ",\"{name}\":{value}");
     }
