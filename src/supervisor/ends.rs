@@ -102,6 +102,13 @@ impl Service {
         }
     }
 
+    /// Heroku is not asked about a failed end: what Postgres says must do.
+    pub(super) fn on_fetch_spared(&mut self, turn: &mut Turn<'_>) {
+        if let Phase::Asking { inquiry, .. } = &mut self.phase {
+            inquiry.spare_fetch(turn);
+        }
+    }
+
     /// Leaves an inquiry that has come to something.
     pub(super) fn conclude(&mut self, turn: &mut Turn<'_>) {
         let Phase::Asking { inquiry, .. } = &self.phase else {
@@ -110,10 +117,14 @@ impl Service {
         if let Some(finding) = inquiry.finding(turn.now)
             && let Phase::Asking { failed, inquiry } = self.take()
         {
+            let is_spared = inquiry.is_fetch_spared();
             inquiry.conclude(turn);
             self.phase = match finding {
                 Finding::CredentialDead => await_credential(turn, failed),
                 Finding::DatabaseSilent => {
+                    if is_spared {
+                        turn.want(Want::FetchOften);
+                    }
                     let phase = self.accept_end(turn, failed);
                     if let Phase::Pausing { .. } = phase {
                         turn.want(Want::LookOften);

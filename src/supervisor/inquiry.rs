@@ -29,6 +29,8 @@ enum Fetch {
         since: Time,
     },
     Answered,
+    /// It is not asked right now.
+    Spared,
 }
 
 /// What an inquiry came to.
@@ -45,7 +47,7 @@ pub(super) enum Finding {
 impl Inquiry {
     /// Asks for a fetch, and for a login with every postgres URL that the failed child ran on.
     pub(super) fn open(turn: &mut Turn<'_>, values: &Values) -> Self {
-        turn.want(Want::Fetch);
+        turn.want(Want::FetchForEnd);
         Self {
             until: turn.now + INQUIRY,
             fetch: Fetch::Asked { since: turn.now },
@@ -69,6 +71,23 @@ impl Inquiry {
         }
     }
 
+    /// The account has too little left to be asked for each of many failures.
+    pub(super) fn spare_fetch(&mut self, turn: &mut Turn<'_>) {
+        turn.announce(Notice::FetchSpared);
+        self.fetch = Fetch::Spared;
+        if self.logins.is_none() {
+            self.until = turn.now;
+        }
+    }
+
+    /// Whether nothing was asked of Heroku.
+    pub(super) fn is_fetch_spared(&self) -> bool {
+        match self.fetch {
+            Fetch::Spared => true,
+            Fetch::Asked { .. } | Fetch::Answered => false,
+        }
+    }
+
     pub(super) fn on_login(&mut self, turn: &mut Turn<'_>, login: LoginId, outcome: LoginOutcome) {
         let logins = self.logins.as_mut();
         if let Some(name) = logins.and_then(|logins| logins.on_login(login, &outcome)) {
@@ -82,7 +101,8 @@ impl Inquiry {
             None => Some(Standing::Accepted),
             Some(logins) => logins.standing(),
         };
-        let answered = matches!(self.fetch, Fetch::Answered) && standing.is_some();
+        let is_asked = matches!(self.fetch, Fetch::Asked { .. });
+        let answered = !is_asked && standing.is_some();
         let is_over = answered || now >= self.until;
         match standing {
             Some(Standing::Refused) => Some(Finding::CredentialDead),

@@ -73,7 +73,7 @@ use service::Service;
 use status::Status;
 use time::{Duration, Time};
 use turn::{Ids, Turn, Want};
-use watch::{Answer, Watch};
+use watch::{Answer, Asked, Watch};
 
 /// A step that comes later than this after the deadline is one of a supervisor that did not run.
 /// Shorter than any watchdog, so that one that was heard of before the deadline is safe after it.
@@ -389,7 +389,9 @@ impl Machines<'_> {
             if watch {
                 self.watch.on_deadline(turn);
             }
-            if !(watch || change || service) {
+            // What was wanted may have come to something.
+            let again = due(self.service.deadline());
+            if !(watch || change || service || again) {
                 return;
             }
         }
@@ -408,6 +410,12 @@ impl Machines<'_> {
         while let Some(want) = turn.wants.pop_front() {
             match want {
                 Want::Fetch => self.watch.ask(turn),
+                Want::FetchForEnd => {
+                    if self.watch.ask_for_end(turn) == Asked::NotYet {
+                        self.service.on_fetch_spared(turn);
+                    }
+                }
+                Want::FetchOnceMore => self.watch.ask_once_more(turn),
                 Want::FetchOften => self.watch.ask_often(turn),
                 Want::LookOften => self.watch.look_often(turn),
                 Want::FallBack(fallen) => {

@@ -287,6 +287,8 @@ pub enum Notice {
     },
     /// A child failed: its credential is asked about before anything is decided.
     Asking,
+    /// Heroku is not asked about that: little is left for the account, and it was asked just now.
+    FetchSpared,
     /// The failed child's login was tried.
     LoginTried {
         /// The variable.

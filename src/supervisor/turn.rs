@@ -29,8 +29,12 @@ pub(super) struct Turn<'a> {
 pub(super) enum Want {
     /// A fetch that starts from now on.
     Fetch,
+    /// The same for a child's failed end; spared where too many of them would use the account up.
+    FetchForEnd,
     /// The same, followed by a burst.
     FetchOften,
+    /// One more of those, where there was no burst.
+    FetchOnceMore,
     /// The last answer was unusable where it matters: a burst, without another fetch right now.
     LookOften,
     /// Heroku gives no answer: a start on the fallback, which works.

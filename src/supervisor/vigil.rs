@@ -8,7 +8,7 @@ use super::event::LoginOutcome;
 use super::id::LoginId;
 use super::logins::{Logins, Standing};
 use super::time::{Duration, Time};
-use super::turn::Turn;
+use super::turn::{Turn, Want};
 
 /// A refused login is tried again after this, doubling, up to [`RETRY_MAX`]: a role that is made a
 /// moment after its URL is shown is found soon, and nobody is pestered.
@@ -19,6 +19,8 @@ const RETRY_MAX: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Vigil {
     until: Time,
+    /// Heroku is asked once more then, if it was not asked often.
+    look_at: Option<Time>,
     tries: u32,
     login: Login,
 }
@@ -45,21 +47,26 @@ impl Vigil {
     pub(super) fn begin(turn: &Turn<'_>) -> Self {
         Self {
             until: turn.now + turn.config.start_timeout,
+            look_at: Some(turn.now + turn.config.start_timeout * 3 / 4),
             tries: 0,
             login: Login::At(turn.now + RETRY_MIN),
         }
     }
 
     pub(super) fn deadline(&self) -> Time {
-        match self.login {
+        let own = match self.login {
             Login::At(at) => at.min(self.until),
             Login::Out(_) => self.until,
-        }
+        };
+        self.look_at.map_or(own, |at| at.min(own))
     }
 
     pub(super) fn on_deadline(&mut self, turn: &mut Turn<'_>, values: &Values) -> Outlook {
         if self.until <= turn.now {
             return Outlook::Over;
+        }
+        if self.look_at.take_if(|at| *at <= turn.now).is_some() {
+            turn.want(Want::FetchOnceMore);
         }
         if let Login::At(at) = self.login
             && at <= turn.now

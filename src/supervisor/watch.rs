@@ -25,6 +25,7 @@ use super::time::{Duration, Time};
 use super::turn::Turn;
 
 use burst::{Begun, Burst};
+pub(super) use refresh::Asked;
 
 /// A request that began before the evidence is given this long before it is dropped for a new one.
 const STALE_AFTER: Duration = Duration::from_secs(2);
@@ -37,7 +38,7 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
 /// A burst that the account cannot afford is one request, so much later that a fleet that lost its
 /// connections at once does not ask at once.
 const SPREAD: Duration = Duration::from_secs(2);
-/// A request that began no longer ago than this will do in the place of such a burst.
+/// A request that began no longer ago than this may have been too early.
 const RECENT: Duration = Duration::from_secs(5);
 
 /// Decides when to fetch, and tells when the API begins and ceases to fail.
@@ -206,24 +207,6 @@ impl Watch {
             self.ask(turn);
         } else {
             self.ask_once(turn);
-        }
-    }
-
-    /// Evidence of a dying credential, in a fleet that has little left to ask with.
-    fn ask_once(&mut self, turn: &mut Turn<'_>) {
-        if self.asked_at.is_some_and(|at| turn.now.since(at) <= RECENT) {
-            return;
-        }
-        match self.state {
-            State::Waiting { at, not_before, .. } => {
-                let soon = turn.now + turn.rng.up_to(SPREAD);
-                self.state = State::Waiting {
-                    at: soon.min(at).max(not_before),
-                    not_before,
-                    next: Purpose::Evidence,
-                };
-            }
-            State::Off | State::Fetching { .. } | State::Superseded { .. } => self.ask(turn),
         }
     }
 

@@ -54,6 +54,7 @@ fn name(notice: &Notice) -> &'static str {
         Notice::RestartLimit { .. } => "restart_limit",
         Notice::NothingFound { .. } => "nothing_found",
         Notice::Asking => "asking",
+        Notice::FetchSpared => "fetch_spared",
         Notice::LoginTried { .. } => "login_tried",
         Notice::AwaitingCredential { .. } => "awaiting_credential",
         Notice::CredentialWorks => "credential_works",

@@ -38,6 +38,8 @@ use readiness::{
 use restarts::{restarting, too_many};
 
 const CHECK_APP: &str = "check --app, and that the token's owner has access to it";
+const SPARED: &str =
+    "Heroku was asked within a minute, and little is left for the account: not asking again";
 const ASKING: &str =
     "the program failed: asking Heroku for a new credential, and Postgres about the old one";
 
@@ -80,7 +82,7 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
         Notice::Restarting { pause, why } => info(restarting(*pause, *why)),
         Notice::RestartLimit { ended, count, within } => error(too_many(*ended, *count, *within)),
         Notice::NothingFound { ended } => info(nothing_found(*ended)),
-        Notice::Asking => info(ASKING.to_owned()),
+        Notice::Asking | Notice::FetchSpared => info(asking(notice)),
         Notice::LoginTried { name, outcome } => login(name, outcome),
         Notice::AwaitingCredential { timeout } => warn(awaiting(*timeout)),
         Notice::CredentialWorks => info("login ok: the credential works after all".to_owned()),
@@ -103,6 +105,11 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
         Notice::KillRequested => warn("second INT: killing now".to_owned()),
         Notice::ExitForChange => info("a change ends the program (--on-change exit): code 75 asks for a new start".to_owned()),
     }
+}
+
+fn asking(notice: &Notice) -> String {
+    let is_spared = *notice == Notice::FetchSpared;
+    if is_spared { SPARED } else { ASKING }.to_owned()
 }
 
 /// A signal came, and from whom.

@@ -4,10 +4,21 @@
 use crate::supervisor::time::{Duration, Time};
 use crate::supervisor::turn::Turn;
 
-use super::{Purpose, RECENT, State, Watch};
+use super::{Purpose, RECENT, SPREAD, State, Watch};
 
 /// With little left for the account such a request comes this long after the last.
 const SCARCE_PAUSE: Duration = Duration::from_secs(60);
+
+/// A request in the place of a burst comes no later than this after the last: within the time that
+/// a successor is usually waited for (`--start-timeout`).
+const PATIENCE_MAX: Duration = Duration::from_secs(45);
+
+/// What became of a wish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::supervisor) enum Asked {
+    Now,
+    NotYet,
+}
 
 impl Watch {
     /// Only a request from now on will do.
@@ -17,9 +28,54 @@ impl Watch {
             _ if self.asks_everything_now(turn) => {}
             State::Waiting { .. } | State::Fetching { .. } | State::Superseded { .. } => {
                 let when = self.refresh_at(turn);
-                self.owed_at = Some(self.owed_at.map_or(when, |at| at.min(when)));
+                self.owe(when);
             }
         }
+    }
+
+    /// Evidence of a dying credential, in a fleet that has little left to ask with: one request. If
+    /// Heroku was asked just now, the change may not have been there to be seen: then it comes
+    /// later, by as much as everything does on such an account, and not by all at once.
+    pub(super) fn ask_once(&mut self, turn: &mut Turn<'_>) {
+        match self.state {
+            State::Off => {}
+            State::Waiting { .. } | State::Fetching { .. } | State::Superseded { .. } => {
+                let pause = self.budget.pause(RECENT).min(PATIENCE_MAX);
+                let recent = self.asked_at.filter(|at| turn.now.since(*at) <= RECENT);
+                let when = recent.map_or(turn.now, |at| at + pause);
+                let when = when.max(turn.now) + turn.rng.up_to(SPREAD);
+                self.owe(when);
+            }
+        }
+    }
+
+    /// The same once more, where the account could not afford a burst.
+    pub(in crate::supervisor) fn ask_once_more(&mut self, turn: &mut Turn<'_>) {
+        if !self.affords_bursts() {
+            self.ask_once(turn);
+        }
+    }
+
+    /// A child has failed. Where little is left for the account, and Heroku was asked within a
+    /// minute, the next one is what the minute allows: a fleet of programs that fail again and
+    /// again would use up the rest.
+    pub(in crate::supervisor) fn ask_for_end(&mut self, turn: &Turn<'_>) -> Asked {
+        let when = self.refresh_at(turn);
+        if self.affords_bursts() || when <= turn.now {
+            self.ask(turn);
+            return Asked::Now;
+        }
+        match self.state {
+            State::Off => {}
+            State::Waiting { .. } | State::Fetching { .. } | State::Superseded { .. } => {
+                self.owe(when);
+            }
+        }
+        Asked::NotYet
+    }
+
+    fn owe(&mut self, when: Time) {
+        self.owed_at = Some(self.owed_at.map_or(when, |at| at.min(when)));
     }
 
     /// How soon that is answered by a request, at the latest; `None`: never.

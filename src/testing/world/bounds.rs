@@ -82,8 +82,12 @@ pub(super) const PACE_MAX: Duration = Duration::from_secs(900);
 /// "cut down to one fetch, jittered 0–2 s"
 pub(super) const SPREAD: Duration = Duration::from_secs(2);
 
-/// `supervisor/watch.rs`: a request that began no longer ago than this is that one.
+/// `supervisor/watch/refresh.rs`: one that somebody asks for comes so long after the last; one in
+/// the place of a burst, too, or as much later as the account has less.
 pub(super) const RECENT: Duration = Duration::from_secs(5);
+
+/// See [`RECENT`]: but no later than this.
+pub(super) const PATIENCE_MAX: Duration = Duration::from_secs(45);
 
 /// `supervisor/command.rs`: "with little left for the account a minute after it"
 pub(super) const SCARCE_PAUSE: Duration = Duration::from_secs(60);

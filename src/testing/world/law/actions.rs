@@ -313,7 +313,7 @@ impl Law {
             Notice::StillAlive { pid, after, .. } => self.tells_list(now, *pid, *after),
             Notice::RolledBack { retry_in, .. } => self.rolls_back(now, *retry_in),
             Notice::AwaitingCredential { .. } => {
-                self.inquiry.awaits(now)?;
+                self.inquiry.awaits(now, self.config.start_timeout)?;
                 self.dying(now);
                 Ok(())
             }
@@ -346,10 +346,10 @@ impl Law {
             | Notice::ChangeWithdrawn | Notice::HeldChangeWithdrawn | Notice::ChangeHeld(_)
             | Notice::Deferred { .. } | Notice::ChangeSignalled { .. } | Notice::Stopping { .. }
             | Notice::Killing { .. } | Notice::Sweeping { .. } | Notice::SweepFailed { .. }
-            | Notice::WentToBackground { .. } | Notice::Asking | Notice::LoginTried { .. }
-            | Notice::Replaced { .. } | Notice::KeptOut { .. } | Notice::Commanded { .. }
-            | Notice::SignalDropped { .. } | Notice::StopRequested { .. }
-            | Notice::KillRequested => Ok(()),
+            | Notice::WentToBackground { .. } | Notice::Asking | Notice::FetchSpared
+            | Notice::LoginTried { .. } | Notice::Replaced { .. } | Notice::KeptOut { .. }
+            | Notice::Commanded { .. } | Notice::SignalDropped { .. }
+            | Notice::StopRequested { .. } | Notice::KillRequested => Ok(()),
         }
     }
 

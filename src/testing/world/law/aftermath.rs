@@ -59,13 +59,21 @@ impl Law {
         let Some(end) = end.filter(|_| self.end.is_none()) else {
             return Err("a restart of nothing, or after the end began".to_owned());
         };
-        if self.inquiry.is_unreachable() {
-            self.requests.burst(now);
-        }
+        self.finds_silence(now);
         self.conclude(now, end.how)?;
         match &self.child {
             Some(child) => self.crashes.restarts(now, child, pause),
             None => Ok(()),
+        }
+    }
+
+    /// An inquiry that ends without an answer of Postgres's.
+    fn finds_silence(&mut self, now: Time) {
+        if self.inquiry.is_unreachable() {
+            self.requests.burst(now);
+            if self.inquiry.is_spared() {
+                self.dying(now);
+            }
         }
     }
 

@@ -68,10 +68,10 @@ impl Law {
         if self.config.watching == Watching::Once {
             self.unexplained(now, how);
         } else {
-            self.evidence(now);
+            let spared = !self.is_off() && self.requests.failed_end(now);
             let tries = self.config.check_login != CheckLogin::Never && values[0].is_some();
             let owed = if tries { Owed::Login } else { Owed::Nothing };
-            self.inquiry = Inquiry::open(now, now + INQUIRY, owed);
+            self.inquiry = Inquiry::open(now, now + INQUIRY, owed, spared);
         }
     }
 }

@@ -18,6 +18,8 @@ pub(super) enum Inquiry {
 #[derive(Debug)]
 pub(super) struct Awaiting {
     since: Time,
+    /// Heroku is asked once more then, if the account could not afford a burst.
+    look: Option<Time>,
     /// When the credential was last tried, or answered for.
     tried: Time,
     out: Option<LoginId>,
@@ -30,6 +32,8 @@ pub(super) struct Asking {
     since: Time,
     until: Time,
     answered: bool,
+    /// Heroku was not asked.
+    spared: bool,
     owed: Owed,
     logins: Vec<LoginId>,
     refused: bool,
@@ -44,11 +48,13 @@ pub(super) enum Owed {
 }
 
 impl Inquiry {
-    pub(super) fn open(since: Time, until: Time, owed: Owed) -> Self {
+    /// `spared`: Heroku is not asked.
+    pub(super) fn open(since: Time, until: Time, owed: Owed, spared: bool) -> Self {
         Self::Asking(Asking {
             since,
             until,
-            answered: false,
+            answered: spared,
+            spared,
             owed,
             logins: Vec::new(),
             refused: false,
@@ -75,6 +81,11 @@ impl Inquiry {
     /// unreachable".
     pub(super) fn is_unreachable(&self) -> bool {
         matches!(self, Self::Asking(asking) if asking.unreachable || !asking.logins.is_empty())
+    }
+
+    /// "asks at most once a minute" where Postgres lets the child in, and else all the same.
+    pub(super) fn is_spared(&self) -> bool {
+        matches!(self, Self::Asking(asking) if asking.spared)
     }
 
     /// A request that began at `asked` was answered, well or not.
@@ -124,11 +135,12 @@ impl Inquiry {
     }
 
     /// The core found that the credential is dead.
-    pub(super) fn awaits(&mut self, now: Time) -> Result<(), String> {
+    pub(super) fn awaits(&mut self, now: Time, timeout: Duration) -> Result<(), String> {
         match self {
             Self::Asking(asking) if asking.refused => {
                 *self = Self::Awaiting(Awaiting {
                     since: now,
+                    look: Some(now + timeout * 3 / 4),
                     tried: now,
                     out: None,
                     works: false,
@@ -138,6 +150,17 @@ impl Inquiry {
             Self::Asking(_) | Self::Awaiting(_) | Self::None => {
                 Err("a credential is called dead that was not refused".to_owned())
             }
+        }
+    }
+
+    /// Whether the last look for a successor is due.
+    pub(super) fn looks_once_more(&mut self, now: Time, timeout: Duration) -> bool {
+        match self {
+            Self::Awaiting(awaiting) => {
+                let is_due = awaiting.look.take_if(|at| *at <= now).is_some();
+                is_due && now < awaiting.since + timeout
+            }
+            Self::Asking(_) | Self::None => false,
         }
     }
 

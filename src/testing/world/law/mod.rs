@@ -309,6 +309,10 @@ impl Law {
         if self.end.is_none() && self.ledger.confirmation_due(now) {
             self.evidence(now);
         }
+        let timeout = self.config.start_timeout;
+        if self.inquiry.looks_once_more(now, timeout) && !self.requests.affords_bursts() {
+            self.dying(now);
+        }
         if self.end.is_none() && !self.is_off() {
             self.requests.webhooks_due(now);
         }

@@ -7,7 +7,7 @@ use crate::supervisor::event::FetchFailure;
 use crate::supervisor::id::FetchId;
 use crate::supervisor::time::{Duration, Time};
 use crate::testing::world::bounds::{
-    BACKOFF_MAX, BURST, BURST_PAUSE, CONDITIONAL_MAX, JITTER, RECENT, RETRIES_MINUTE,
+    BACKOFF_MAX, BURST, BURST_PAUSE, CONDITIONAL_MAX, JITTER, PATIENCE_MAX, RECENT, RETRIES_MINUTE,
     RETRY_AFTER_MAX, SCARCE_PAUSE, SLACK, SPREAD, STALE_AFTER,
 };
 use crate::testing::world::values::Values;
@@ -155,11 +155,11 @@ impl Requests {
         if self.affords_bursts() {
             self.burst(now);
             self.evidence_now(now);
-        } else if self.asked.is_none_or(|asked| now > asked + RECENT) {
-            match self.out {
-                Some(_) => self.evidence_now(now),
-                None => self.evidence(now, SPREAD, now),
-            }
+        } else {
+            let pause = self.account.pace(RECENT).min(PATIENCE_MAX);
+            let recent = self.asked.filter(|asked| now <= *asked + RECENT);
+            let when = recent.map_or(now, |asked| (asked + pause).max(now));
+            self.evidence(now, when.since(now) + SPREAD, when);
         }
     }
 
@@ -175,6 +175,18 @@ impl Requests {
             *evidence = new;
         }
         evidence.earliest = earliest;
+    }
+
+    /// A child has failed. Yields whether Heroku is not asked: where the account has little left,
+    /// and it was within a minute.
+    pub(super) fn failed_end(&mut self, now: Time) -> bool {
+        let when = self.asked.map_or(now, |asked| asked + SCARCE_PAUSE);
+        if self.affords_bursts() || when <= now {
+            self.evidence_now(now);
+            return false;
+        }
+        self.evidence(now, when.since(now), when);
+        true
     }
 
     /// Somebody asks for a request: "a few seconds after the last one, and with little left for the
@@ -238,8 +250,7 @@ impl Requests {
             self.routine(now)?;
         }
         // What is not due yet is answered, too, by a request that asks for everything.
-        self.evidence
-            .take_if(|evidence| tag.is_none() || due(evidence));
+        self.evidence.take_if(|_| tag.is_none());
         let asks = if tag.is_some() {
             Asks::News
         } else {
@@ -328,9 +339,8 @@ impl Requests {
         if tag != self.latest.map(|(_, tag)| tag) {
             return Err("If-None-Match with a tag that is not the newest".to_owned());
         }
-        let owed = self
-            .evidence
-            .is_some_and(|evidence| now >= evidence.earliest);
+        let is_due = |evidence: Evidence| now >= evidence.since + evidence.spread;
+        let owed = self.evidence.is_some_and(is_due);
         if owed || self.failures > 0 {
             return Err("If-None-Match where only a full answer helps".to_owned());
         }
