@@ -42,6 +42,7 @@
 //! | [`admin`] | SHOWS: the control socket, HTTP, metrics. Reads what the core says of itself, hands commands in |
 //! | [`runtime`] | CONNECTS: the loop that calls `step`; `executor.rs` has one arm per action |
 //! | [`commands`] | `exec`, `env`, `check`, and what is printed: what is not supervising |
+//! | [`guide`] | for users: a page for each place where changeover is used, and what happens when |
 //! | `testing` | the two simulators: a Heroku to talk to, and the world around the core, with what one makes of the other's faults (`seen.rs`); a web server that drains, and load for it (feature `testing`, never in the installed binary) |
 //!
 //! The core, file by file:
@@ -204,6 +205,7 @@ pub mod commands;
 pub mod config;
 pub mod credential;
 pub mod exit_code;
+pub mod guide;
 pub mod heroku;
 pub mod postgres;
 pub mod process;

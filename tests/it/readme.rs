@@ -145,14 +145,72 @@ fn simulator() -> (Simulator, &'static str) {
     (Simulator::start(options).unwrap(), check_login)
 }
 
-/// The fenced blocks in this language.
+/// The README's fenced blocks in this language.
 fn blocks(language: &str) -> Vec<&'static str> {
+    blocks_of(README, language)
+}
+
+fn blocks_of<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
     let opening = format!("\n```{language}\n");
     let block = |(at, opening): (usize, &str)| {
-        let text = &README[at + opening.len()..];
+        let text = &page[at + opening.len()..];
         text.split("```").next().unwrap()
     };
-    README.match_indices(&opening).map(block).collect()
+    page.match_indices(&opening).map(block).collect()
+}
+
+/// The guides' pages, by name.
+fn guides() -> Vec<(String, String)> {
+    let folder = Path::new(ROOT).join("src/guide");
+    let pages = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    pages
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .map(|path| {
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            (name, fs::read_to_string(path).unwrap())
+        })
+        .collect()
+}
+
+#[test]
+fn every_command_and_variable_of_the_guides_works() {
+    let heroku = simulator();
+    let place = workplace();
+    let (pages, mut scripts) = (guides(), 0);
+    assert_eq!(pages.len(), 5);
+    for (name, page) in &pages {
+        for script in blocks_of(page, "sh") {
+            let output = run_script(script, place.path(), &heroku);
+            assert!(output.status.success(), "{name}: {script}\n{output:?}");
+            scripts += 1;
+        }
+        let files = ["ini", "yaml", "dockerfile"].map(|language| blocks_of(page, language));
+        for line in files.concat().concat().lines() {
+            if let Some(command) = line.split_once(": changeover ") {
+                let words = shell_words::split(&format!("changeover {}", command.1)).unwrap();
+                let words = words.into_iter().map(OsString::from);
+                Cli::read(words).unwrap_or_else(|error| panic!("{name}: {error}"));
+            }
+            for (at, _) in line.match_indices("CHANGEOVER_") {
+                let option = line[at + "CHANGEOVER_".len()..].split('=').next().unwrap();
+                let option = option.to_lowercase().replace('_', "-");
+                assert!(cli::options().contains(&option), "{name}: {line}");
+            }
+        }
+        // What is an option somewhere in the text is one in the program.
+        for word in page.split(|c: char| !(c.is_ascii_lowercase() || c == '-')) {
+            if let Some(option) = word.strip_prefix("--").filter(|option| !option.is_empty()) {
+                let foreign = ["from", "init", "rewrite"].contains(&option);
+                assert!(
+                    foreign || cli::options().contains(&option.to_owned()),
+                    "{name}: --{option}"
+                );
+            }
+        }
+    }
+    assert!(scripts >= 5, "{scripts}");
 }
 
 /// A line without what differs from run to run: the time in front, numbers, units, the kind of
