@@ -1,7 +1,7 @@
 //! What a supervisor costs while nothing happens: memory, and wake-ups between and around polls.
 //!
-//! `cargo bench --bench idle` (about 40 s). Memory is read from `smaps_rollup`, which only root may
-//! do: the supervisor is not dumpable.
+//! `cargo bench --bench idle` (about a minute). Memory is read from `smaps_rollup`, which only root
+//! may do: the supervisor is not dumpable.
 
 #[expect(dead_code, reason = "shared with other benches")]
 mod kit;
@@ -25,17 +25,21 @@ fn main() -> Result<()> {
     println!("binary_mib: {:.2}", mib(fs::metadata(CHANGEOVER)?.len()));
     let simulator = Simulator::start(Options::default())?;
 
-    let quiet = Supervisor::start(&simulator, "60s")?;
-    quiet.print_memory()?;
-    let before = quiet.switches()?;
-    pause(Duration::from_secs(20));
-    println!(
-        "switches_between_polls_in_20_s: {}",
-        quiet.switches()? - before
-    );
-    drop(quiet);
+    Supervisor::start(&simulator, "60s", &[])?.print_idleness("")?;
+    let place = tempfile::tempdir()?;
+    let socket = place.path().join("control.sock");
+    let control = socket.to_str().context("a temporary path is text")?;
+    let all = ["--control", control, "--admin", "127.0.0.1:0"];
+    let attended = Supervisor::start(&simulator, "60s", &all)?;
+    // Asked once, it has all of it in memory.
+    let status = Command::new(CHANGEOVER)
+        .args(["status", "--control", control])
+        .output()?;
+    anyhow::ensure!(status.status.success(), "no status: {status:?}");
+    attended.print_idleness("_control_and_admin")?;
+    drop(attended);
 
-    let polling = Supervisor::start(&simulator, "1s")?;
+    let polling = Supervisor::start(&simulator, "1s", &[])?;
     let (begin, before) = (simulator.request_count(), polling.switches()?);
     while simulator.request_count() < begin + POLLS {
         pause(Duration::from_millis(50));
@@ -54,7 +58,7 @@ fn main() -> Result<()> {
 struct Supervisor(Child);
 
 impl Supervisor {
-    fn start(simulator: &Simulator, interval: &str) -> Result<Self> {
+    fn start(simulator: &Simulator, interval: &str, options: &[&str]) -> Result<Self> {
         let mut child = Command::new(CHANGEOVER)
             .args([
                 "run",
@@ -64,9 +68,9 @@ impl Supervisor {
                 &simulator.url(),
                 "--interval",
                 interval,
-                "--",
             ])
-            .args(["/bin/sleep", "1000"])
+            .args(options)
+            .args(["--", "/bin/sleep", "1000"])
             .env_clear()
             .env("HEROKU_API_KEY", "HRKU-simulator")
             .stdin(Stdio::null())
@@ -74,9 +78,9 @@ impl Supervisor {
             .spawn()?;
         let log = child.stderr.take().context("stderr is piped")?;
         let supervisor = Self(child);
-        let mut line = String::new();
-        BufReader::new(log).read_line(&mut line)?;
-        anyhow::ensure!(line.contains("started"), "the first line is {line}");
+        let mut lines = BufReader::new(log).lines();
+        let started = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("started")));
+        anyhow::ensure!(started.is_some(), "it has not started");
         pause(Duration::from_millis(500));
         Ok(supervisor)
     }
@@ -85,7 +89,17 @@ impl Supervisor {
         Process(self.0.id())
     }
 
-    fn print_memory(&self) -> Result<()> {
+    /// Its memory, and how often it wakes up while nothing happens.
+    fn print_idleness(&self, what: &str) -> Result<()> {
+        self.print_memory(what)?;
+        let before = self.switches()?;
+        pause(Duration::from_secs(20));
+        let switches = self.switches()? - before;
+        println!("switches_between_polls_in_20_s{what}: {switches}");
+        Ok(())
+    }
+
+    fn print_memory(&self, what: &str) -> Result<()> {
         let Ok(rollup) = self.process().file("smaps_rollup") else {
             println!("pss_mib: not readable (only for root)");
             return Ok(());
@@ -95,7 +109,7 @@ impl Supervisor {
             ("Pss", "pss_mib"),
             ("Private_Dirty", "private_dirty_mib"),
         ] {
-            println!("{name}: {:.2}", number(&rollup, field)? / 1024.0);
+            println!("{name}{what}: {:.2}", number(&rollup, field)? / 1024.0);
         }
         Ok(())
     }

@@ -311,3 +311,18 @@ fn a_change_is_held_back_until_resume() {
     assert_eq!(run.terminate(), 143, "{}", run.told());
     assert_eq!(run.lines().len(), 2, "{}", run.told());
 }
+
+#[test]
+fn a_program_can_ask_for_itself() {
+    let simulator = simulator();
+    let supervise = Supervise::on(&simulator).options("--check-login never --interval 1h");
+    let socket = supervise.home().join("c.sock");
+    let mut run = supervise
+        .options(&format!("--control {}", socket.display()))
+        .env("BINARY", env!("CARGO_BIN_EXE_changeover"))
+        .script(r#""$BINARY" refresh; "$BINARY" status --check | sed -n 2p; exec sleep 1000"#);
+    run.line("Heroku is asked");
+    let program = run.line("program");
+    assert!(program.contains("serving on revision 1"), "{program}");
+    assert_eq!(run.terminate(), 143, "{}", run.told());
+}
