@@ -2,8 +2,9 @@
 //! after the last. It is the program from its options to its child; only the interval is shorter
 //! than `--interval` may be, so that ten weeks pass in some minutes.
 //!
-//! `cargo bench --bench soak -- [--polls N]`. Every ten thousand polls the URL changes, which
-//! starts the child again, and a request fails. Memory is read from `smaps_rollup`.
+//! `cargo bench --bench soak -- [--polls N] [--change-every N]`. Every ten thousand polls the URL
+//! changes, which starts the child again, and a request fails. Memory is read from
+//! `smaps_rollup`.
 
 #[expect(dead_code, reason = "shared with other benches")]
 mod kit;
@@ -27,7 +28,6 @@ use kit::Process;
 
 /// What is held by then is compared with what is held at the end.
 const WARM: usize = 2000;
-const CHANGE_EVERY: usize = 10_000;
 /// The account never runs low: polls would be stretched.
 const ACCOUNT: u32 = 4500;
 const LOOKS: u32 = 50;
@@ -41,13 +41,19 @@ fn main() -> Result<ExitCode> {
     if arguments.nth(1).is_some_and(|first| first == SUPERVISE) {
         return supervise(arguments, started_with);
     }
-    let at = env::args().position(|argument| argument == "--polls");
-    let polls = match at.and_then(|at| env::args().nth(at + 1)) {
-        Some(polls) => polls.parse().context("--polls takes a number")?,
-        None => 100_000,
-    };
-    measure(polls)?;
+    let polls = option("--polls", 100_000)?;
+    measure(polls, option("--change-every", 10_000)?)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn option(name: &str, default: usize) -> Result<usize> {
+    let at = env::args().position(|argument| argument == name);
+    match at.and_then(|at| env::args().nth(at + 1)) {
+        Some(number) => number
+            .parse()
+            .with_context(|| format!("{name} takes a number")),
+        None => Ok(default),
+    }
 }
 
 /// `changeover run` with these arguments, but for the interval.
@@ -78,7 +84,7 @@ struct Held {
     threads: usize,
 }
 
-fn measure(polls: usize) -> Result<()> {
+fn measure(polls: usize, change_every: usize) -> Result<()> {
     ensure!(polls > WARM, "--polls is more than {WARM}");
     // Pages of a file that was just written count as dirty until they are on the disk.
     File::open(env::current_exe()?)?.sync_all()?;
@@ -94,7 +100,7 @@ fn measure(polls: usize) -> Result<()> {
         if first.is_none() && count >= WARM {
             first = Some(supervisor.held()?);
         }
-        if count / CHANGE_EVERY > changes {
+        if count / change_every > changes {
             changes += 1;
             simulator.fault(Injection::from(Fault::Unavailable).times(1));
             simulator.set_config("DATABASE_URL", Some(&url(changes)));
