@@ -425,10 +425,10 @@ impl Change {
 
     fn withdraw(&mut self, turn: &mut Turn<'_>) {
         if let Some(candidate) = self.take(turn) {
-            turn.announce(if candidate.was_told() {
-                Notice::HeldChangeWithdrawn
-            } else {
-                Notice::ChangeWithdrawn
+            turn.announce(match (candidate.was_told(), candidate.gap_since) {
+                (false, _) => Notice::ChangeWithdrawn,
+                (true, None) => Notice::HeldChangeWithdrawn,
+                (true, Some(_)) => Notice::HeldChangeGone,
             });
         }
     }

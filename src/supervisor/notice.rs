@@ -172,6 +172,8 @@ pub enum Notice {
     ChangeWithdrawn,
     /// The same, after it was told that it is held up.
     HeldChangeWithdrawn,
+    /// The same, because its variable has had no usable value for too long.
+    HeldChangeGone,
     /// A change is confirmed and will be acted on.
     Changed {
         /// The variables that changed.

@@ -38,7 +38,9 @@ fn name(notice: &Notice) -> &'static str {
         Notice::Replaced { .. } => "variables_replaced",
         Notice::KeptOut { .. } => "variables_kept_out",
         Notice::Settling { .. } => "change_seen",
-        Notice::ChangeWithdrawn | Notice::HeldChangeWithdrawn => "change_withdrawn",
+        Notice::ChangeWithdrawn | Notice::HeldChangeWithdrawn | Notice::HeldChangeGone => {
+            "change_withdrawn"
+        }
         Notice::Changed { .. } => "changed",
         Notice::ChangeHeld(_) => "change_waits_for_login",
         Notice::Deferred { .. } => "change_waits_for_splay",

@@ -65,7 +65,7 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
         Notice::StartFailed { error, retry_in, running } => failed(error, *retry_in, *running),
         Notice::Settling { changed, debounce } => debug(settling(changed, *debounce)),
         Notice::ChangeWithdrawn => debug("the difference is gone again: nothing to do".to_owned()),
-        Notice::HeldChangeWithdrawn => info("Heroku shows the old value again: the change that was held back is off".to_owned()),
+        Notice::HeldChangeWithdrawn | Notice::HeldChangeGone => info(off(notice)),
         Notice::Changed { changed: of, from, to, login } => info(confirmed(of, *from, *to, login)),
         Notice::ChangeHeld(change) => warn(held(change)),
         Notice::Deferred { changed, splay } => info(deferred(changed, *splay)),
@@ -105,6 +105,15 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
         Notice::KillRequested => warn("second INT: killing now".to_owned()),
         Notice::ExitForChange => info("a change ends the program (--on-change exit): code 75 asks for a new start".to_owned()),
     }
+}
+
+/// A change that was told to be held back, and is no more.
+fn off(notice: &Notice) -> String {
+    let shows = match notice {
+        Notice::HeldChangeGone => "has shown no usable value for a minute",
+        _ => "shows the old value again",
+    };
+    format!("Heroku {shows}: the change that was held back is off")
 }
 
 fn asking(notice: &Notice) -> String {

@@ -14,8 +14,13 @@ impl Change {
     /// Whether an answer differs from what is being considered only in that a variable has no
     /// usable value right now (the gap of a promotion): that neither confirms nor withdraws. Once
     /// anything else differs, or after a minute, the gap is no longer waited out.
-    pub(super) fn saw_only_a_gap(&self, now: Time, snapshot: &Snapshot, values: &Values) -> bool {
-        let (Some(candidate), Some(desired)) = (self.candidate(), &self.desired) else {
+    pub(super) fn saw_only_a_gap(
+        &mut self,
+        now: Time,
+        snapshot: &Snapshot,
+        values: &Values,
+    ) -> bool {
+        let (Some(candidate), Some(desired)) = (self.state.candidate_mut(), &self.desired) else {
             return false;
         };
         let is_gap = |name: &String| !matches!(snapshot.watched.get(name), Some(Ok(_)));
@@ -26,8 +31,12 @@ impl Change {
                 seen.insert(name.clone(), value.clone());
             }
         }
-        let waited = now.since(candidate.seen_at);
-        seen == candidate.values && *values != candidate.values && waited < GAP_MAX
+        if seen != candidate.values || *values == candidate.values {
+            candidate.gap_since = None;
+            return false;
+        }
+        let since = *candidate.gap_since.get_or_insert(now);
+        now.since(since) < GAP_MAX
     }
 
     pub(super) fn look_again(&mut self, turn: &mut Turn<'_>, started_at: Time) {

@@ -68,6 +68,8 @@ pub(super) struct Candidate {
     pub(super) changed: Vec<(String, Kind)>,
     pub(super) seen_at: Time,
     pub(super) renewals: u32,
+    /// Since when the answers lack one of its variables, if the last one did.
+    pub(super) gap_since: Option<Time>,
     pub(super) held: Held,
     pub(super) told: Told,
 }
@@ -87,6 +89,19 @@ pub(super) struct Told {
     unreachable: Option<Time>,
 }
 
+impl State {
+    /// What is being considered, to be changed.
+    pub(super) fn candidate_mut(&mut self) -> Option<&mut Candidate> {
+        match self {
+            Self::Quiet => None,
+            Self::Settling { candidate, .. }
+            | Self::Confirming { candidate, .. }
+            | Self::CheckingLogin { candidate, .. }
+            | Self::Deferred { candidate, .. } => Some(candidate),
+        }
+    }
+}
+
 impl Candidate {
     pub(super) fn new(values: Values, changed: Vec<(String, Kind)>, seen_at: Time) -> Self {
         Self {
@@ -94,6 +109,7 @@ impl Candidate {
             changed,
             seen_at,
             renewals: 0,
+            gap_since: None,
             held: Held::No,
             told: Told::default(),
         }

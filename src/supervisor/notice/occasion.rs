@@ -68,6 +68,7 @@ impl Notice {
             Self::StartedBeside { .. } | Self::Ready { .. } | Self::Unheard { .. }
             | Self::Superseded { .. } | Self::ChildStatus { .. } | Self::Replaced { .. }
             | Self::Settling { .. } | Self::ChangeWithdrawn | Self::HeldChangeWithdrawn
+            | Self::HeldChangeGone
             | Self::Deferred { .. } | Self::SignalWaits { .. } | Self::Stopping { .. }
             | Self::Killing { .. } | Self::Sweeping { .. } | Self::WentToBackground { .. }
             | Self::StillAlive { .. } | Self::Ended { stopping: Some(_), .. }

@@ -34,6 +34,8 @@ struct Open {
     first_seen: Time,
     quiet_until: Time,
     renewals: u32,
+    /// Since when the answers say nothing of a variable of it.
+    gap: Option<Time>,
     /// The confirming request is owed since then.
     asked: Option<Time>,
     stage: Stage,
@@ -270,8 +272,8 @@ impl Ledger {
 
     /// Whether an answer differs from what is open only where it says nothing at all. What only a
     /// pattern watches promised nothing.
-    fn is_gap(&self, now: Time, proven: Values, said: Values, seen: Values) -> bool {
-        let Some(open) = self.open else {
+    fn is_gap(&mut self, now: Time, proven: Values, said: Values, seen: Values) -> bool {
+        let Some(open) = &mut self.open else {
             return false;
         };
         let mut filled = seen;
@@ -280,7 +282,11 @@ impl Ledger {
                 filled[at] = open.values[at];
             }
         }
-        filled == open.values && seen != open.values && now.since(open.first_seen) < GAP_MAX
+        if filled != open.values || seen == open.values {
+            open.gap = None;
+            return false;
+        }
+        now.since(*open.gap.get_or_insert(now)) < GAP_MAX
     }
 
     fn begin(&mut self, now: Time, values: Values, first_seen: Time, renewals: u32, guard: Guard) {
@@ -289,6 +295,7 @@ impl Ledger {
             first_seen,
             quiet_until: now + self.debounce,
             renewals,
+            gap: None,
             asked: None,
             stage: Stage::Seen,
             trial: Trial::None,
