@@ -104,7 +104,7 @@ impl Change {
 
     /// The newest values that were seen: what is desired, or what is being considered.
     pub(super) fn newest(&self) -> Option<&Values> {
-        let considered = self.candidate().map(|candidate| &candidate.values);
+        let considered = self.state.candidate().map(|candidate| &candidate.values);
         considered.or(self.desired.as_ref().map(|desired| &*desired.values))
     }
 
@@ -159,13 +159,22 @@ impl Change {
                 (verdict, _) => verdict,
             };
         }
-        let known = self.take(turn);
-        let seen_at = known.map_or(turn.now, |known| known.seen_at);
-        let candidate = Candidate {
-            seen_at,
-            ..candidate
-        };
-        self.adopt(turn, candidate, Proof::NotTried)
+        let mut candidate = candidate;
+        if let Some(known) = self.state.candidate() {
+            candidate.inherit(known);
+            candidate.seen_at = known.seen_at;
+        }
+        match self.state.candidate_mut() {
+            // What was refused is tried on where it is.
+            Some(known) if candidate.is_refused() => {
+                *known = candidate;
+                self.act_now(turn)
+            }
+            Some(_) | None => {
+                self.take(turn);
+                self.adopt(turn, &candidate, Proof::NotTried)
+            }
+        }
     }
 
     /// A request that began at `started_at` failed. If it was to confirm a change, a login may.
@@ -242,26 +251,38 @@ impl Change {
         }
     }
 
-    /// Nothing is left to protect: what is being considered is taken now, unless the server has
-    /// said no to it. That is tried on until it works; a child had better start on what worked.
+    /// Nothing is left to protect: what is being considered is taken now, but for values that the
+    /// server has said no to. They are tried on until they work; a child had better start on what
+    /// worked.
     pub(super) fn act_now(&mut self, turn: &mut Turn<'_>) -> Verdict {
-        if self.is_refused() {
+        let (Some(candidate), Some(desired)) = (self.state.candidate_mut(), &mut self.desired)
+        else {
+            return Verdict::Unchanged;
+        };
+        if !candidate.is_refused() {
+            return self.force(turn);
+        }
+        let free = candidate.free(&desired.values);
+        if free.values == *desired.values {
             return Verdict::Unchanged;
         }
-        self.force(turn)
+        candidate.changed.retain(|of| !free.changed.contains(of));
+        desired.advance(turn, &free, Proof::NotTried);
+        self.source.is_heroku(turn, Because::Changed);
+        Verdict::Adopted
     }
 
     /// Somebody wants it: what is being considered is taken as it is.
     pub(super) fn force(&mut self, turn: &mut Turn<'_>) -> Verdict {
         match self.take(turn) {
-            Some(candidate) => self.adopt(turn, candidate, Proof::NotTried),
+            Some(candidate) => self.adopt(turn, &candidate, Proof::NotTried),
             None => Verdict::Unchanged,
         }
     }
 
     /// Whether the server said no to what is being considered.
     pub(super) fn is_refused(&self) -> bool {
-        self.candidate().is_some_and(Candidate::is_refused)
+        self.state.candidate().is_some_and(Candidate::is_refused)
     }
 
     /// Nothing will be started any more: what is being considered is nobody's business.
@@ -290,7 +311,7 @@ impl Change {
                 let reason = reason.clone();
                 match (self.take(turn), reason) {
                     (None, _) => Verdict::Unchanged,
-                    (Some(candidate), Reason::Splay(proof)) => self.adopt(turn, candidate, proof),
+                    (Some(candidate), Reason::Splay(proof)) => self.adopt(turn, &candidate, proof),
                     (Some(candidate), Reason::Login) => self.check(turn, candidate),
                 }
             }
@@ -324,7 +345,8 @@ impl Change {
 
     /// Whether just these values are being considered.
     fn knows(&self, candidate: &Candidate) -> bool {
-        self.candidate()
+        self.state
+            .candidate()
             .is_some_and(|known| known.values == candidate.values)
     }
 
@@ -375,11 +397,12 @@ impl Change {
         seen: Candidate,
         old: &Values,
     ) -> Verdict {
-        let candidate = Candidate {
+        let mut candidate = Candidate {
             renewals: known.renewals + 1,
             seen_at: known.seen_at,
             ..seen
         };
+        candidate.inherit(known);
         if candidate.renewals > RENEWALS_MAX {
             self.check(turn, candidate)
         } else {
@@ -403,22 +426,12 @@ impl Change {
         Verdict::Unchanged
     }
 
-    fn adopt(&mut self, turn: &mut Turn<'_>, candidate: Candidate, login: Proof) -> Verdict {
+    fn adopt(&mut self, turn: &mut Turn<'_>, candidate: &Candidate, login: Proof) -> Verdict {
         self.state = State::Quiet;
         let Some(desired) = &mut self.desired else {
             return Verdict::Unchanged;
         };
-        let from = desired.revision;
-        desired.revision = from.next();
-        desired.values = Arc::new(candidate.values);
-        desired.seen_at = candidate.seen_at;
-        desired.changed.clone_from(&candidate.changed);
-        turn.announce(Notice::Changed {
-            changed: candidate.changed,
-            from,
-            to: desired.revision,
-            login,
-        });
+        desired.advance(turn, candidate, login);
         self.source.is_heroku(turn, Because::Changed);
         Verdict::Adopted
     }
@@ -452,16 +465,6 @@ impl Change {
             State::Confirming { candidate, .. } | State::Deferred { candidate, .. } => {
                 Some(candidate)
             }
-        }
-    }
-
-    fn candidate(&self) -> Option<&Candidate> {
-        match &self.state {
-            State::Quiet => None,
-            State::Settling { candidate, .. }
-            | State::Confirming { candidate, .. }
-            | State::CheckingLogin { candidate, .. }
-            | State::Deferred { candidate, .. } => Some(candidate),
         }
     }
 

@@ -109,9 +109,11 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
 
 /// A change that was told to be held back, and is no more.
 fn off(notice: &Notice) -> String {
-    let shows = match notice {
-        Notice::HeldChangeGone => "has shown no usable value for a minute",
-        _ => "shows the old value again",
+    let is_gap = *notice == Notice::HeldChangeGone;
+    let shows = if is_gap {
+        "has shown no usable value for a minute"
+    } else {
+        "shows the old value again"
     };
     format!("Heroku {shows}: the change that was held back is off")
 }

@@ -6,7 +6,7 @@ use super::Change;
 
 impl Change {
     pub(in crate::supervisor) fn pending(&self) -> Option<Pending> {
-        self.candidate().map(|candidate| Pending {
+        self.state.candidate().map(|candidate| Pending {
             changed: candidate.changed.clone(),
             seen_at: candidate.seen_at,
         })

@@ -57,16 +57,18 @@ impl Change {
                 Verdict::Unchanged
             }
             (Round::New(Tried::Accepted { took }), _) if !is_splayed(turn, &candidate) => {
-                self.adopt(turn, candidate, Proof::LoggedIn { took })
+                self.adopt(turn, &candidate, Proof::LoggedIn { took })
             }
             (
                 Round::New(new @ (Tried::Refused(_) | Tried::Unreachable(_))),
                 Confirmed::NotYet { asked_at },
             ) => {
-                candidate.held = match new {
-                    Tried::Refused(_) if self.trust.counts(turn) => Held::Refused,
-                    Tried::Refused(_) | Tried::Accepted { .. } | Tried::Unreachable(_) => Held::No,
-                };
+                match new {
+                    Tried::Refused(bad) if self.trust.counts(turn) => candidate.refuse(bad.name),
+                    Tried::Refused(_) | Tried::Accepted { .. } | Tried::Unreachable(_) => {
+                        candidate.held = Held::No;
+                    }
+                }
                 self.state = State::Confirming {
                     candidate,
                     asked_at,
@@ -87,8 +89,8 @@ impl Change {
         new: Tried,
         protect: &Protect,
     ) -> Verdict {
-        match new {
-            Tried::Refused(_) if self.trust.counts(turn) => candidate.held = Held::Refused,
+        match &new {
+            Tried::Refused(bad) if self.trust.counts(turn) => candidate.refuse(bad.name.clone()),
             Tried::Refused(_) | Tried::Accepted { .. } | Tried::Unreachable(_) => {}
         }
         let old = match protect {
@@ -115,24 +117,27 @@ impl Change {
     ) -> Verdict {
         let since = match candidate.held {
             Held::Unreachable { since } => since,
-            Held::No | Held::Refused => turn.now,
+            Held::No | Held::Refused(_) => turn.now,
         };
         let (counts, timeout) = (self.trust.counts(turn), turn.config.check_login_timeout);
         let waited = turn.now.since(since);
         let pause = retry_pause(turn);
-        let (held, bad, until) = match decide(new, old, counts, waited, timeout) {
+        let (bad, until) = match decide(new, old, counts, waited, timeout) {
             // Nothing is protected by a delay when what runs has lost its credential.
             Decision::Go(proof) if counts && old == Standing::Refused => {
-                return self.adopt(turn, candidate, proof);
+                return self.adopt(turn, &candidate, proof);
             }
             Decision::Go(proof) => return self.splay(turn, candidate, proof),
-            Decision::Keep(bad) => (Held::Refused, bad, turn.now + pause),
+            Decision::Keep(bad) => {
+                candidate.refuse(bad.name.clone());
+                (bad, turn.now + pause)
+            }
             Decision::Wait(bad) => {
                 let until = (turn.now + pause).min(since + timeout);
-                (Held::Unreachable { since }, bad, until)
+                candidate.held = Held::Unreachable { since };
+                (bad, until)
             }
         };
-        candidate.held = held;
         if candidate.must_tell(turn.now) {
             self.tell_held(turn, bad, until);
         }
@@ -158,7 +163,7 @@ impl Change {
     /// The change may be made, and takes its place in the fleet.
     fn splay(&mut self, turn: &mut Turn<'_>, mut candidate: Candidate, proof: Proof) -> Verdict {
         if !is_splayed(turn, &candidate) {
-            return self.adopt(turn, candidate, proof);
+            return self.adopt(turn, &candidate, proof);
         }
         candidate.held = Held::No;
         let splay = turn.rng.up_to(turn.config.splay);

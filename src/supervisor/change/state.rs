@@ -1,10 +1,15 @@
 //! How far a difference has come.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use crate::credential::{Kind, Values};
 use crate::supervisor::logins::Logins;
-use crate::supervisor::notice::Proof;
+use crate::supervisor::notice::{Notice, Proof};
 use crate::supervisor::time::{Duration, Time};
+use crate::supervisor::turn::Turn;
 
+use super::Desired;
 use super::login_check::Check;
 
 /// What goes on is told again this often.
@@ -75,11 +80,14 @@ pub(super) struct Candidate {
 }
 
 /// How the last login with a candidate went, as far as it holds the change up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Held {
     No,
-    Refused,
-    Unreachable { since: Time },
+    /// The server said no to the new values of these variables.
+    Refused(BTreeSet<String>),
+    Unreachable {
+        since: Time,
+    },
 }
 
 /// When it was last said that a change is held up, for either reason.
@@ -90,7 +98,18 @@ pub(super) struct Told {
 }
 
 impl State {
-    /// What is being considered, to be changed.
+    /// What is being considered.
+    pub(super) fn candidate(&self) -> Option<&Candidate> {
+        match self {
+            Self::Quiet => None,
+            Self::Settling { candidate, .. }
+            | Self::Confirming { candidate, .. }
+            | Self::CheckingLogin { candidate, .. }
+            | Self::Deferred { candidate, .. } => Some(candidate),
+        }
+    }
+
+    /// The same, to be changed.
     pub(super) fn candidate_mut(&mut self) -> Option<&mut Candidate> {
         match self {
             Self::Quiet => None,
@@ -99,6 +118,22 @@ impl State {
             | Self::CheckingLogin { candidate, .. }
             | Self::Deferred { candidate, .. } => Some(candidate),
         }
+    }
+}
+
+impl Desired {
+    pub(super) fn advance(&mut self, turn: &mut Turn<'_>, to: &Candidate, login: Proof) {
+        let from = self.revision;
+        self.revision = from.next();
+        self.values = Arc::new(to.values.clone());
+        self.seen_at = to.seen_at;
+        self.changed.clone_from(&to.changed);
+        turn.announce(Notice::Changed {
+            changed: to.changed.clone(),
+            from,
+            to: self.revision,
+            login,
+        });
     }
 }
 
@@ -118,9 +153,62 @@ impl Candidate {
     /// Whether the server said no to it the last time that it was asked.
     pub(super) fn is_refused(&self) -> bool {
         match self.held {
-            Held::Refused => true,
+            Held::Refused(_) => true,
             Held::No | Held::Unreachable { .. } => false,
         }
+    }
+
+    /// The server said no to the new value of this variable.
+    pub(super) fn refuse(&mut self, name: String) {
+        match &mut self.held {
+            Held::Refused(names) => {
+                names.insert(name);
+            }
+            Held::No | Held::Unreachable { .. } => {
+                self.held = Held::Refused(BTreeSet::from([name]));
+            }
+        }
+    }
+
+    /// Takes over from the one before what is still true: how a value was held up that is still the
+    /// same, and what was told of that.
+    pub(super) fn inherit(&mut self, known: &Self) {
+        let is_same = |name: &String| self.values.get(name) == known.values.get(name);
+        match &known.held {
+            Held::No => {}
+            Held::Refused(names) => {
+                let names: BTreeSet<_> = names.iter().filter(|name| is_same(name)).collect();
+                if !names.is_empty() {
+                    self.held = Held::Refused(names.into_iter().cloned().collect());
+                    self.told = known.told;
+                }
+            }
+            Held::Unreachable { since } => {
+                if known.changed.iter().all(|(name, _)| is_same(name)) {
+                    self.held = Held::Unreachable { since: *since };
+                    self.told = known.told;
+                }
+            }
+        }
+    }
+
+    /// What may be taken of it without a proof: all but what was refused.
+    pub(super) fn free(&self, desired: &Values) -> Self {
+        let none = BTreeSet::new();
+        let refused = match &self.held {
+            Held::Refused(names) => names,
+            Held::No | Held::Unreachable { .. } => &none,
+        };
+        let mut values = self.values.clone();
+        for name in refused {
+            match desired.get(name) {
+                Some(value) => values.insert(name.clone(), value.clone()),
+                None => values.remove(name),
+            };
+        }
+        let free = |(name, _): &&(String, Kind)| !refused.contains(name);
+        let changed = self.changed.iter().filter(free).cloned().collect();
+        Self::new(values, changed, self.seen_at)
     }
 
     /// Whether it was ever said that it is held up.
@@ -132,7 +220,7 @@ impl Candidate {
     pub(super) fn must_tell(&mut self, now: Time) -> bool {
         let last = match self.held {
             Held::No => return false,
-            Held::Refused => &mut self.told.refused,
+            Held::Refused(_) => &mut self.told.refused,
             Held::Unreachable { .. } => &mut self.told.unreachable,
         };
         let is_due = last.is_none_or(|at| now.since(at) >= HEARTBEAT);

@@ -55,27 +55,7 @@ impl World<'_> {
         if self.season != Season::Storm || !self.dice.one_in(sides) {
             return;
         }
-        if status.service == ServicePhase::Preparing && self.dice.one_in(3) {
-            // Rarest of all: a newer change on its way, and then the start fails.
-            match status.change {
-                ChangePhase::Quiet => self.play(Scene::IssueAndShow),
-                ChangePhase::Settling
-                | ChangePhase::Confirming
-                | ChangePhase::CheckingLogin
-                | ChangePhase::Deferred => {
-                    self.break_start();
-                }
-            }
-        }
-        if status.service == ServicePhase::Postponed && self.dice.one_in(3) {
-            self.take_back();
-        }
-        if status.service == ServicePhase::Joining && self.dice.one_in(3) {
-            // It is over in no time: what is on its way comes now, or never meets it.
-            self.agenda.hasten(self.now, |it| {
-                matches!(it, Happening::Answer { .. } | Happening::Says { .. })
-            });
-        }
+        self.disturb(status);
         let soon = match self.dice.below(5) {
             0 | 1 => Duration::ZERO,
             2 => self.dice.ms(1, 60),
@@ -102,6 +82,36 @@ impl World<'_> {
             18 => self.agenda.plan(at, Happening::Again(Event::Webhook)),
             19..=21 => self.plan_command(soon),
             _ => self.agenda.plan(at, Happening::Toggle),
+        }
+    }
+
+    /// What few other things bring about where the core is now.
+    fn disturb(&mut self, status: Status) {
+        if status.service == ServicePhase::Preparing && self.dice.one_in(3) {
+            // Rarest of all: a newer change on its way, and then the start fails.
+            match status.change {
+                ChangePhase::Quiet => self.play(Scene::IssueAndShow),
+                ChangePhase::Settling
+                | ChangePhase::Confirming
+                | ChangePhase::CheckingLogin
+                | ChangePhase::Deferred => {
+                    self.break_start();
+                }
+            }
+        }
+        if status.service == ServicePhase::Postponed && self.dice.one_in(3) {
+            self.take_back();
+        }
+        if status.change == ChangePhase::Deferred && self.dice.one_in(3) {
+            // Beside what waits for its login another variable changes, and is seen.
+            self.play(Scene::OtherVariable);
+            self.agenda.plan(self.now, Happening::Again(Event::Resumed));
+        }
+        if status.service == ServicePhase::Joining && self.dice.one_in(3) {
+            // It is over in no time: what is on its way comes now, or never meets it.
+            self.agenda.hasten(self.now, |it| {
+                matches!(it, Happening::Answer { .. } | Happening::Says { .. })
+            });
         }
     }
 

@@ -343,12 +343,12 @@ impl Law {
             | Notice::TookOverEarly { .. } | Notice::Superseded { .. }
             | Notice::SignalWaits { .. } | Notice::Settling { .. }
             | Notice::ChildStatus { .. } | Notice::Hung { .. } | Notice::StartGaveUp { .. }
-            | Notice::ChangeWithdrawn | Notice::HeldChangeWithdrawn | Notice::HeldChangeGone | Notice::ChangeHeld(_)
-            | Notice::Deferred { .. } | Notice::ChangeSignalled { .. } | Notice::Stopping { .. }
-            | Notice::Killing { .. } | Notice::Sweeping { .. } | Notice::SweepFailed { .. }
-            | Notice::WentToBackground { .. } | Notice::Asking | Notice::FetchSpared
-            | Notice::LoginTried { .. } | Notice::Replaced { .. } | Notice::KeptOut { .. }
-            | Notice::Commanded { .. } | Notice::SignalDropped { .. }
+            | Notice::ChangeWithdrawn | Notice::HeldChangeWithdrawn | Notice::HeldChangeGone
+            | Notice::ChangeHeld(_) | Notice::Deferred { .. } | Notice::ChangeSignalled { .. }
+            | Notice::Stopping { .. } | Notice::Killing { .. } | Notice::Sweeping { .. }
+            | Notice::SweepFailed { .. } | Notice::WentToBackground { .. } | Notice::Asking
+            | Notice::FetchSpared | Notice::LoginTried { .. } | Notice::Replaced { .. }
+            | Notice::KeptOut { .. } | Notice::Commanded { .. } | Notice::SignalDropped { .. }
             | Notice::StopRequested { .. } | Notice::KillRequested => Ok(()),
         }
     }

@@ -157,6 +157,15 @@ impl Ledger {
                     (Adopts::No, Stage::Seen) => self.confirm(now, open),
                     (adopts, _) => adopts,
                 },
+                Some(open) if inherited(&open, proven, seen) == Held::Refused => {
+                    self.open = Some(Open {
+                        values: seen,
+                        renewals: 0,
+                        gap: None,
+                        ..open
+                    });
+                    self.drop_guard()
+                }
                 Some(_) | None => self.adopt(seen),
             };
         }
@@ -179,9 +188,11 @@ impl Ledger {
             },
             Some(open) if open.renewals < RENEWALS_MAX => {
                 self.begin(now, seen, open.first_seen, open.renewals + 1, guard);
+                self.inherit(&open, proven);
             }
             Some(open) => {
                 self.begin(now, seen, open.first_seen, open.renewals + 1, guard);
+                self.inherit(&open, proven);
                 if let Some(open) = self.open {
                     return self.confirm(now, open);
                 }
@@ -192,10 +203,20 @@ impl Ledger {
 
     /// Nothing is left to protect: what is open is proven enough, unless the server said no to it.
     pub(super) fn drop_guard(&mut self) -> Adopts {
-        match self.open {
-            Some(open) if open.held != Held::Refused => self.adopt(open.values),
-            Some(_) | None => Adopts::No,
+        let (Some(open), Some(proven)) = (self.open, self.proven) else {
+            return Adopts::No;
+        };
+        if open.held != Held::Refused {
+            return self.adopt(open.values);
         }
+        let mut free = open.values;
+        free[0] = proven[0];
+        if free == proven {
+            return Adopts::No;
+        }
+        let adopts = self.adopt(free);
+        self.open = Some(open);
+        adopts
     }
 
     /// Somebody wants what is open, as it is.
@@ -310,6 +331,12 @@ impl Ledger {
         self.open = Some(open);
     }
 
+    fn inherit(&mut self, before: &Open, proven: Values) {
+        if let Some(open) = &mut self.open {
+            open.held = inherited(before, proven, open.values);
+        }
+    }
+
     /// Two answers said it: now its login, if it has one.
     fn confirm(&mut self, now: Time, mut open: Open) -> Adopts {
         open.stage = Stage::Confirmed;
@@ -368,6 +395,16 @@ impl Ledger {
         self.revision += 1;
         self.open = None;
         Adopts::Now
+    }
+}
+
+/// What still holds of how a difference was held up, now that another is seen.
+fn inherited(before: &Open, proven: Values, seen: Values) -> Held {
+    let is_same = |at: usize| seen[at] == before.values[at] || before.values[at] == proven[at];
+    match before.held {
+        Held::Refused if seen[0] == before.values[0] => Held::Refused,
+        Held::Silent(since) if (0..seen.len()).all(is_same) => Held::Silent(since),
+        Held::No | Held::Refused | Held::Silent(_) => Held::No,
     }
 }
 
