@@ -83,6 +83,11 @@ impl Audience {
         }
     }
 
+    /// Nobody is told by a hook any more.
+    pub(super) fn end_hooks(&mut self) {
+        self.hooks = None;
+    }
+
     /// Tells the manager at once.
     pub(super) fn report(&self, report: Report) {
         if let Some(manager) = &self.manager {

@@ -3,18 +3,25 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::Write as _;
+use std::future::pending;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
+use tokio::io::AsyncWriteExt;
+use tokio::net::unix::pipe;
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
 use crate::credential::phrase;
 use crate::heroku::HelperEnds;
+use crate::process;
 use crate::supervisor::notice::Occasion;
+use crate::supervisor::signal::Signal;
 
 /// One that runs longer is killed.
 const TIME_MAX: Duration = Duration::from_secs(10);
@@ -32,9 +39,12 @@ pub struct Hook {
     pub variables: BTreeMap<OsString, OsString>,
 }
 
-/// Whoever runs hooks.
+/// Whoever runs hooks. Dropped, it runs no more of them, and kills the one that runs.
 #[derive(Debug)]
-pub(super) struct Hooks(mpsc::Sender<Call>);
+pub(super) struct Hooks {
+    calls: mpsc::Sender<Call>,
+    task: AbortHandle,
+}
 
 /// One run.
 #[derive(Debug)]
@@ -47,7 +57,7 @@ impl Hooks {
     /// Needs the event loop.
     pub(super) fn begin(hook: Hook, ends: HelperEnds) -> Self {
         let (sender, mut calls) = mpsc::channel(WAITING_MAX);
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             while let Some(call) = calls.recv().await {
                 if let Err(why) = run(&hook, call, &ends).await {
                     let program = phrase(&hook.program.display().to_string());
@@ -57,7 +67,10 @@ impl Hooks {
                 }
             }
         });
-        Self(sender)
+        Self {
+            calls: sender,
+            task: task.abort_handle(),
+        }
     }
 
     /// Has it run for this, as soon as those before have ended.
@@ -66,12 +79,18 @@ impl Hooks {
         facts.insert("occasion".to_owned(), occasion.name().into());
         let mut facts = Value::Object(facts).to_string().into_bytes();
         facts.push(b'\n');
-        if self.0.try_send(Call { occasion, facts }).is_err() {
+        if self.calls.try_send(Call { occasion, facts }).is_err() {
             tracing::warn!(
                 "a hook was not run for a {}: {WAITING_MAX} others wait, so it is too slow",
                 occasion.name()
             );
         }
+    }
+}
+
+impl Drop for Hooks {
+    fn drop(&mut self) {
+        self.task.abort();
     }
 }
 
@@ -83,32 +102,62 @@ async fn run(hook: &Hook, call: Call, ends: &HelperEnds) -> Result<(), String> {
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
+        .process_group(0)
         .spawn()
         .map_err(|error| format!("could not be started ({})", error.kind()))?;
-    let pid = child.id();
-    ends.expect(pid);
-    if let Some(mut stdin) = child.stdin.take() {
-        // Less than a pipe holds: this never blocks. Who does not read it, ends all the same.
-        let _ = stdin.write_all(&call.facts);
+    let running = Running::new(child.id(), ends.clone());
+    let stdin = child.stdin.take();
+    let told = async {
+        if let Some(stdin) = stdin {
+            tell(stdin, &call.facts).await;
+        }
+        pending().await
+    };
+    let end = async {
+        tokio::select! { end = running.end() => end, () = told => Ok(()) }
+    };
+    match timeout(TIME_MAX, end).await {
+        Ok(end) => end.map_err(|why| format!("failed: it {why}")),
+        Err(_) => Err("did not end within 10 s and was killed".to_owned()),
     }
-    let ended = wait(&mut child, ends).await;
-    ends.forget(pid);
-    ended
 }
 
-async fn wait(child: &mut Child, ends: &HelperEnds) -> Result<(), String> {
-    let end = async {
+/// More than its pipe holds waits until it reads. Who does not, ends all the same.
+async fn tell(stdin: ChildStdin, facts: &[u8]) {
+    if let Ok(mut stdin) = pipe::Sender::from_owned_fd(OwnedFd::from(stdin)) {
+        let _ = stdin.write_all(facts).await;
+    }
+}
+
+/// A hook that runs, in a process group of its own, which is killed on drop unless its end is
+/// known.
+struct Running {
+    pid: u32,
+    ends: HelperEnds,
+}
+
+impl Running {
+    fn new(pid: u32, ends: HelperEnds) -> Self {
+        ends.expect(pid);
+        Self { pid, ends }
+    }
+
+    async fn end(&self) -> Result<(), String> {
         loop {
-            if let Some(end) = ends.told(child.id()) {
+            if let Some(end) = self.ends.told(self.pid) {
                 return end;
             }
             sleep(PAUSE).await;
         }
-    };
-    if let Ok(end) = timeout(TIME_MAX, end).await {
-        return end.map_err(|why| format!("failed: it {why}"));
     }
-    // Not told yet, so not reaped: the process id is still its own.
-    let _ = child.kill();
-    Err("did not end within 10 s and was killed".to_owned())
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.ends.told(self.pid).is_none() {
+            // Not told yet, so not reaped: the number is still its own, and its group's.
+            let _ = process::signal_group(self.pid, Signal::KILL);
+        }
+        self.ends.forget(self.pid);
+    }
 }

@@ -221,6 +221,9 @@ impl Life {
                         }
                         Told::Exit(code) => {
                             self.executor.tell();
+                            self.executor.audience.end_hooks();
+                            // Who asked for this end is answered first.
+                            turns(&mut self.answers, &mut self.events).await;
                             return Ok(code);
                         }
                     }

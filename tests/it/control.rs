@@ -87,6 +87,25 @@ fn a_restart_and_a_stop_are_done() {
 }
 
 #[test]
+fn who_asks_for_a_stop_before_anything_runs_is_answered() {
+    let simulator = simulator();
+    simulator.fault(changeover::testing::heroku::Fault::Unavailable);
+    let supervise = Supervise::on(&simulator);
+    let socket = supervise.home().join("c.sock");
+    let mut run = supervise
+        .options(&format!("--control {}", socket.display()))
+        .script(CHILD);
+    run.log("not answering");
+    let (code, said, errors) = ask(&["stop"], &socket);
+    assert_eq!(
+        (code, said.as_str()),
+        (Some(0), "stopping for good"),
+        "{errors}"
+    );
+    assert_eq!(run.exit_code(), 143, "{}", run.told());
+}
+
+#[test]
 fn what_cannot_be_done_is_refused_with_a_reason() {
     let simulator = simulator();
     let (mut run, socket) = controlled(&simulator, "--no-watch");

@@ -98,6 +98,36 @@ fn a_hook_that_fails_or_hangs_is_told_and_holds_nothing_up() {
 }
 
 #[test]
+fn nothing_of_a_hook_is_left_behind() {
+    let simulator = simulator();
+    let script = r#"sleep 1000 & echo $! >> "$HOME/told"; wait"#;
+    let (supervise, told) = hooked(&simulator, script);
+    let mut run = supervise.script(CHILD);
+    run.line("up");
+    simulator.set_config("DATABASE_URL", Some(&url(2)));
+    run.line("password-2@");
+    let sleepers = || -> Vec<i32> {
+        let text = fs::read_to_string(&told).unwrap_or_default();
+        text.lines().map(|line| line.parse().unwrap()).collect()
+    };
+    // One that is dead and not reaped yet has no command line.
+    let is_gone = |pid: i32| {
+        fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|it| it.is_empty())
+            || fs::metadata(format!("/proc/{pid}")).is_err()
+    };
+    run.log("did not end within 10 s and was killed");
+    eventually("what the first one started is gone", || {
+        is_gone(sleepers()[0])
+    });
+    // It was called for the restart, too.
+    eventually("the second one runs", || sleepers().len() == 2);
+    assert_eq!(run.terminate(), 143, "{}", run.told());
+    eventually("what the second one started is gone", || {
+        is_gone(sleepers()[1])
+    });
+}
+
+#[test]
 fn a_hook_that_is_no_program_is_refused_at_the_start() {
     let simulator = simulator();
     let supervise = Supervise::on(&simulator).options("--hook /nonexistent");
