@@ -2,7 +2,8 @@
 //! `WATCHDOG_USEC`, as `sd_notify(3)` and `sd_watchdog_enabled(3)` have them.
 //!
 //! By hand instead of with the crate `sd-notify`, for one reason: that blocks while the manager's
-//! queue is full, and nothing here may hold the loop up. What cannot be sent at once is not sent.
+//! queue is full, and nothing here may hold the loop up. What cannot be sent at once is not sent,
+//! and whoever says it is told.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -13,6 +14,15 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
 use crate::supervisor::action::Report;
+
+/// Whether something was said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// It was, or there is nobody to hear it.
+    Yes,
+    /// The manager has no room for it at the moment.
+    NotYet,
+}
 
 /// Whoever started us and listens.
 #[derive(Debug)]
@@ -51,12 +61,11 @@ impl Manager {
         self.watchdog
     }
 
-    /// Tells it how far we are.
-    pub fn report(&self, report: Report) {
+    /// Tells it how far we are. This has to be said again until it is heard.
+    #[must_use]
+    pub fn report(&self, report: Report) -> Heard {
         match report {
-            Report::StartTakes(by) => {
-                self.say(&format!("EXTEND_TIMEOUT_USEC={}", by.as_micros()));
-            }
+            Report::StartTakes(by) => self.say(&format!("EXTEND_TIMEOUT_USEC={}", by.as_micros())),
             Report::Ready => self.say("READY=1"),
             Report::Stopping => self.say("STOPPING=1"),
         }
@@ -64,18 +73,20 @@ impl Manager {
 
     /// Tells it that we are alive.
     pub fn is_alive(&self) {
-        self.say("WATCHDOG=1");
+        let _ = self.say("WATCHDOG=1");
     }
 
     /// Gives it a line to show.
     pub fn status(&self, line: &str) {
-        self.say(&format!("STATUS={line}"));
+        let _ = self.say(&format!("STATUS={line}"));
     }
 
-    /// It is told again of everything that matters, or does not listen any more: nothing is lost
-    /// with one message.
-    fn say(&self, words: &str) {
-        let _ = self.socket.send_to_addr(words.as_bytes(), &self.address);
+    fn say(&self, words: &str) -> Heard {
+        let sent = self.socket.send_to_addr(words.as_bytes(), &self.address);
+        match sent.map_err(|error| error.kind()) {
+            Err(io::ErrorKind::WouldBlock) => Heard::NotYet,
+            Ok(_) | Err(_) => Heard::Yes,
+        }
     }
 }
 
@@ -130,11 +141,14 @@ mod tests {
         ] {
             let manager = Manager::find(&environment(&[("NOTIFY_SOCKET", &named)]));
             let manager = manager.unwrap().unwrap();
-            manager.report(Report::StartTakes(Duration::from_millis(70)));
-            manager.report(Report::Ready);
+            assert_eq!(
+                manager.report(Report::StartTakes(Duration::from_millis(70))),
+                Heard::Yes
+            );
+            assert_eq!(manager.report(Report::Ready), Heard::Yes);
             manager.status("pid 7 runs");
             manager.is_alive();
-            manager.report(Report::Stopping);
+            assert_eq!(manager.report(Report::Stopping), Heard::Yes);
             for expected in [
                 "EXTEND_TIMEOUT_USEC=70000",
                 "READY=1",

@@ -33,7 +33,7 @@ pub mod tree;
 
 pub use identity::{Account, Identity, lookup_account};
 pub use listeners::{ListenError, Listeners};
-pub use manager::Manager;
+pub use manager::{Heard, Manager};
 pub use notify::{NotifySocket, is_passing};
 pub use procfs::{StartTime, name_of, sees_us};
 pub use program::{DESCRIPTOR_MAX, Group, Prepared, Program, prepare};

@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use crate::credential::phrase::without_tokens;
-use crate::process::Manager;
+use crate::process::{Heard, Manager};
 use crate::supervisor::action::Report;
 use crate::supervisor::notice::Notice;
 use crate::supervisor::time::Time;
 
 use super::hooks::Hooks;
 use super::telemetry::{self, Context};
+
+/// What the manager had no room for is said again after this long.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// The log and the service manager. Lines gather until there is time for them.
 #[derive(Debug)]
@@ -20,6 +23,9 @@ pub(super) struct Audience {
     hooks: Option<Hooks>,
     /// When the manager's watchdog is told next that the loop lives.
     alive_at: Option<Time>,
+    /// What the manager has had no room for yet, and when it is said again.
+    unheard: Vec<Report>,
+    again_at: Time,
 }
 
 /// What waits for its line in the log.
@@ -42,6 +48,8 @@ impl Audience {
             manager,
             hooks,
             alive_at: watchdog.map(|_| Time::ZERO),
+            unheard: Vec::new(),
+            again_at: Time::ZERO,
         }
     }
 
@@ -88,20 +96,41 @@ impl Audience {
         self.hooks = None;
     }
 
-    /// Tells the manager at once.
-    pub(super) fn report(&self, report: Report) {
+    /// Tells the manager at once, or as soon as it has room for it: one that never hears that the
+    /// program serves ends it.
+    pub(super) fn report(&mut self, report: Report) {
+        if self.manager.is_none() {
+            return;
+        }
+        // Of several times that the start may take, the newest counts.
+        if let Report::StartTakes(_) = report {
+            self.unheard
+                .retain(|older| !matches!(older, Report::StartTakes(_)));
+        }
+        self.unheard.push(report);
+        self.say_again();
+    }
+
+    fn say_again(&mut self) {
         if let Some(manager) = &self.manager {
-            manager.report(report);
+            let heard = |report: &&Report| manager.report(**report) == Heard::Yes;
+            let heard = self.unheard.iter().take_while(heard).count();
+            self.unheard.drain(..heard);
         }
     }
 
-    /// When the manager's watchdog must hear of us next.
+    /// When the manager must hear of us next.
     pub(super) fn deadline(&self) -> Option<Time> {
-        self.alive_at
+        let again = (!self.unheard.is_empty()).then_some(self.again_at);
+        self.alive_at.into_iter().chain(again).min()
     }
 
-    /// The loop lives: the watchdog is told when it is due.
+    /// The loop lives: the watchdog is told when it is due, and the manager what it has not heard.
     pub(super) fn is_alive(&mut self, now: Time) {
+        if !self.unheard.is_empty() && self.again_at <= now {
+            self.say_again();
+            self.again_at = now + AGAIN;
+        }
         let watchdog: Option<Duration> = self.manager.as_ref().and_then(Manager::watchdog);
         if let (Some(manager), Some(every), Some(at)) = (&self.manager, watchdog, self.alive_at)
             && at <= now
@@ -109,5 +138,46 @@ impl Audience {
             manager.is_alive();
             self.alive_at = Some(now + every);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixDatagram;
+
+    use super::*;
+
+    #[test]
+    fn a_manager_without_room_is_told_later_that_the_program_serves() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("notify");
+        let listener = UnixDatagram::bind(&path).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let others = UnixDatagram::unbound().unwrap();
+        others.set_nonblocking(true).unwrap();
+        while others.send_to(b"X=1", &path).is_ok() {}
+        let environment = [("NOTIFY_SOCKET".into(), path.into_os_string())];
+        let manager = Manager::find(&environment.into()).unwrap();
+        let app = "myapp".to_owned();
+        let mut audience = Audience::new(Context { app }, manager, None);
+
+        audience.report(Report::StartTakes(Duration::from_secs(1)));
+        audience.report(Report::StartTakes(Duration::from_secs(2)));
+        audience.report(Report::Ready);
+        audience.is_alive(Time::ZERO);
+        assert_eq!(audience.deadline(), Some(Time::ZERO + AGAIN));
+
+        let mut buffer = [0; 64];
+        let mut heard = || {
+            let bytes = listener.recv(&mut buffer).ok()?;
+            Some(String::from_utf8_lossy(&buffer[..bytes]).into_owned())
+        };
+        while heard().is_some_and(|message| message == "X=1") {}
+        audience.is_alive(Time::ZERO);
+        assert_eq!(heard(), None, "it is not due");
+        audience.is_alive(Time::ZERO + AGAIN);
+        assert_eq!(heard().as_deref(), Some("EXTEND_TIMEOUT_USEC=2000000"));
+        assert_eq!(heard().as_deref(), Some("READY=1"));
+        assert_eq!(audience.deadline(), None);
     }
 }
