@@ -6,6 +6,8 @@
 //! ← {"v":1,"ok":false,"error":"changeover is stopping: nothing else is done"}
 //! ```
 
+use std::io;
+
 use serde::{Deserialize, Serialize};
 
 use crate::supervisor::command::{Force, Verb};
@@ -16,8 +18,8 @@ use super::{Reply, View};
 pub const VERSION: u32 = 1;
 /// The longest line that a supervisor reads, in bytes.
 pub const REQUEST_BYTES_MAX: usize = 4096;
-/// The longest line that it writes, in bytes.
-pub const RESPONSE_BYTES_MAX: usize = 64 * 1024;
+/// The longest line that is read as its answer, in bytes: a look names each variable that changed.
+pub const RESPONSE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// What is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +67,12 @@ pub struct Response {
     /// What `status` asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Box<View>>,
+}
+
+/// What an answer of every version has.
+#[derive(Deserialize)]
+struct Versioned {
+    v: u32,
 }
 
 impl Request {
@@ -121,6 +129,19 @@ impl Response {
             error: Some(why),
             status: None,
         }
+    }
+
+    /// A line, with or without its end.
+    ///
+    /// # Errors
+    /// When it is none, or of another version.
+    pub fn read(line: &[u8]) -> io::Result<Self> {
+        let Versioned { v } = serde_json::from_slice(line)?;
+        if v == VERSION {
+            return Ok(serde_json::from_slice(line)?);
+        }
+        let why = format!("it speaks version {v}, and this one version {VERSION}");
+        Err(io::Error::other(why))
     }
 
     /// One line, with its end.

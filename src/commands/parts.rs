@@ -235,11 +235,15 @@ pub(super) fn hook(path: &Path, config: &Config, inherited: &Inherited) -> Resul
     Ok(Hook { program, variables })
 }
 
-/// Programs that are run beside the instances are none of them: a sweep leaves them alone.
+/// Programs that are run beside the instances are none of them: a sweep leaves them alone. Nor do
+/// they speak to the service manager in our place.
 fn helper_variables(inherited: &Inherited) -> Inherited {
     let mut variables = inherited.clone();
     let mark = format!("{}.helper", process::supervisor_mark());
     variables.insert(INSTANCE_MARK.into(), mark.into());
+    for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] {
+        variables.remove(OsStr::new(name));
+    }
     variables
 }
 

@@ -14,7 +14,7 @@ use crate::admin::protocol::RESPONSE_BYTES_MAX;
 use crate::admin::{Request, Response, Word};
 use crate::cli::{Talk, Target};
 use crate::config::{Inherited, Whom, socket_file};
-use crate::credential::phrase;
+use crate::credential::phrase::{harmless, phrase};
 use crate::exit_code::ExitCode;
 
 use super::failure::Failure;
@@ -45,7 +45,8 @@ pub(super) fn talk(talk: Talk, inherited: &Inherited) -> Result<ExitCode, Failur
         Talk::Resume(target) => (target, Request::new(Word::Resume)),
     };
     let response = exchange(target, request, inherited)?;
-    writeln!(io::stdout(), "{}", response.message.unwrap_or_default())?;
+    let message = response.message.unwrap_or_default();
+    writeln!(io::stdout(), "{}", harmless(&message))?;
     Ok(ExitCode::Success)
 }
 
@@ -69,11 +70,12 @@ fn ask(path: &Path, request: Request) -> io::Result<Response> {
     let limit = u64::try_from(RESPONSE_BYTES_MAX).unwrap_or(u64::MAX);
     let mut answer = Vec::new();
     BufReader::new(stream.take(limit)).read_until(b'\n', &mut answer)?;
-    Ok(serde_json::from_slice(&answer)?)
+    Response::read(&answer)
 }
 
 fn unreachable(path: &Path, error: &io::Error) -> Failure {
-    use io::ErrorKind::{ConnectionRefused, NotFound, PermissionDenied, TimedOut, WouldBlock};
+    use io::ErrorKind::{BrokenPipe, ConnectionRefused, ConnectionReset, NotFound};
+    use io::ErrorKind::{PermissionDenied, TimedOut, UnexpectedEof, WouldBlock};
     let path = phrase(&path.display().to_string());
     let is = |kinds: &[io::ErrorKind]| kinds.contains(&error.kind());
     Failure::Refused(if is(&[NotFound, ConnectionRefused]) {
@@ -89,8 +91,16 @@ fn unreachable(path: &Path, error: &io::Error) -> Failure {
             "the changeover at {path} does not answer within {} s: it hangs, or is stopped",
             PATIENCE.as_secs()
         )
+    } else if is(&[UnexpectedEof, BrokenPipe, ConnectionReset]) {
+        format!(
+            "the changeover at {path} hung up without a whole answer ({error}): it has ended meanwhile, and its log says \
+             whether what was asked was done"
+        )
     } else {
-        format!("what listens at {path} does not answer as a changeover does ({error})")
+        format!(
+            "what listens at {path} does not answer as this changeover does ({error}): if it is one of another version, \
+             ask with that one"
+        )
     })
 }
 
@@ -111,6 +121,11 @@ fn find(whom: Whom) -> Result<PathBuf, Failure> {
     });
     found.sort();
     found.dedup();
+    if found.len() > 1 {
+        // One that was killed leaves its socket behind.
+        let is_dead = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+        found.retain(|path| !UnixStream::connect(path).is_err_and(is_dead));
+    }
     let shown = |paths: &[PathBuf]| {
         let paths: Vec<_> = paths
             .iter()

@@ -42,6 +42,20 @@ pub fn phrase(text: &str) -> String {
     phrase
 }
 
+/// Whole lines of somebody else's in which nothing steers a terminal.
+#[must_use]
+pub fn harmless(text: &str) -> String {
+    let mut harmless = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c != '\n' && steers_a_terminal(c) {
+            harmless.extend(c.escape_default());
+        } else {
+            harmless.push(c);
+        }
+    }
+    harmless
+}
+
 /// Room for the mark that something is missing.
 fn cut(phrase: &mut String) {
     const MARK: char = '…';
@@ -139,6 +153,7 @@ mod tests {
         assert_eq!(phrase("a\x1b[2Jb\nc"), "a\\u{1b}[2Jb\\nc");
         assert_eq!(phrase("a\u{202e}b"), "a\\u{202e}b");
         assert_eq!(phrase(" Zürich "), "Zürich");
+        assert_eq!(harmless(" a\x1b[2J\nü\r\n"), " a\\u{1b}[2J\nü\\r\n");
     }
 
     #[test]

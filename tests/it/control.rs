@@ -1,9 +1,9 @@
 //! The control socket: what is asked of a supervisor that runs, by `changeover refresh` and its
 //! like, and by anybody who speaks its language.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -291,6 +291,62 @@ fn status_is_a_table_for_people_and_json_for_scripts() {
     let (_, json, _) = ask(&["status", "--json"], &socket);
     let view: Value = serde_json::from_str(&json).unwrap();
     assert_eq!((&view["v"], &view["serving"]), (&json!(1), &json!(true)));
+    assert_eq!(run.terminate(), 143, "{}", run.told());
+}
+
+#[test]
+fn what_is_no_changeover_of_this_version_is_told_and_harms_no_terminal() {
+    let place = tempfile::tempdir().unwrap();
+    let socket = place.path().join("c.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    // A look at an app with a thousand variables is as long.
+    let long = format!(
+        "{{\"v\":1,\"ok\":true,\"message\":\"{}z\"}}\n",
+        "a".repeat(1 << 20)
+    );
+    let expected = [
+        (long.as_str(), 0, "az"),
+        ("", 1, "hung up without a whole answer"),
+        ("{\"v\":1", 1, "hung up without a whole answer"),
+        ("{\"v\":2,\"ok\":true}\n", 1, "speaks version 2"),
+        ("{\"v\":1}\n", 1, "if it is one of another version"),
+        (
+            "{\"v\":1,\"ok\":true,\"message\":\"a\\u001b[2Jb\"}\n",
+            0,
+            "a\\u{1b}[2Jb",
+        ),
+    ];
+    let answers = expected.map(|(answer, ..)| answer.to_owned());
+    let stranger = std::thread::spawn(move || {
+        for answer in answers {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut asked = BufReader::new(stream.try_clone().unwrap());
+            asked.read_line(&mut String::new()).unwrap();
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    for (answer, code, part) in expected {
+        let (found, said, errors) = ask(&["refresh"], &socket);
+        assert_eq!(found, Some(code), "{answer}: {said} {errors}");
+        assert!((said + &errors).contains(part), "{answer}: {errors}");
+    }
+    stranger.join().unwrap();
+}
+
+#[test]
+fn a_socket_that_nobody_listens_on_is_not_one_of_several() {
+    let simulator = simulator();
+    let supervise = Supervise::on(&simulator).options(QUICK);
+    let runtime = supervise.home();
+    let mut run = supervise
+        .options("--check-login never")
+        .env("XDG_RUNTIME_DIR", &runtime.display().to_string())
+        .script(CHILD);
+    run.line("up");
+    drop(UnixListener::bind(runtime.join("changeover/dead.sock")).unwrap());
+    let place = [("XDG_RUNTIME_DIR", runtime.as_path())];
+    let (code, said, errors) = changeover(&["refresh"], &place);
+    assert_eq!((code, errors.as_str()), (Some(0), ""), "{said}");
     assert_eq!(run.terminate(), 143, "{}", run.told());
 }
 

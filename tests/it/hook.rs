@@ -34,8 +34,9 @@ fn notes(told: &PathBuf) -> Vec<Value> {
 #[test]
 fn a_hook_is_told_of_changes_restarts_failures_and_recoveries() {
     let simulator = simulator();
-    let script = r#"[ -z "$HEROKU_API_KEY$DATABASE_URL" ] && [ "$#" = 1 ] && cat >> "$HOME/told""#;
+    let script = r#"[ -z "$HEROKU_API_KEY$DATABASE_URL$NOTIFY_SOCKET" ] && [ "$#" = 1 ] && cat >> "$HOME/told""#;
     let (supervise, told) = hooked(&simulator, script);
+    let supervise = supervise.env("NOTIFY_SOCKET", "/nonexistent/notify");
     let mut run = supervise.script(CHILD);
     run.line("up");
     simulator.set_config("DATABASE_URL", Some(&url(2)));
@@ -125,6 +126,27 @@ fn nothing_of_a_hook_is_left_behind() {
     eventually("what the second one started is gone", || {
         is_gone(sleepers()[1])
     });
+}
+
+#[test]
+fn facts_that_its_pipe_does_not_hold_hold_nothing_up() {
+    let simulator = simulator();
+    let (supervise, _) = hooked(
+        &simulator,
+        r#"[ "$1" = change ] || exit 0; exec sleep 1000"#,
+    );
+    let mut run = supervise.options("--var *").script(CHILD);
+    run.line("up");
+    simulator.fault(Fault::Unavailable);
+    let name = "A_VARIABLE_OF_WHICH_THE_NAME_IS_LONG".repeat(3);
+    for number in 0..1000 {
+        simulator.set_config(&format!("{name}_{number}"), Some("1"));
+    }
+    run.log("not answering");
+    simulator.clear_faults();
+    run.line("up");
+    run.log("did not end within 10 s and was killed");
+    assert_eq!(run.terminate(), 143, "{}", run.told());
 }
 
 #[test]

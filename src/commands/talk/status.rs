@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::admin::View;
 use crate::admin::view::{Changed, Child};
 use crate::commands::failure::Failure;
-use crate::credential::phrase;
+use crate::credential::phrase::{harmless, phrase};
 use crate::exit_code::ExitCode;
 use crate::runtime::telemetry::human;
 
@@ -21,7 +21,7 @@ pub(super) enum Shape {
 pub(super) fn show(view: Option<&View>, shape: Shape, check: bool) -> Result<ExitCode, Failure> {
     let view = view.ok_or_else(|| Failure::Refused("changeover shows nothing".to_owned()))?;
     let text = match shape {
-        Shape::Table => table(view),
+        Shape::Table => harmless(&table(view)),
         Shape::Json => serde_json::to_string_pretty(view).unwrap_or_default() + "\n",
     };
     io::stdout().write_all(text.as_bytes())?;
