@@ -7,14 +7,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::credential::Kind;
-use crate::supervisor::event::FailureKind;
 use crate::supervisor::notice::StartedFor;
 use crate::supervisor::overview::{ApiOverview, ChildOverview, Overview, ReadinessOverview};
 use crate::supervisor::status::FallbackPhase;
 use crate::supervisor::time::{Duration, Time};
 
 use super::protocol::VERSION;
-use super::tally::Tally;
+use super::tally::{Class, Tally};
 
 /// One look.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -185,7 +184,7 @@ impl View {
                     snake(&format!("{on:?}"))
                 }
             },
-            heroku: Heroku::new(now, &overview.api),
+            heroku: Heroku::new(now, &overview.api, tally),
             connection: snake(&format!("{:?}", status.connection)),
             restarts: Restarts::new(tally),
         }
@@ -204,14 +203,14 @@ impl Child {
 }
 
 impl Heroku {
-    fn new(now: Time, api: &ApiOverview) -> Self {
+    fn new(now: Time, api: &ApiOverview, tally: &Tally) -> Self {
         let failing = api.failing.as_ref();
-        let token = match (failing.map(|failing| failing.failure.kind), api.good_at) {
-            (Some(FailureKind::TokenRefused), _) => "refused",
-            (Some(FailureKind::NoToken), _) => "missing",
-            (Some(FailureKind::TokenCommandFailed), _) => "command_failed",
-            (Some(FailureKind::AppNotFound), _) | (_, Some(_)) => "accepted",
-            (Some(FailureKind::Unavailable) | None, None) => "untried",
+        let token = match tally.token() {
+            Some(Class::TokenRefused) => "refused",
+            Some(Class::NoToken) => "missing",
+            Some(Class::TokenCommandFailed) => "command_failed",
+            Some(Class::Ok | Class::NotModified | Class::AppNotFound) => "accepted",
+            Some(Class::Unavailable) | None => "untried",
         };
         Self {
             last_good_s: api.good_at.map(|at| seconds(now.since(at))),

@@ -88,7 +88,7 @@ fn unreachable(path: &Path, error: &io::Error) -> Failure {
         )
     } else if is(&[WouldBlock, TimedOut]) {
         format!(
-            "the changeover at {path} does not answer within {} s: it hangs, or is stopped",
+            "the changeover at {path} does not answer within {} s: it hangs, or is stopped, and may do what was asked when it goes on",
             PATIENCE.as_secs()
         )
     } else if is(&[UnexpectedEof, BrokenPipe, ConnectionReset]) {
