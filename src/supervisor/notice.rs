@@ -367,6 +367,13 @@ pub enum Notice {
     },
     /// A person holds changes back, and something waits for that.
     Hold(HoldNotice),
+    /// Too many failovers in a short time: the next restart waits.
+    FailoverWaits {
+        /// The child that is not touched.
+        running: Child,
+        /// For how long.
+        wait: Duration,
+    },
     /// A stop was asked for.
     StopRequested {
         /// By which signal.

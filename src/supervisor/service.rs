@@ -14,6 +14,7 @@ use crate::exit_code::ExitCode;
 use super::change::{Desired, Trust};
 use super::crash::Crashes;
 use super::event::{FetchFailure, LoginOutcome};
+use super::failover::Failovers;
 use super::id::{InstanceId, LoginId};
 use super::instance::{Instance, Role};
 use super::launch::{Attempt, Cause, Launch, Stage, Why};
@@ -35,6 +36,7 @@ pub(super) struct Service {
     /// Told to end, and in nobody's way.
     pub(super) leaving: Option<Instance>,
     pub(super) crashes: Crashes,
+    pub(super) failovers: Failovers,
     pub(super) job: Job,
 }
 
@@ -45,6 +47,7 @@ impl Service {
             leaving: None,
             job: Job::Running,
             crashes: Crashes::default(),
+            failovers: Failovers::default(),
         }
     }
 

@@ -74,6 +74,7 @@ fn name(notice: &Notice) -> &'static str {
         Notice::Commanded { .. } => "commanded",
         Notice::Hold(HoldNotice::Waits { .. }) => "held",
         Notice::Hold(HoldNotice::NothingToProtect { .. }) => "hold_overruled",
+        Notice::FailoverWaits { .. } => "failover_waits",
         Notice::StopRequested { .. } => "stop_requested",
         Notice::KillRequested => "kill_requested",
         Notice::ExitForChange => "exit_for_change",

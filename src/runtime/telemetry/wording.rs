@@ -70,8 +70,7 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
         Notice::ChangeHeld(change) => warn(held(change)),
         Notice::Deferred { changed, splay } => info(deferred(changed, *splay)),
         Notice::SignalWaits { child, signal, timeout } => info(waits(*child, *signal, *timeout)),
-        Notice::ChangeSignalled { child, signal, env_file } =>
-            info(signalled(*child, *signal, *env_file)),
+        Notice::ChangeSignalled { child, signal, env_file: at } => info(told(*child, *signal, *at)),
         Notice::Stopping { pid, signal, timeout } => info(format!("stopping pid {pid}: {signal}, up to {}", human(*timeout))),
         Notice::Killing { pid, after } => warn(killing(*pid, *after)),
         Notice::Sweeping { pid } => info(format!("pid {pid} left processes behind: stopping them")),
@@ -101,6 +100,7 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
         Notice::SignalDropped { signal } => warn(format!("{signal} dropped: it is meant for a program, and none runs")),
         Notice::Commanded { verb, answer } => commands::told(*verb, *answer),
         Notice::Hold(notice) => commands::held(notice),
+        Notice::FailoverWaits { running, wait } => warn(connection::waits(*running, *wait)),
         Notice::StopRequested { signal } => info(format!("{signal} received: stopping for good")),
         Notice::KillRequested => warn("second INT: killing now".to_owned()),
         Notice::ExitForChange => info("a change ends the program (--on-change exit): code 75 asks for a new start".to_owned()),
@@ -182,7 +182,7 @@ fn error(text: String) -> (Level, String) {
     (Level::ERROR, text)
 }
 
-fn signalled(child: Child, signal: Signal, env_file: EnvFile) -> String {
+fn told(child: Child, signal: Signal, env_file: EnvFile) -> String {
     let Child { pid, revision } = child;
     match env_file {
         EnvFile::Kept => {

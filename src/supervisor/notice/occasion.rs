@@ -77,7 +77,7 @@ impl Notice {
             | Self::Connection(_) | Self::Account(_) | Self::Value(ValueNotice::StillBad { .. })
             | Self::Fallback(FallbackNotice::Lasts { .. }) | Self::SignalDropped { .. }
             | Self::Commanded { .. } | Self::Hold(_) | Self::StopRequested { .. }
-            | Self::KillRequested | Self::ExitForChange => None,
+            | Self::KillRequested | Self::ExitForChange | Self::FailoverWaits { .. } => None,
         }
     }
 }

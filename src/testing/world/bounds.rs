@@ -67,6 +67,9 @@ pub(super) const CACHE_AGAIN: Duration = Duration::from_secs(3600);
 /// `supervisor/keeper.rs`: a write that failed is tried again no sooner, while nothing is new.
 pub(super) const CACHE_RETRY: Duration = Duration::from_secs(60);
 
+/// `supervisor/failover.rs`: so many restarts for failovers in such a time.
+pub(super) const FAILOVERS: (usize, Duration) = (3, Duration::from_secs(600));
+
 /// The longest that a login takes.
 pub(super) const LOGIN: Duration = Duration::from_secs(5);
 

@@ -18,8 +18,8 @@ use crate::supervisor::time::Duration;
 
 use super::Machine;
 use super::bounds::{
-    BACKOFF_MAX, CONNECTION_PAUSE_MAX, GAP_MAX, JITTER, LOGIN, LOGIN_RETRY, MANAGER, PACE_MAX,
-    REQUEST, ROLLBACK_MAX, SLACK, SWEEP, UNKILLABLE,
+    BACKOFF_MAX, CONNECTION_PAUSE_MAX, FAILOVERS, GAP_MAX, JITTER, LOGIN, LOGIN_RETRY, MANAGER,
+    PACE_MAX, REQUEST, ROLLBACK_MAX, SLACK, SWEEP, UNKILLABLE,
 };
 use super::dice::Dice;
 use super::values::Watch;
@@ -241,7 +241,8 @@ impl Settings {
         let failed_over = match self.connection {
             ConnectionWatch::Off => Duration::ZERO,
             ConnectionWatch::On(_) => {
-                CONNECTION_PAUSE_MAX * JITTER.1 / 10 + REQUEST + stopped + started + joined
+                let again = CONNECTION_PAUSE_MAX * JITTER.1 / 10 + REQUEST + FAILOVERS.1;
+                again + stopped + started + joined
             }
         };
         seen + proven + stopped + started + joined + failed_over + SLACK

@@ -1,5 +1,7 @@
 //! The words for the connection that is watched.
 
+use std::time::Duration;
+
 use tracing::Level;
 
 use crate::credential::phrase;
@@ -34,6 +36,15 @@ pub(super) fn told(notice: &ConnectionNotice) -> (Level, String) {
             warn(failed_over(&name, *how, running, *on_failover))
         }
     }
+}
+
+pub(super) fn waits(running: Child, wait: Duration) -> String {
+    format!(
+        "the database has failed over again and again: {} for {}, then it is to connect anew. Find \
+         out why its name leads here and there, or use --on-failover ignore",
+        untouched(running),
+        human(wait)
+    )
 }
 
 fn failed_over(name: &str, how: Failover, running: Child, on_failover: OnFailover) -> String {
@@ -90,6 +101,17 @@ mod tests {
                  follow. pid 4242 untouched on revision 3",
             ),
         ]);
+    }
+
+    #[test]
+    fn a_name_that_leads_here_and_there() {
+        let (running, wait) = (child(4242, 3), seconds(125));
+        all_tell(vec![(
+            Notice::FailoverWaits { running, wait },
+            "W the database has failed over again and again: pid 4242 untouched on revision 3 for \
+             2 min 5 s, then it is to connect anew. Find out why its name leads here and there, or \
+             use --on-failover ignore",
+        )]);
     }
 
     #[test]

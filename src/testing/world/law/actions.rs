@@ -269,6 +269,9 @@ impl Law {
         if child.is_some_and(|child| child.suits(planned.values)) {
             return Err("a stop without a change".to_owned());
         }
+        if self.failover_waits(now) {
+            return Err("one failover too many is acted on".to_owned());
+        }
         if self.holds() {
             return Err("a restart that a person holds back".to_owned());
         }
@@ -334,6 +337,7 @@ impl Law {
             | Notice::FetchRecovered { .. } => self.api.told(notice),
             Notice::Value(notice) => self.unusable.told(now, notice),
             Notice::Hold(notice) => self.tells_hold(now, notice),
+            Notice::FailoverWaits { wait, .. } => self.tells_failover(now, *wait),
             Notice::Ready { child, .. } => self.is_ready(now, of_pid(child.pid)),
             Notice::Fallback(notice) => self.tells_fallback(now, notice),
             Notice::Account(notice) => self.requests.account.told(notice),

@@ -22,6 +22,8 @@ pub(super) struct Child {
     pub(super) revision: u32,
     /// When another server was proven behind its unchanged URL.
     pub(super) failed_over: Option<Time>,
+    /// Its replacement waits until then, on that revision.
+    pub(super) failover_waits: Option<(Time, u32)>,
     /// Somebody asked for another in its place.
     pub(super) asked_for: Option<Force>,
     pub(super) since: Time,
@@ -90,6 +92,7 @@ impl Child {
             values: planned.values,
             revision: planned.revision,
             failed_over: None,
+            failover_waits: None,
             asked_for: None,
             since,
             asked: since,

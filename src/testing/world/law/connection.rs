@@ -7,11 +7,11 @@ use crate::supervisor::id::{ConnectionId, InstanceId};
 use crate::supervisor::notice::ConnectionFact;
 use crate::supervisor::time::{Duration, Time};
 use crate::testing::world::bounds::{
-    CONNECTION_LASTS, CONNECTION_PAUSE_MAX, CONNECTION_PAUSE_MIN, JITTER, SLACK,
+    CONNECTION_LASTS, CONNECTION_PAUSE_MAX, CONNECTION_PAUSE_MIN, FAILOVERS, JITTER, SLACK,
 };
 use crate::testing::world::values;
 
-use super::Law;
+use super::{Launch, Law};
 
 /// The account of one child's connection.
 #[derive(Debug)]
@@ -187,10 +187,44 @@ impl Law {
         }
         let restarts = self.config.connection == ConnectionWatch::On(OnFailover::Restart);
         if let (Means::Failover | Means::Both, true) = (means, restarts) {
-            if let Some(child) = &mut self.child {
-                child.failed_over = Some(now);
-            }
+            self.fails_over(now);
             self.spares(now);
+        }
+    }
+
+    /// "At most 3 in 10 minutes, then told and left until the window passes".
+    fn fails_over(&mut self, now: Time) {
+        let idle = matches!(self.launch, Launch::None) && self.beside.newcomes_with().is_none();
+        let counts = idle && self.suits_proven();
+        let Some(child) = &mut self.child else {
+            return;
+        };
+        child.failed_over = Some(now);
+        if counts {
+            let all = &mut self.failovers;
+            let third = all
+                .len()
+                .checked_sub(FAILOVERS.0)
+                .and_then(|at| all.get(at));
+            let until = third.map_or(now, |third| (*third + FAILOVERS.1).max(now));
+            all.push(until);
+            child.failover_waits = (until > now).then_some((until, self.ledger.revision()));
+        }
+    }
+
+    /// Whether the child is only to be replaced for a failover, and later.
+    pub(super) fn failover_waits(&self, now: Time) -> bool {
+        let child = self.healthy().filter(|child| child.asked_for.is_none());
+        let waits = child.and_then(|child| child.failover_waits);
+        waits.is_some_and(|(until, of)| now < until && of == self.ledger.revision())
+    }
+
+    /// It is told that a failover waits.
+    pub(super) fn tells_failover(&self, now: Time, wait: Duration) -> Result<(), String> {
+        let waits = self.healthy().and_then(|child| child.failover_waits);
+        match waits {
+            Some((until, _)) if wait == until.since(now) => Ok(()),
+            Some(_) | None => Err(format!("a failover is said to wait for {wait:?}")),
         }
     }
 

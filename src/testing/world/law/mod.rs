@@ -90,6 +90,8 @@ pub(super) struct Law {
     /// A person holds changes back since then.
     held_since: Option<Time>,
     watched: Option<hold::Watched>,
+    /// When children were replaced for a failover, or will be.
+    failovers: Vec<Time>,
     job: Job,
     end: Option<End>,
     over: Option<Time>,
@@ -165,6 +167,7 @@ impl Law {
             owed_reply: None,
             held_since: None,
             watched: None,
+            failovers: Vec::new(),
             job: Job::Runs,
             end: None,
             over: None,

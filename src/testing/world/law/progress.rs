@@ -50,6 +50,7 @@ impl Law {
                 let content = child.suits(proven) && filed
                     || self.beside.newcomes_with() == Some(proven)
                     || self.is_spared_by_now(now)
+                    || self.failover_waits(now)
                     || self.holds()
                     || self.waits_to_tell(child, now);
                 if (content && !child.is_told()) || child.aborted().is_some() {
