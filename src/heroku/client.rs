@@ -1,4 +1,8 @@
 //! One request at a time: with which token, until when, and what a bad answer means.
+//!
+//! How often a token's program is run again after a refusal is decided here, and not by the core:
+//! it is a part of one request, whose id and time the core knows, and an event and an action more
+//! would only carry the token's origin there and back.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
