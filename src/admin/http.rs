@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use hyper::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -179,7 +179,9 @@ fn names_this_machine(request: &Request<Incoming>) -> bool {
     let mut hosts = request.headers().get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
         (Some(host), None) => host.to_str().is_ok_and(is_local),
-        (_, _) => false,
+        // HTTP/1.0, as some health checks still speak it: no browser does.
+        (None, _) => request.version() == Version::HTTP_10,
+        (Some(_), Some(_)) => false,
     }
 }
 

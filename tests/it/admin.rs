@@ -125,6 +125,11 @@ fn strangers_and_strange_requests_are_turned_away() {
     ] {
         assert_eq!(status(place, "GET /status", hosts), 421, "{hosts:?}");
     }
+    let mut stream = TcpStream::connect(place).unwrap();
+    stream.write_all(b"GET /healthz HTTP/1.0\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
     for method in ["POST", "PUT", "DELETE", "HEAD", "OPTIONS"] {
         let request = format!("{method} /status");
         assert_eq!(status(place, &request, &["127.0.0.1:1"]), 405, "{method}");
