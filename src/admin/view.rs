@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::credential::Kind;
 use crate::supervisor::notice::StartedFor;
 use crate::supervisor::overview::{ApiOverview, ChildOverview, Overview, ReadinessOverview};
-use crate::supervisor::status::FallbackPhase;
+use crate::supervisor::status::{ChangePhase, FallbackPhase, ServicePhase};
 use crate::supervisor::time::{Duration, Time};
 
 use super::protocol::VERSION;
@@ -172,7 +172,10 @@ impl View {
                 age_s: ago(revision.seen_at),
                 changed: changed(&revision.changed),
             }),
-            change: snake(&format!("{:?}", status.change)),
+            change: match (status.change, status.service) {
+                (ChangePhase::Quiet, ServicePhase::Held) => "held".to_owned(),
+                (change, _) => snake(&format!("{change:?}")),
+            },
             pending: overview.pending.as_ref().map(|pending| Pending {
                 age_s: ago(pending.seen_at),
                 changed: changed(&pending.changed),

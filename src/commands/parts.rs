@@ -191,7 +191,16 @@ pub(super) fn control(
             match open_control(path, config) {
                 Ok(opened) => opened,
                 Err(error) => {
-                    tracing::warn!("going on without a control socket: {error}");
+                    let place = phrase(&path.display().to_string());
+                    let why = if let Failure::Listen(ListenError::Refused { why, .. }) = error {
+                        why
+                    } else {
+                        error.to_string()
+                    };
+                    tracing::warn!(
+                        "going on without a control socket: the usual one is {place}, {why}. So changeover status and \
+                         its like do not reach this one: give it a place of its own with --control"
+                    );
                     return Ok(None);
                 }
             }

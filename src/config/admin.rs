@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::net::IpAddr;
 
-use super::given::{Lookup, UsageError};
+use super::given::{Lookup, UsageError, name};
 use super::{Address, Admin, listen};
 
 impl Lookup<'_> {
@@ -13,8 +13,15 @@ impl Lookup<'_> {
         remote: bool,
     ) -> Result<Option<Admin>, UsageError> {
         let given = self.text("admin", typed)?;
+        let is_typed = remote;
         let remote = self.switch("admin-allow-remote", remote)?;
         let Some(given) = given else {
+            if is_typed {
+                return Err(UsageError(format!(
+                    "{} is typed, and without --admin nothing is served to anybody: add --admin, or leave it out",
+                    name("admin-allow-remote")
+                )));
+            }
             return Ok(None);
         };
         match listen::address(&given)? {

@@ -12,6 +12,7 @@ use crate::supervisor::action::Scope;
 use crate::supervisor::readiness::Readiness;
 use crate::supervisor::signal::Signal;
 
+use super::control::LISTEN;
 use super::given::{self, Given, Inherited, Lookup, UsageError};
 use super::{
     Change, CheckLogin, Child, ConnectionWatch, CrashPolicy, Format, LeftoverPolicy, Listen, Log,
@@ -400,10 +401,9 @@ fn contradiction<T, U>(one: &Given<T>, other: &Given<U>) -> UsageError {
 /// go unseen.
 #[must_use]
 pub fn unknown_variables(inherited: &Inherited) -> Vec<String> {
-    let known: Vec<String> = cli::options()
-        .iter()
-        .map(|option| given::variable(option))
-        .collect();
+    let options = cli::options();
+    let options = options.iter().map(String::as_str);
+    let known: Vec<String> = options.chain([LISTEN]).map(given::variable).collect();
     inherited
         .keys()
         .filter_map(|name| name.to_str())
@@ -425,7 +425,7 @@ pub fn unknown_variables(inherited: &Inherited) -> Vec<String> {
 /// Kubernetes' links to a service called "changeover", and what the supervisor itself gives its
 /// children.
 fn is_foreign(name: &str) -> bool {
-    ["SERVICE_", "PORT", "CONTROL"]
+    ["SERVICE_", "PORT"]
         .iter()
         .any(|start| name["CHANGEOVER_".len()..].starts_with(start))
         || name == crate::credential::environment::INSTANCE_MARK

@@ -31,6 +31,10 @@ use super::telemetry;
 /// A login that takes longer says nothing about the credential.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// A write of the cache takes milliseconds; it is looked at this often, and waited for this long.
+const CACHE_PAUSE: Duration = Duration::from_millis(2);
+const CACHE_WAIT_MAX: Duration = Duration::from_secs(1);
+
 /// The hands of the core.
 pub struct Executor {
     client: Arc<Client>,
@@ -179,6 +183,22 @@ impl Executor {
     #[must_use]
     pub fn in_tree(&self, pid: u32) -> bool {
         self.children.contains(pid)
+    }
+
+    /// Waits for a write of the cache that is under way: half of one would be left behind. A disk
+    /// that hangs keeps nobody from ending.
+    pub(super) async fn finish(&self) {
+        let is_at_work = || {
+            self.cache
+                .as_ref()
+                .is_some_and(|cache| Arc::strong_count(cache) > 1)
+        };
+        let finished = async {
+            while is_at_work() {
+                tokio::time::sleep(CACHE_PAUSE).await;
+            }
+        };
+        let _ = tokio::time::timeout(CACHE_WAIT_MAX, finished).await;
     }
 
     /// Writes the log lines that have gathered.

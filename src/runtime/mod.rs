@@ -222,6 +222,7 @@ impl Life {
                         Told::Exit(code) => {
                             self.executor.tell();
                             self.executor.audience.end_hooks();
+                            self.executor.finish().await;
                             // Who asked for this end is answered first.
                             turns(&mut self.answers, &mut self.events).await;
                             return Ok(code);

@@ -9,7 +9,8 @@ use super::hold::Hold;
 use super::id::Revision;
 use super::instance::Instance;
 use super::notice::Child;
-use super::status::Status;
+use super::phase::Phase;
+use super::status::{InstancePhase, Status};
 use super::time::{Duration, Time};
 
 /// One look at the core, with its numbers. Times are the core's own.
@@ -22,7 +23,7 @@ pub struct Overview {
     pub children: Vec<ChildOverview>,
     /// What the newest child runs with, or the next one will; `None` before the first good answer.
     pub revision: Option<RevisionOverview>,
-    /// A difference on its way.
+    /// A difference on its way, or held back by a person.
     pub pending: Option<Pending>,
     /// Since when a person holds changes back.
     pub held_since: Option<Time>,
@@ -106,7 +107,22 @@ impl Supervisor {
     pub fn overview(&self) -> Overview {
         let instances = self.service.phase.instance().into_iter();
         let instances = instances.chain(self.service.beside());
+        // One that has ended and left nothing is history, even while its end is thought about.
+        let instances = instances.filter(|instance| instance.name() != InstancePhase::Gone);
         let desired = self.change.desired();
+        let held = desired.filter(|desired| match &self.service.phase {
+            Phase::Held { old, .. } => old.revision != desired.revision,
+            #[rustfmt::skip]
+            Phase::Waiting(_) | Phase::Starting { .. } | Phase::Running { .. }
+            | Phase::Preparing { .. } | Phase::Postponed { .. } | Phase::Telling { .. }
+            | Phase::Joining { .. } | Phase::Overlapping { .. } | Phase::Replacing { .. }
+            | Phase::Asking { .. } | Phase::AwaitingCredential { .. } | Phase::Pausing { .. }
+            | Phase::BackingOff { .. } | Phase::ShuttingDown(_) | Phase::Done => false,
+        });
+        let held = held.map(|desired| Pending {
+            changed: desired.changed.clone(),
+            seen_at: desired.seen_at,
+        });
         Overview {
             status: self.status(),
             children: instances.map(Instance::overview).collect(),
@@ -115,7 +131,7 @@ impl Supervisor {
                 seen_at: desired.seen_at,
                 changed: desired.changed.clone(),
             }),
-            pending: self.change.pending(),
+            pending: self.change.pending().or(held),
             held_since: match self.hold {
                 Hold::Off => None,
                 Hold::On { since } => Some(since),

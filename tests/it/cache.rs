@@ -317,3 +317,20 @@ fn exec_and_env_keep_it_and_start_on_it_too() {
     let output = once(&["exec"], &simulator, nowhere, &say);
     assert_eq!(output.status.code(), Some(78));
 }
+
+#[test]
+fn a_program_that_ends_at_once_leaves_a_whole_cache_and_nothing_else() {
+    let simulator = simulator();
+    let shelf = Shelf::new();
+    for _ in 0..10 {
+        let mut run = shelf.run(&simulator).program(&["true"]);
+        assert_eq!(run.exit_code(), 0, "{}", run.told());
+        let there: Vec<_> = fs::read_dir(shelf.0.path()).unwrap().collect();
+        let there: Vec<_> = there
+            .into_iter()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        assert_eq!(there, [shelf.cache()]);
+        fs::remove_file(shelf.cache()).unwrap();
+    }
+}

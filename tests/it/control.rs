@@ -220,7 +220,8 @@ fn a_place_that_is_taken_stops_only_who_asked_for_it() {
     std::os::unix::fs::symlink(&socket, runtime.join("myapp.sock")).unwrap();
     let usual = usual.env("RUNTIME_DIRECTORY", &runtime.display().to_string());
     let mut usual = usual.script("exit 4");
-    usual.log("WARN going on without a control socket");
+    let line = usual.log("WARN going on without a control socket");
+    assert!(!line.contains("nothing was started"), "{line}");
     assert_eq!(usual.exit_code(), 4, "{}", usual.told());
     assert_eq!(first.terminate(), 143, "{}", first.told());
 }
@@ -380,6 +381,10 @@ fn a_change_is_held_back_until_resume() {
     let (_, table, _) = ask(&["status"], &socket);
     assert!(table.contains("serving on revision 1"), "{table}");
     assert!(table.contains("held        for "), "{table}");
+    assert!(
+        table.contains("change      DATABASE_URL: password, seen "),
+        "{table}"
+    );
     let (code, ..) = ask(&["resume"], &socket);
     assert_eq!(code, Some(0), "{}", run.told());
     assert!(run.line("up").contains("password-2@"));

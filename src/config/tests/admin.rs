@@ -26,6 +26,7 @@ fn others_are_served_only_when_that_is_said() {
         ("--admin|0.0.0.0:9000", "other machines could reach it"),
         ("--admin|myhost:9000", "--admin-allow-remote"),
         ("--admin|/run/admin", "on a TCP port only"),
+        ("--admin-allow-remote", "without --admin nothing is served"),
         ("--admin|9000", "--admin (CHANGEOVER_ADMIN)"),
     ] {
         let error = refused(options);
