@@ -140,6 +140,12 @@ impl Sentry {
         }
     }
 
+    /// There is nothing more to look at.
+    fn rest(&mut self, turn: &mut Turn<'_>) {
+        self.pause(turn);
+        (self.told_at, self.login) = (turn.now, Login::Never);
+    }
+
     /// The login has come to something; the next one comes later.
     fn pause(&mut self, turn: &mut Turn<'_>) {
         let next = Login::At(turn.now + retry_pause(turn));
@@ -235,6 +241,11 @@ impl Service {
         let (Phase::Held { old, sentry, .. }, Some(desired)) = (&mut self.phase, desired) else {
             return;
         };
+        if !old.is_untouched() {
+            // It missed its watchdog, and ends: nothing is held back any more.
+            sentry.rest(turn);
+            return;
+        }
         if sentry.told_at + HEARTBEAT <= turn.now {
             sentry.tell(turn, old, desired);
         }
@@ -258,6 +269,8 @@ impl Service {
             Standing::Refused => trust.counts(turn),
             Standing::Unreachable => trust.counts(turn) && leads_elsewhere(old, desired),
         };
+        // One that missed its watchdog ends anyway, and is followed as ever.
+        let is_dead = is_dead && old.is_untouched();
         if is_dead && let Phase::Held { old, attempt, .. } = self.take() {
             let running = old.child();
             turn.announce(Notice::Hold(HoldNotice::NothingToProtect { running }));

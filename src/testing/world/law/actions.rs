@@ -375,6 +375,7 @@ impl Law {
             Adopts::Now => {}
             Adopts::No => self.ledger.splay_ends()?,
         }
+        self.requests.is_made(now);
         self.requests.found_change();
         self.is_herokus(now, Because::Changed);
         self.spares(now);

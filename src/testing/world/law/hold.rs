@@ -147,7 +147,8 @@ impl Law {
     }
 
     pub(super) fn check_hold(&self, now: Time) -> Result<(), String> {
-        let idle = matches!(self.launch, Launch::None) && !self.is_spared_by_now(now);
+        let put_off = self.is_spared_by_now(now) || self.failover_waits(now);
+        let idle = matches!(self.launch, Launch::None) && !put_off;
         if !self.holds() || !self.waits() || !idle {
             return Ok(());
         }
@@ -162,6 +163,13 @@ impl Law {
                 Err(format!("the child's credential was last tried at {at}"))
             }
             Login::Tried(_) | Login::Out(..) | Login::Dead => Ok(()),
+        }
+    }
+
+    /// After every step: what was known of one that waited.
+    pub(super) fn forgets_watch(&mut self) {
+        if !self.waits() {
+            self.watched = None;
         }
     }
 

@@ -154,6 +154,8 @@ impl Ledger {
                     Adopts::No
                 }
                 Some(open) if open.values == seen => match (self.drop_guard(), open.stage) {
+                    // Refused, and then another variable changed: its quiet time runs.
+                    (Adopts::No, Stage::Seen) if open.asked.is_none() => Adopts::No,
                     (Adopts::No, Stage::Seen) => self.confirm(now, open),
                     (adopts, _) => adopts,
                 },

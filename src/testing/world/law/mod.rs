@@ -310,7 +310,7 @@ impl Law {
             self.adopts = self.ledger.times_out(now, self.guard());
         }
         if self.end.is_none() && self.ledger.confirmation_due(now) {
-            self.evidence(now);
+            self.requests.confirm(now, self.is_off());
         }
         let timeout = self.config.start_timeout;
         if self.inquiry.looks_once_more(now, timeout) && !self.requests.affords_bursts() {
@@ -359,6 +359,7 @@ impl Law {
         self.ledger.check(now)?;
         self.check_fallback()?;
         self.check_hold(now)?;
+        self.forgets_watch();
         if !self.is_off() {
             self.requests.check(now)?;
         }

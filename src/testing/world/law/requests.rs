@@ -15,6 +15,8 @@ use crate::testing::world::values::Values;
 use super::account::Account;
 use super::webhooks::Webhooks;
 
+/// Longer than any life.
+const NEVER: Duration = Duration::from_secs(1_000_000);
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// The requests of one supervisor.
@@ -30,6 +32,8 @@ pub(super) struct Requests {
     not_before: Time,
     /// The oldest evidence that no request answers yet.
     evidence: Option<Evidence>,
+    /// When a request was last owed to confirm a change, and for nothing else.
+    confirms: Option<Time>,
     conditional: u32,
     latest: Option<(Values, u32)>,
     polls: VecDeque<Time>,
@@ -104,6 +108,7 @@ impl Requests {
             failures: 0,
             not_before: Time::ZERO,
             evidence: None,
+            confirms: None,
             conditional: 0,
             latest: None,
             polls: VecDeque::new(),
@@ -220,6 +225,29 @@ impl Requests {
                 requests: 0,
                 answers: 0,
             });
+        }
+    }
+
+    /// A change is to be confirmed by a request.
+    pub(super) fn confirm(&mut self, now: Time, is_off: bool) {
+        if self.evidence.is_none() {
+            self.confirms = Some(now);
+        }
+        if !is_off {
+            self.evidence_now(now);
+        }
+    }
+
+    /// One that is made in the step in which its confirmation falls due needs none, and may have
+    /// one.
+    pub(super) fn is_made(&mut self, now: Time) {
+        let is_moot = self.confirms == Some(now);
+        if let Some(evidence) = self
+            .evidence
+            .as_mut()
+            .filter(|it| is_moot && it.since == now)
+        {
+            evidence.spread = NEVER;
         }
     }
 
