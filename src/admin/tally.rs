@@ -46,7 +46,6 @@ pub struct Tally {
     fetch_time: Histogram,
     asked: Option<(FetchId, Time)>,
     last: Option<(Class, Time)>,
-    token: Option<Class>,
 }
 
 impl Tally {
@@ -63,7 +62,6 @@ impl Tally {
             fetch_time: Histogram::new(FETCH_BUCKETS),
             asked: None,
             last: None,
-            token: None,
         };
         for cause in CAUSES {
             drop(tally.starts.get_or_create(&cause_label(cause)));
@@ -94,10 +92,6 @@ impl Tally {
             let class = Class::of(outcome);
             self.fetches.get_or_create(&[("class", class.name())]).inc();
             self.last = Some((class, now));
-            // Where Heroku is not there, what it said last of the token still holds.
-            self.token = (class != Class::Unavailable)
-                .then_some(class)
-                .or(self.token);
             if let Some((_, since)) = self.asked.take_if(|(asked, _)| asked == fetch) {
                 self.fetch_time.observe(now.since(since).as_secs_f64());
             }
@@ -140,11 +134,6 @@ impl Tally {
     /// How the last request ended, and when.
     pub(super) fn last_fetch(&self) -> Option<(Class, Time)> {
         self.last
-    }
-
-    /// The last answer that says something of the token.
-    pub(super) fn token(&self) -> Option<Class> {
-        self.token
     }
 
     fn started(&mut self, cause: StartedFor, dead_time: Option<Duration>) {
@@ -208,33 +197,5 @@ impl Class {
                 FailureKind::AppNotFound => Self::AppNotFound,
             },
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::supervisor::event::FetchFailure;
-
-    #[test]
-    fn an_outage_says_nothing_of_the_token() {
-        let mut tally = Tally::new();
-        let fail = |kind| Event::Fetched {
-            fetch: FetchId(1),
-            outcome: FetchOutcome::Failed(FetchFailure {
-                kind,
-                detail: String::new(),
-                retry_after: None,
-                remedy: None,
-            }),
-            left: None,
-        };
-        tally.hear(Time::ZERO, &fail(FailureKind::Unavailable));
-        assert_eq!(tally.token(), None);
-        tally.hear(Time::ZERO, &fail(FailureKind::TokenRefused));
-        tally.hear(Time::ZERO, &fail(FailureKind::Unavailable));
-        assert_eq!(tally.token(), Some(Class::TokenRefused));
-        tally.hear(Time::ZERO, &fail(FailureKind::AppNotFound));
-        assert_eq!(tally.token(), Some(Class::AppNotFound));
     }
 }

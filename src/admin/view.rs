@@ -13,7 +13,7 @@ use crate::supervisor::status::{ChangePhase, FallbackPhase, ServicePhase};
 use crate::supervisor::time::{Duration, Time};
 
 use super::protocol::VERSION;
-use super::tally::{Class, Tally};
+use super::tally::Tally;
 
 /// One look.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -187,7 +187,7 @@ impl View {
                     snake(&format!("{on:?}"))
                 }
             },
-            heroku: Heroku::new(now, &overview.api, tally),
+            heroku: Heroku::new(now, &overview.api),
             connection: snake(&format!("{:?}", status.connection)),
             restarts: Restarts::new(tally),
         }
@@ -206,21 +206,14 @@ impl Child {
 }
 
 impl Heroku {
-    fn new(now: Time, api: &ApiOverview, tally: &Tally) -> Self {
+    fn new(now: Time, api: &ApiOverview) -> Self {
         let failing = api.failing.as_ref();
-        let token = match tally.token() {
-            Some(Class::TokenRefused) => "refused",
-            Some(Class::NoToken) => "missing",
-            Some(Class::TokenCommandFailed) => "command_failed",
-            Some(Class::Ok | Class::NotModified | Class::AppNotFound) => "accepted",
-            Some(Class::Unavailable) | None => "untried",
-        };
         Self {
             last_good_s: api.good_at.map(|at| seconds(now.since(at))),
             next_in_s: api.next.map(|at| seconds(at.since(now))),
             pace_s: api.pace.map(seconds),
             requests_left: api.left,
-            token: token.to_owned(),
+            token: snake(&format!("{:?}", api.token)),
             failing: failing.map(|failing| Failing {
                 age_s: seconds(now.since(failing.since)),
                 requests: failing.attempts,

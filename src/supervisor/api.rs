@@ -1,9 +1,9 @@
 //! Whether the API answers, and when people are told: one line when it begins to fail, one when it
 //! answers again, a heartbeat in between.
 
-use super::event::FetchFailure;
+use super::event::{FailureKind, FetchFailure};
 use super::notice::{Child, Notice};
-use super::overview::FailingOverview;
+use super::overview::{FailingOverview, TokenOverview};
 use super::time::{Duration, Time};
 use super::turn::Turn;
 
@@ -81,6 +81,22 @@ impl Api {
     }
 }
 
+impl TokenOverview {
+    /// Where Heroku is not there, what it said last of the token still holds.
+    pub(super) fn after<T>(self, answer: &Result<T, FetchFailure>) -> Self {
+        match answer {
+            Ok(_) => Self::Accepted,
+            Err(failure) => match failure.kind {
+                FailureKind::Unavailable => self,
+                FailureKind::AppNotFound => Self::Accepted,
+                FailureKind::TokenRefused => Self::Refused,
+                FailureKind::NoToken => Self::Missing,
+                FailureKind::TokenCommandFailed => Self::CommandFailed,
+            },
+        }
+    }
+}
+
 impl Failing {
     fn again(&mut self, turn: &mut Turn<'_>, failure: &FetchFailure, running: Option<Child>) {
         self.attempts = self.attempts.saturating_add(1);
@@ -100,5 +116,29 @@ impl Failing {
             return;
         }
         self.told_at = turn.now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_says_nothing_of_the_token() {
+        let fails = |before: TokenOverview, kind| {
+            let answer: Result<(), _> = Err(FetchFailure {
+                kind,
+                ..FetchFailure::unavailable("down")
+            });
+            before.after(&answer)
+        };
+        let untried = fails(TokenOverview::Untried, FailureKind::Unavailable);
+        assert_eq!(untried, TokenOverview::Untried);
+        let refused = fails(untried, FailureKind::TokenRefused);
+        assert_eq!(refused, TokenOverview::Refused);
+        assert_eq!(fails(refused, FailureKind::Unavailable), refused);
+        let accepted = fails(refused, FailureKind::AppNotFound);
+        assert_eq!(accepted, TokenOverview::Accepted);
+        assert_eq!(refused.after(&Ok(())), TokenOverview::Accepted);
     }
 }

@@ -88,6 +88,23 @@ pub struct ApiOverview {
     pub left: Option<u32>,
     /// It does not answer well.
     pub failing: Option<FailingOverview>,
+    /// What it says of the token.
+    pub token: TokenOverview,
+}
+
+/// What the last answer that says anything of the token says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenOverview {
+    /// There was none.
+    Untried,
+    /// Heroku takes it.
+    Accepted,
+    /// Heroku does not.
+    Refused,
+    /// There is none to ask with.
+    Missing,
+    /// The command that prints it failed.
+    CommandFailed,
 }
 
 /// For how long it does not.
@@ -110,15 +127,10 @@ impl Supervisor {
         // One that has ended and left nothing is history, even while its end is thought about.
         let instances = instances.filter(|instance| instance.name() != InstancePhase::Gone);
         let desired = self.change.desired();
-        let held = desired.filter(|desired| match &self.service.phase {
-            Phase::Held { old, .. } => old.revision != desired.revision,
-            #[rustfmt::skip]
-            Phase::Waiting(_) | Phase::Starting { .. } | Phase::Running { .. }
-            | Phase::Preparing { .. } | Phase::Postponed { .. } | Phase::Telling { .. }
-            | Phase::Joining { .. } | Phase::Overlapping { .. } | Phase::Replacing { .. }
-            | Phase::Asking { .. } | Phase::AwaitingCredential { .. } | Phase::Pausing { .. }
-            | Phase::BackingOff { .. } | Phase::ShuttingDown(_) | Phase::Done => false,
-        });
+        let phase = &self.service.phase;
+        let held = desired.filter(
+            |desired| matches!(phase, Phase::Held { old, .. } if old.revision != desired.revision),
+        );
         let held = held.map(|desired| Pending {
             changed: desired.changed.clone(),
             seen_at: desired.seen_at,

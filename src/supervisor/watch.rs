@@ -19,6 +19,7 @@ use super::crash::backoff;
 use super::event::{ETag, FailureKind, FetchFailure, FetchOutcome};
 use super::id::FetchId;
 use super::notice::Child;
+use super::overview::TokenOverview;
 use super::series::{Due, Series};
 use super::status::WatchPhase;
 use super::time::{Duration, Time};
@@ -54,6 +55,7 @@ pub(super) struct Watch {
     /// When a request is made that only a full answer ends, and that had to keep its distance.
     owed_at: Option<Time>,
     api: Api,
+    token: TokenOverview,
     budget: Budget,
     first: First,
 }
@@ -128,6 +130,7 @@ impl Watch {
             series: Series::None,
             owed_at: None,
             api: Api::Answering,
+            token: TokenOverview::Untried,
             budget: Budget::Unknown,
             first: First::Awaited,
         }
@@ -284,6 +287,7 @@ impl Watch {
             Ok(_) => turn.now,
             Err(failure) => turn.now + failure.retry_after.unwrap_or_default().min(RETRY_AFTER_MAX),
         };
+        self.token = self.token.after(&result);
         match &result {
             Ok(_) => self.api.answered(turn),
             // Without a token at the start it is over: the end of the start tells of it.

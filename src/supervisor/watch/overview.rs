@@ -23,6 +23,7 @@ impl Watch {
             pace,
             left: self.budget.left(),
             failing: self.api.failing(),
+            token: self.token,
         }
     }
 }
