@@ -155,6 +155,9 @@ impl Service {
         finish: Finish,
         desired: Option<&Desired>,
     ) {
+        if let Some(desired) = desired {
+            self.overrule(turn, finish, desired);
+        }
         if finish != Finish::Expected {
             self.stand_down(turn);
         }

@@ -12,6 +12,7 @@ use crate::credential::{Kind, Secret};
 
 use super::change::{Desired, Trust, retry_pause};
 use super::config::CheckLogin;
+use super::ends::Finish;
 use super::event::LoginOutcome;
 use super::id::LoginId;
 use super::instance::Instance;
@@ -195,6 +196,21 @@ impl Service {
             | Phase::Done) => phase,
         };
         self.advance(turn);
+    }
+
+    /// The child ended: what was held back is done, should another follow.
+    pub(super) fn overrule(&self, turn: &mut Turn<'_>, finish: Finish, desired: &Desired) {
+        if let Phase::Held { old, .. } = &self.phase
+            && !old.suits(&desired.values)
+        {
+            let (child, newest) = (old.child(), desired.revision);
+            match finish {
+                Finish::Failed | Finish::Again => {
+                    turn.announce(Notice::Hold(HoldNotice::Ended { child, newest }));
+                }
+                Finish::Expected | Finish::Final | Finish::Followed => {}
+            }
+        }
     }
 
     /// What waits for a person need not wait any longer.

@@ -6,7 +6,7 @@ use super::config::CheckLogin;
 use super::event::LoginOutcome;
 use super::id::LoginId;
 use super::logins::{Logins, Standing};
-use super::notice::Notice;
+use super::notice::{Asked, Notice};
 use super::time::{Duration, Time};
 use super::turn::{Turn, Want};
 
@@ -45,15 +45,21 @@ pub(super) enum Finding {
 }
 
 impl Inquiry {
-    /// Asks for a fetch, and for a login with every postgres URL that the failed child ran on.
+    /// Asks for a fetch, and for a login with every postgres URL that the failed child ran on, and
+    /// tells it.
     pub(super) fn open(turn: &mut Turn<'_>, values: &Values) -> Self {
+        let asked = match turn.config.check_login {
+            CheckLogin::Auto | CheckLogin::Always if Logins::are_possible(values) => Asked::Both,
+            CheckLogin::Never | CheckLogin::Auto | CheckLogin::Always => Asked::Heroku,
+        };
+        turn.announce(Notice::Asking { asked });
         turn.want(Want::FetchForEnd);
         Self {
             until: turn.now + INQUIRY,
             fetch: Fetch::Asked { since: turn.now },
-            logins: match turn.config.check_login {
-                CheckLogin::Never => None,
-                CheckLogin::Auto | CheckLogin::Always => Logins::ask(turn, values),
+            logins: match asked {
+                Asked::Heroku => None,
+                Asked::Both => Logins::ask(turn, values),
             },
         }
     }

@@ -48,6 +48,14 @@ pub(super) enum Standing {
 }
 
 impl Logins {
+    /// Whether there is a postgres URL among the values.
+    pub(super) fn are_possible<'a>(
+        values: impl IntoIterator<Item = (&'a String, &'a Secret)>,
+    ) -> bool {
+        let mut values = values.into_iter();
+        values.any(|(_, value)| DatabaseUrl::parse(value.expose()).is_ok())
+    }
+
     /// Asks for a login with every postgres URL among the values; `None` when there is none.
     pub(super) fn ask<'a>(
         turn: &mut Turn<'_>,

@@ -11,11 +11,13 @@ use super::time::Duration;
 
 mod connection;
 mod fallback;
+mod hold;
 mod occasion;
 mod value;
 
 pub use connection::{ConnectionFact, ConnectionNotice, Failover};
 pub use fallback::{Because, FallbackNotice, Unusable};
+pub use hold::HoldNotice;
 pub use occasion::Occasion;
 pub use value::ValueNotice;
 
@@ -288,7 +290,10 @@ pub enum Notice {
         ended: Ended,
     },
     /// A child failed: its credential is asked about before anything is decided.
-    Asking,
+    Asking {
+        /// Who.
+        asked: Asked,
+    },
     /// Heroku is not asked about that: little is left for the account, and it was asked just now.
     FetchSpared,
     /// The failed child's login was tried.
@@ -385,25 +390,6 @@ pub enum Notice {
     ExitForChange,
 }
 
-/// What is told while a person holds changes back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HoldNotice {
-    /// Something is to be done, and is not.
-    Waits {
-        /// The child that is not touched.
-        running: Child,
-        /// What it should run with; that is what it does run with, where only a restart waits.
-        newest: Revision,
-        /// How long it has waited.
-        lasted: Duration,
-    },
-    /// Something is done all the same: the child's credential works no more.
-    NothingToProtect {
-        /// The child.
-        running: Child,
-    },
-}
-
 /// Why a child is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StartedFor {
@@ -417,6 +403,15 @@ pub enum StartedFor {
     OwnEnd,
     /// Somebody asked for it.
     Asked,
+}
+
+/// Who is asked about a failed child's credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Heroku, for a new one. Nobody is to log in with the old one, or nobody can.
+    Heroku,
+    /// Heroku, and Postgres about the old one.
+    Both,
 }
 
 /// What asks for another child after one that ended.

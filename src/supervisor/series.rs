@@ -54,17 +54,19 @@ impl Series {
 
     /// When the next fetch is due.
     pub(super) fn deadline(&self) -> Option<Time> {
-        let Self::Begun {
-            since,
-            heard,
-            again,
-        } = self
-        else {
+        let Self::Begun { since, again, .. } = self else {
             return None;
         };
-        let renewed = (heard > since).then(|| *since + PAUSE);
         let next = again.first().map(|after| *since + *after);
-        renewed.into_iter().chain(next).min()
+        self.renewed_at().into_iter().chain(next).min()
+    }
+
+    /// When another series begins, because of a webhook that came after this one's first fetch.
+    pub(super) fn renewed_at(&self) -> Option<Time> {
+        match self {
+            Self::Begun { since, heard, .. } => (heard > since).then(|| *since + PAUSE),
+            Self::None => None,
+        }
     }
 
     /// What is due by now.

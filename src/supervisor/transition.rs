@@ -209,7 +209,6 @@ pub(super) fn ask(
     if turn.config.watching == Watching::Once {
         return restart(turn, crashes, failed);
     }
-    turn.announce(Notice::Asking);
     let inquiry = Inquiry::open(turn, &failed.values);
     Phase::Asking { failed, inquiry }
 }

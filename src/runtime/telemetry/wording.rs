@@ -8,7 +8,7 @@ use tracing::Level;
 use crate::credential::{Fault, phrase};
 use crate::supervisor::config::EnvFile;
 use crate::supervisor::event::{Alive, Ended, FailureKind, LoginOutcome, Member, SpawnError};
-use crate::supervisor::notice::{Child, GaveUp, Notice};
+use crate::supervisor::notice::{Asked, Child, GaveUp, Notice};
 use crate::supervisor::signal::Signal;
 
 /// What the words refer to and no notice carries.
@@ -40,8 +40,6 @@ use restarts::{restarting, too_many};
 const CHECK_APP: &str = "check --app, and that the token's owner has access to it";
 const SPARED: &str =
     "Heroku was asked within a minute, and little is left for the account: not asking again";
-const ASKING: &str =
-    "the program failed: asking Heroku for a new credential, and Postgres about the old one";
 
 /// The line for a notice, and how loud it is.
 #[must_use]
@@ -81,7 +79,7 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
         Notice::Restarting { pause, why } => info(restarting(*pause, *why)),
         Notice::RestartLimit { ended, count, within } => error(too_many(*ended, *count, *within)),
         Notice::NothingFound { ended } => info(nothing_found(*ended)),
-        Notice::Asking | Notice::FetchSpared => info(asking(notice)),
+        Notice::Asking { .. } | Notice::FetchSpared => info(asking(notice)),
         Notice::LoginTried { name, outcome } => login(name, outcome),
         Notice::AwaitingCredential { timeout } => warn(awaiting(*timeout)),
         Notice::CredentialWorks => info("login ok: the credential works after all".to_owned()),
@@ -119,8 +117,16 @@ fn off(notice: &Notice) -> String {
 }
 
 fn asking(notice: &Notice) -> String {
-    let is_spared = *notice == Notice::FetchSpared;
-    if is_spared { SPARED } else { ASKING }.to_owned()
+    if *notice == Notice::FetchSpared {
+        return SPARED.to_owned();
+    }
+    let asks_postgres = matches!(notice, Notice::Asking { asked } if *asked == Asked::Both);
+    let more = if asks_postgres {
+        ", and Postgres about the old one"
+    } else {
+        ""
+    };
+    format!("the program failed: asking Heroku for a new credential{more}")
 }
 
 /// A signal came, and from whom.

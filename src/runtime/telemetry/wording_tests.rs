@@ -304,7 +304,13 @@ fn a_failed_child_and_its_credential() {
     };
     all_tell(vec![
         (
-            Notice::Asking,
+            Notice::Asking {
+                asked: Asked::Heroku,
+            },
+            "I the program failed: asking Heroku for a new credential",
+        ),
+        (
+            Notice::Asking { asked: Asked::Both },
             "I the program failed: asking Heroku for a new credential, and Postgres about the old one",
         ),
         (

@@ -72,7 +72,8 @@ impl Notice {
             | Self::Deferred { .. } | Self::SignalWaits { .. } | Self::Stopping { .. }
             | Self::Killing { .. } | Self::Sweeping { .. } | Self::WentToBackground { .. }
             | Self::StillAlive { .. } | Self::Ended { stopping: Some(_), .. }
-            | Self::Restarting { .. } | Self::NothingFound { .. } | Self::Asking | Self::FetchSpared
+            | Self::Restarting { .. } | Self::NothingFound { .. } | Self::Asking { .. }
+            | Self::FetchSpared
             | Self::LoginTried { .. } | Self::KeptOut { .. } | Self::FetchStillFailing { .. }
             | Self::Connection(_) | Self::Account(_) | Self::Value(ValueNotice::StillBad { .. })
             | Self::Fallback(FallbackNotice::Lasts { .. }) | Self::SignalDropped { .. }

@@ -23,13 +23,10 @@ pub(in crate::supervisor) enum Asked {
 impl Watch {
     /// Only a request from now on will do.
     pub(in crate::supervisor) fn refresh(&mut self, turn: &Turn<'_>) {
-        match self.state {
-            State::Off => {}
-            _ if self.asks_everything_now(turn) => {}
-            State::Waiting { .. } | State::Fetching { .. } | State::Superseded { .. } => {
-                let when = self.refresh_at(turn);
-                self.owe(when);
-            }
+        if let Some(when) = self.refreshed_by(turn)
+            && !self.asks_everything_now(turn)
+        {
+            self.owe(when);
         }
     }
 
@@ -80,14 +77,30 @@ impl Watch {
 
     /// How soon that is answered by a request, at the latest; `None`: never.
     pub(in crate::supervisor) fn refresh_in(&self, turn: &Turn<'_>) -> Option<Duration> {
-        let when = self.refresh_at(turn);
-        let at = match self.state {
+        let when = self.refreshed_by(turn)?;
+        Some(when.since(turn.now))
+    }
+
+    /// A request that is due anyway will do, where it comes sooner.
+    fn refreshed_by(&self, turn: &Turn<'_>) -> Option<Time> {
+        let not_before = match self.state {
             State::Off => return None,
-            _ if self.asks_everything_now(turn) => turn.now,
-            State::Waiting { not_before, .. } => when.max(not_before),
-            State::Fetching { .. } | State::Superseded { .. } => when,
+            _ if self.asks_everything_now(turn) => return Some(turn.now),
+            State::Waiting { not_before, .. } => not_before.max(turn.now),
+            State::Fetching { .. } | State::Superseded { .. } => turn.now,
         };
-        Some(at.since(turn.now))
+        let series = if self.affords_bursts() {
+            self.series.deadline()
+        } else {
+            self.series.renewed_at()
+        };
+        let due = [self.own_deadline(), self.owed_at, series];
+        let when = due.into_iter().flatten().min();
+        let refresh = self.refresh_at(turn);
+        Some(
+            when.map_or(refresh, |when| when.min(refresh))
+                .max(not_before),
+        )
     }
 
     fn refresh_at(&self, turn: &Turn<'_>) -> Time {

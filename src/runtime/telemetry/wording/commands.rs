@@ -7,7 +7,7 @@ use tracing::Level;
 use crate::supervisor::command::{Answer, Effect, Force, Refusal, Verb};
 use crate::supervisor::notice::HoldNotice;
 
-use super::{debug, human, info, untouched, warn};
+use super::{human, info, untouched, warn};
 
 /// What is answered, in one sentence.
 #[must_use]
@@ -42,13 +42,18 @@ pub fn answered(answer: Answer) -> String {
             }
             Refusal::NotStarted => {
                 "Heroku has given no usable answer yet, so there is nothing to start on: the log \
-                 tells why"
+                 tells why, and changeover refresh asks at once"
                     .to_owned()
             }
-            Refusal::Held => "changes are held back: changeover resume, or --force".to_owned(),
+            Refusal::Held => {
+                "changes are held back: changeover resume lets them through, and changeover restart \
+                 --force starts on the newest values all the same"
+                    .to_owned()
+            }
             Refusal::LoginRefused => {
-                "Postgres refuses the new credential, so the program is left alone until it works; \
-                 --force starts on it all the same"
+                "Postgres refuses the new credential, so the program is left alone until it works: \
+                 changeover refresh looks for another, and changeover restart --force starts on it \
+                 all the same"
                     .to_owned()
             }
         },
@@ -66,15 +71,9 @@ pub(super) fn told(verb: Verb, answer: Answer) -> (Level, String) {
         Verb::Resume => "resume",
     };
     let text = answered(answer);
-    match (verb, answer) {
-        // A program may ask often.
-        (Verb::Refresh, _) => debug(format!("{name} asked for: {text}")),
-        (Verb::Restart { .. } | Verb::Stop | Verb::Hold | Verb::Resume, Answer::Accepted(_)) => {
-            info(format!("{name} asked for: {text}"))
-        }
-        (Verb::Restart { .. } | Verb::Stop | Verb::Hold | Verb::Resume, Answer::Refused(_)) => {
-            info(format!("{name} asked for and refused: {text}"))
-        }
+    match answer {
+        Answer::Accepted(_) => info(format!("{name} asked for: {text}")),
+        Answer::Refused(_) => info(format!("{name} asked for and refused: {text}")),
     }
 }
 
@@ -105,6 +104,10 @@ pub(super) fn held(notice: &HoldNotice) -> (Level, String) {
             "the credential of pid {} works no more, so there is nothing left to hold back",
             running.pid
         )),
+        HoldNotice::Ended { child, newest } => warn(format!(
+            "pid {} has ended, so there is nothing left to hold back: revision {newest} is next",
+            child.pid
+        )),
     }
 }
 
@@ -134,15 +137,15 @@ mod tests {
         all_tell(vec![
             (
                 done(Verb::Refresh, fetch(Duration::ZERO)),
-                "D refresh asked for: Heroku is asked now",
+                "I refresh asked for: Heroku is asked now",
             ),
             (
                 done(Verb::Refresh, fetch(seconds(4))),
-                "D refresh asked for: Heroku is asked in 4 s: it was asked not long ago",
+                "I refresh asked for: Heroku is asked in 4 s: it was asked not long ago",
             ),
             (
                 refused(Verb::Refresh, Refusal::NotWatching),
-                "D refresh asked for: Heroku is not asked any more (--no-watch): restart \
+                "I refresh asked for and refused: Heroku is not asked any more (--no-watch): restart \
                  changeover without it",
             ),
             (
@@ -160,12 +163,14 @@ mod tests {
             (
                 refused(RESTART, Refusal::LoginRefused),
                 "I restart asked for and refused: Postgres refuses the new credential, so the \
-                 program is left alone until it works; --force starts on it all the same",
+                 program is left alone until it works: changeover refresh looks for another, and \
+                 changeover restart --force starts on it all the same",
             ),
             (
                 refused(FORCED, Refusal::NotStarted),
                 "I restart --force asked for and refused: Heroku has given no usable answer yet, \
-                 so there is nothing to start on: the log tells why",
+                 so there is nothing to start on: the log tells why, and changeover refresh asks \
+                 at once",
             ),
             (
                 refused(RESTART, Refusal::Ending),
@@ -208,8 +213,9 @@ mod tests {
             ),
             (
                 refused(RESTART, Refusal::Held),
-                "I restart asked for and refused: changes are held back: changeover resume, or \
-                 --force",
+                "I restart asked for and refused: changes are held back: changeover resume lets \
+                 them through, and changeover restart --force starts on the newest values all the \
+                 same",
             ),
             (
                 waits(2, Duration::ZERO),
@@ -224,6 +230,13 @@ mod tests {
             (
                 Notice::Hold(HoldNotice::NothingToProtect { running }),
                 "W the credential of pid 4242 works no more, so there is nothing left to hold back",
+            ),
+            (
+                Notice::Hold(HoldNotice::Ended {
+                    child: running,
+                    newest: Revision(2),
+                }),
+                "W pid 4242 has ended, so there is nothing left to hold back: revision 2 is next",
             ),
         ]);
     }

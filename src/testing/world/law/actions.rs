@@ -69,7 +69,7 @@ impl Law {
             Action::RemoveEnvFile => self.removes_env_file(),
             Action::Report(report) => self.reports(now, *report),
             Action::StopSelf { signal } => self.stops(*signal),
-            Action::Reply { reply, answer } => self.replies(*reply, *answer),
+            Action::Reply { reply, answer } => self.replies(now, *reply, *answer),
             Action::Announce(notice) => self.announces(now, notice),
             Action::Exit(code) => self.exits(now, *code),
         }
@@ -350,10 +350,10 @@ impl Law {
             | Notice::ChangeWithdrawn | Notice::HeldChangeWithdrawn | Notice::HeldChangeGone
             | Notice::ChangeHeld(_) | Notice::Deferred { .. } | Notice::ChangeSignalled { .. }
             | Notice::Stopping { .. } | Notice::Killing { .. } | Notice::Sweeping { .. }
-            | Notice::SweepFailed { .. } | Notice::WentToBackground { .. } | Notice::Asking
-            | Notice::FetchSpared | Notice::LoginTried { .. } | Notice::Replaced { .. }
-            | Notice::KeptOut { .. } | Notice::Commanded { .. } | Notice::SignalDropped { .. }
-            | Notice::StopRequested { .. } | Notice::KillRequested => Ok(()),
+            | Notice::SweepFailed { .. } | Notice::WentToBackground { .. } | Notice::KillRequested
+            | Notice::Asking { .. } | Notice::FetchSpared | Notice::LoginTried { .. }
+            | Notice::Replaced { .. } | Notice::KeptOut { .. } | Notice::Commanded { .. }
+            | Notice::SignalDropped { .. } | Notice::StopRequested { .. } => Ok(()),
         }
     }
 

@@ -16,6 +16,7 @@ impl Law {
         if self.exited_beside(now, instance, how, left) {
             return;
         }
+        self.overrules(now, instance);
         let (policy, grace) = (self.config.leftovers, self.config.stop.timeout());
         let Some(child) = self.child_mut(instance).filter(|child| child.lives()) else {
             return;

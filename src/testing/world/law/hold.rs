@@ -129,6 +129,15 @@ impl Law {
                 }) => Ok(()),
                 Some(_) | None => Err("a credential is called dead that is not".to_owned()),
             },
+            HoldNotice::Ended { newest, .. } => {
+                let has_ended = self.child.as_ref().is_some_and(|child| !child.lives());
+                let is_newest = newest.0 == self.ledger.revision();
+                if self.held_since.is_none() || !has_ended || self.suits_proven() || !is_newest {
+                    return Err("a hold is said to be overruled, and is not".to_owned());
+                }
+                self.overruled = None;
+                Ok(())
+            }
             HoldNotice::Waits { lasted, .. } => {
                 if !self.holds() || !self.waits() {
                     return Err("a change is said to wait, and does not".to_owned());
@@ -146,10 +155,19 @@ impl Law {
         }
     }
 
+    /// A child ends by itself, and may be followed.
+    pub(super) fn overrules(&mut self, now: Time, instance: InstanceId) {
+        let watched = self.watched().filter(|_| self.holds() && self.is_idle(now));
+        self.overruled = watched
+            .map(|watched| watched.instance)
+            .filter(|id| *id == instance);
+    }
+
     pub(super) fn check_hold(&self, now: Time) -> Result<(), String> {
-        let put_off = self.is_spared_by_now(now) || self.failover_waits(now);
-        let idle = matches!(self.launch, Launch::None) && !put_off;
-        if !self.holds() || !self.waits() || !idle {
+        if self.overruled.is_some() && !self.suits_proven() {
+            return Err("it was not told that nothing is held back any more".to_owned());
+        }
+        if !self.holds() || !self.waits() || !self.is_idle(now) {
             return Ok(());
         }
         let Some(watch) = self.watched() else {
@@ -166,8 +184,15 @@ impl Law {
         }
     }
 
+    /// Whether nothing else puts off what is held back.
+    fn is_idle(&self, now: Time) -> bool {
+        let put_off = self.is_spared_by_now(now) || self.failover_waits(now);
+        matches!(self.launch, Launch::None) && !put_off
+    }
+
     /// After every step: what was known of one that waited.
     pub(super) fn forgets_watch(&mut self) {
+        self.overruled = None;
         if !self.waits() {
             self.watched = None;
         }

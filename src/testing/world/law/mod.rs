@@ -90,6 +90,8 @@ pub(super) struct Law {
     /// A person holds changes back since then.
     held_since: Option<Time>,
     watched: Option<hold::Watched>,
+    /// The child that ended in this step, while something was held back from it.
+    overruled: Option<InstanceId>,
     /// When children were replaced for a failover, or will be.
     failovers: Vec<Time>,
     job: Job,
@@ -167,6 +169,7 @@ impl Law {
             owed_reply: None,
             held_since: None,
             watched: None,
+            overruled: None,
             failovers: Vec::new(),
             job: Job::Runs,
             end: None,

@@ -39,6 +39,8 @@ pub(super) struct Requests {
     polls: VecDeque<Time>,
     burst: Option<Burst>,
     pub(super) webhooks: Webhooks,
+    /// Somebody was told, while none was out, that the next comes by then.
+    promised: Option<Time>,
 }
 
 /// Whether there were values to start on.
@@ -114,6 +116,7 @@ impl Requests {
             polls: VecDeque::new(),
             burst: None,
             webhooks: Webhooks::None,
+            promised: None,
         }
     }
 
@@ -209,6 +212,17 @@ impl Requests {
         when.max(self.not_before).since(now)
     }
 
+    /// What was answered to that is kept, and no request that is due anyway comes sooner.
+    pub(super) fn promises(&mut self, now: Time, after: Duration) {
+        if let Some(evidence) = &mut self.evidence {
+            evidence.earliest = evidence.earliest.min(now + after);
+            if now + after < evidence.since + evidence.spread {
+                (evidence.since, evidence.spread) = (now, after);
+            }
+        }
+        self.promised = self.out.is_none().then_some(now + after);
+    }
+
     /// A reason for a burst; it begins unless one is under way, or the last found nothing.
     pub(super) fn burst(&mut self, now: Time) {
         if !self.affords_bursts() {
@@ -219,6 +233,7 @@ impl Requests {
             Found::Nothing | Found::Cut => now.since(burst.since) < BURST_PAUSE,
         };
         if !self.burst.as_ref().is_some_and(spent) {
+            self.promised = None;
             self.burst = Some(Burst {
                 since: now,
                 found: Found::Nothing,
@@ -274,7 +289,13 @@ impl Requests {
         }
         self.conditions(now, tag)?;
         let due = |evidence: &Evidence| now >= evidence.earliest;
+        let promised = self.promised.take();
         if !self.evidence.as_ref().is_some_and(due) {
+            if let Some(at) = promised.filter(|at| now < *at) {
+                return Err(format!(
+                    "a poll that was due before {at}, which was promised"
+                ));
+            }
             self.routine(now)?;
         }
         // What is not due yet is answered, too, by a request that asks for everything.

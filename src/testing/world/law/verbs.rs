@@ -98,11 +98,19 @@ impl Law {
         self.crashes.drop_pause();
     }
 
-    pub(super) fn replies(&mut self, reply: ReplyId, answer: Answer) -> Result<(), String> {
+    pub(super) fn replies(
+        &mut self,
+        now: Time,
+        reply: ReplyId,
+        answer: Answer,
+    ) -> Result<(), String> {
         let owed = self.owed_reply.take();
         let Some(Owed { what, .. }) = owed.filter(|owed| owed.reply == reply) else {
             return Err(format!("{reply} is answered, and nobody asked"));
         };
+        if let Answer::Accepted(Effect::Fetch { after }) = answer {
+            self.requests.promises(now, after);
+        }
         let right = match (what, answer) {
             (Expected::Refused(why), Answer::Refused(refusal)) => why == refusal,
             (Expected::Fetch(latest), Answer::Accepted(Effect::Fetch { after })) => after <= latest,
