@@ -8,11 +8,12 @@
 //! `posix_spawn`; `spawn` is our reaper and our start; `run` is the whole of `changeover run`,
 //! provoked by a rotation.
 
+#[path = "kit/bare.rs"]
+mod bare;
+
 use std::env;
-use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
-use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -27,11 +28,11 @@ use changeover::runtime::signals::{ChildChanges, Signals};
 use changeover::supervisor::signal::Signal;
 use changeover::testing::heroku::{Options, Simulator};
 use nix::fcntl::OFlag;
-use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, posix_spawn};
-use nix::sys::signal::{SigSet, Signal as Number, kill};
-use nix::sys::wait::waitpid;
+use nix::sys::signal::{SigSet, Signal as Number};
 use nix::time::{ClockId, clock_gettime};
-use nix::unistd::{Pid, dup, dup2_stdout, pipe2};
+use nix::unistd::{dup, dup2_stdout, pipe2};
+
+use bare::Bare;
 
 fn main() -> Result<()> {
     let mut words = env::args().skip(1);
@@ -60,7 +61,7 @@ fn main() -> Result<()> {
     };
     let idle_ms = idle.as_millis().to_string();
     let mut rows: [(&str, Box<dyn Row>, Vec<f64>); 3] = [
-        ("bare", Box::new(Bare::new(&idle_ms)?), Vec::new()),
+        ("bare", Box::new(bare(&idle_ms)?), Vec::new()),
         ("spawn", Box::new(Spawn::new(&idle_ms)?), Vec::new()),
         ("run", Box::new(Run::new(&idle_ms)?), Vec::new()),
     ];
@@ -149,51 +150,24 @@ fn sleep(duration: Duration) {
     thread::sleep(duration);
 }
 
-/// The floor: a blocking wait, then `posix_spawn` (vfork and exec, nothing else).
-struct Bare {
-    path: CString,
-    idle_ms: CString,
-    environment: Vec<CString>,
-    child: Pid,
-}
-
-impl Bare {
-    fn new(idle_ms: &str) -> Result<Self> {
-        let path = CString::new(env::current_exe()?.as_os_str().as_bytes())?;
-        let environment = environment();
-        let joined = environment
-            .iter()
-            .map(|(name, value)| CString::new([name.as_bytes(), value.as_bytes()].join(&b'=')));
-        let environment = joined.collect::<Result<_, _>>()?;
-        Ok(Self {
-            path,
-            idle_ms: CString::new(idle_ms)?,
-            environment,
-            child: Pid::from_raw(0),
-        })
-    }
-}
-
 impl Row for Bare {
     fn start(&mut self) -> Result<()> {
-        let actions = PosixSpawnFileActions::init()?;
-        let attributes = PosixSpawnAttr::init()?;
-        let args = [self.path.as_c_str(), c"child", &self.idle_ms];
-        self.child = posix_spawn(&*self.path, &actions, &attributes, &args, &self.environment)?;
-        Ok(())
+        Bare::start(self)
     }
 
     fn replace(&mut self) -> Result<()> {
-        kill(self.child, Number::SIGTERM)?;
-        waitpid(self.child, None)?;
-        self.start()
+        Bare::replace(self)
     }
 
     fn finish(&mut self) -> Result<()> {
-        kill(self.child, Number::SIGKILL)?;
-        waitpid(self.child, None)?;
-        Ok(())
+        self.end(Number::SIGKILL)
     }
+}
+
+fn bare(idle_ms: &str) -> Result<Bare> {
+    let environment = environment();
+    let pairs = environment.iter();
+    Bare::new(&env::current_exe()?, &["child", idle_ms], pairs)
 }
 
 /// Our parts as the supervisor puts them together: news of a child on the event loop, the reaper, a

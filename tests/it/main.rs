@@ -35,6 +35,7 @@ mod login_check;
 mod login_tls;
 mod manager;
 mod network;
+mod peers;
 mod pgbench;
 mod pid1;
 mod places;

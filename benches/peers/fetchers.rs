@@ -1,0 +1,78 @@
+//! Those that fetch the credential themselves: changeover, and forty lines of bash.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::ground::Ground;
+use crate::peer::{Peer, Restart};
+use crate::running::Running;
+
+const TOKEN: (&str, &str) = ("HEROKU_API_KEY", "HRKU-simulator");
+
+/// changeover itself.
+pub(crate) struct Changeover;
+
+impl Peer for Changeover {
+    fn name(&self) -> &'static str {
+        "changeover"
+    }
+
+    fn needs(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    fn command(&self, ground: &Ground, program: &[String], _place: &Path) -> Result<Command> {
+        let mut command = ground.command(env!("CARGO_BIN_EXE_changeover"))?;
+        command
+            .args(["run", "-a", "myapp", "--api-url", &ground.heroku.url()])
+            .args(["--interval", &format!("{}s", ground.interval.as_secs())])
+            .args(["--debounce", "0s"])
+            // No peer logs in; the made-up database is nowhere.
+            .args(["--check-login", "never", "--"])
+            .args(program)
+            .env(TOKEN.0, TOKEN.1);
+        Ok(command)
+    }
+
+    fn restart(&self) -> Restart {
+        Restart::Watches
+    }
+
+    fn change(&self, ground: &Ground, _running: &Running, _program: u32) -> Result<()> {
+        Ok(ground.heroku.rotate("default")?)
+    }
+}
+
+/// `forty_lines.sh`.
+pub(crate) struct FortyLines;
+
+impl Peer for FortyLines {
+    fn name(&self) -> &'static str {
+        "forty lines of bash"
+    }
+
+    fn needs(&self) -> &'static [&'static str] {
+        &["bash", "curl", "jq"]
+    }
+
+    fn command(&self, ground: &Ground, program: &[String], _place: &Path) -> Result<Command> {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers/forty_lines.sh");
+        let mut command = ground.command("bash")?;
+        command
+            .args([script, "myapp", &ground.interval.as_secs().to_string()])
+            .args(program)
+            .env("HEROKU_HOST", ground.heroku.url())
+            .env(TOKEN.0, TOKEN.1);
+        Ok(command)
+    }
+
+    fn restart(&self) -> Restart {
+        Restart::Watches
+    }
+
+    fn change(&self, ground: &Ground, _running: &Running, _program: u32) -> Result<()> {
+        Ok(ground.heroku.rotate("default")?)
+    }
+}
