@@ -30,6 +30,7 @@ use changeover::supervisor::event::{
     FetchFailure, FetchOutcome, Leftovers, LoginOutcome, Member, Remedy, Server, SpawnError,
 };
 use changeover::supervisor::id::{CacheId, ConnectionId, FetchId, InstanceId, LoginId, ReplyId};
+use changeover::supervisor::notice::Occasion;
 use changeover::supervisor::readiness::{Readiness, Word};
 use changeover::supervisor::signal::{Origin, Signal};
 use changeover::supervisor::time::{Duration, Time};
@@ -77,6 +78,26 @@ fn the_core_shows_the_kind_of_its_last_change() {
         stage.play(&format!("fetch answer {answer}"));
         let told = ("DATABASE_URL".to_owned(), kind);
         assert_eq!(last_change(&stage.core), [told], "{answer}");
+    }
+}
+
+#[test]
+fn some_notices_are_occasions_for_a_hook() {
+    let mut stage = Stage::new("restart=on-failure");
+    for (line, expected) in [
+        ("+0 wake", &[] as &[&str]),
+        ("fetch answer p1", &[]),
+        ("fetch fail 503", &["failure"]),
+        ("fetch answer p2", &["recovery"]),
+        ("fetch answer p2", &["change"]),
+        ("+1 exit TERM", &["restart"]),
+        ("+1 exit 1", &["failure"]),
+        ("fetch answer p2", &[]),
+        ("+10 signal TERM", &["restart"]),
+        ("+1 exit 0", &[]),
+    ] {
+        stage.play(line);
+        assert_eq!(std::mem::take(&mut stage.occasions), expected, "{line}");
     }
 }
 
@@ -139,6 +160,8 @@ struct Stage {
     selection: Selection,
     now: Time,
     log: String,
+    /// What hooks would be run for.
+    occasions: Vec<&'static str>,
     fetch: Option<FetchId>,
     logins: VecDeque<LoginId>,
     connection: Option<ConnectionId>,
@@ -159,6 +182,7 @@ impl Stage {
             core: Supervisor::new(config, 1),
             now: Time::ZERO,
             log: String::new(),
+            occasions: Vec::new(),
             fetch: None,
             logins: VecDeque::new(),
             connection: None,
@@ -283,6 +307,10 @@ impl Stage {
 
     fn write(&mut self, action: &Action) {
         let what = describe(action);
+        if let Action::Announce(notice) = action {
+            let occasion = notice.occasion().map(Occasion::name);
+            self.occasions.extend(occasion);
+        }
         self.log += &format!("    {:>8} {what}\n", self.now.to_string());
     }
 
