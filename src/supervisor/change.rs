@@ -166,14 +166,11 @@ impl Change {
         }
         match self.state.candidate_mut() {
             // What was refused is tried on where it is.
-            Some(known) if candidate.is_refused() => {
+            Some(known) => {
                 *known = candidate;
                 self.act_now(turn)
             }
-            Some(_) | None => {
-                self.take(turn);
-                self.adopt(turn, &candidate, Proof::NotTried)
-            }
+            None => self.adopt(turn, &candidate, Proof::NotTried),
         }
     }
 
