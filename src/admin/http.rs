@@ -175,7 +175,7 @@ fn wants_open_metrics(request: &Request<Incoming>) -> bool {
     accepted.is_some_and(|accepted| accepted.contains("application/openmetrics-text"))
 }
 
-fn names_this_machine(request: &Request<Incoming>) -> bool {
+pub(crate) fn names_this_machine<B>(request: &Request<B>) -> bool {
     let mut hosts = request.headers().get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
         (Some(host), None) => host.to_str().is_ok_and(is_local),
@@ -187,14 +187,25 @@ fn names_this_machine(request: &Request<Incoming>) -> bool {
 
 /// `localhost`, or a loopback address; with or without a port.
 fn is_local(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next(),
-        None => host.split(':').next(),
+    let (name, port) = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, rest)) => (
+            address,
+            rest.strip_prefix(':').or(rest.is_empty().then_some("")),
+        ),
+        None => host
+            .split_once(':')
+            .map_or((host, Some("")), |(name, port)| (name, Some(port))),
     };
-    name.is_some_and(|name| {
-        let address = name.parse::<IpAddr>();
-        name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
-    })
+    let address = name.parse::<IpAddr>();
+    let is_us = name.eq_ignore_ascii_case("localhost")
+        || address.is_ok_and(|address| address.is_loopback());
+    is_us && port.is_some_and(is_port)
+}
+
+/// A number, or nothing; no sign, which Rust would read.
+fn is_port(port: &str) -> bool {
+    let is_number = port.bytes().all(|digit| digit.is_ascii_digit());
+    is_number && (port.is_empty() || port.parse::<u16>().is_ok())
 }
 
 fn page(status: StatusCode, kind: &'static str, text: String) -> Response<String> {
@@ -228,6 +239,11 @@ mod tests {
             "[::2]",
             "localhost.example.com",
             "0.0.0.0",
+            "[::1",
+            "[::1]x",
+            "localhost:80:x",
+            "localhost:65536",
+            "localhost:+80",
         ] {
             assert!(!is_local(other), "{other}");
         }

@@ -92,6 +92,10 @@ impl Request {
     /// One sentence, fit for the one who wrote it.
     pub fn read(line: &[u8]) -> Result<Self, String> {
         let example = r#"write {"v":1,"verb":"refresh"}"#;
+        // serde would take a list for an object, by the order of our fields.
+        if line.trim_ascii_start().first() != Some(&b'{') {
+            return Err(format!("this is no request (not an object): {example}"));
+        }
         let request: Self = serde_json::from_slice(line)
             .map_err(|error| format!("this is no request ({error}): {example}"))?;
         if request.v == VERSION {
@@ -210,6 +214,7 @@ mod tests {
             ("", "no request"),
             ("GET / HTTP/1.1", "no request"),
             ("[]", "no request"),
+            (r#"[1,"stop"]"#, "not an object"),
             (r#"{"v":1,"verb":"dance"}"#, "unknown variant `dance`"),
             (r#"{"v":2,"verb":"stop"}"#, "speaks version 1, not 2"),
             (r#"{"v":1}"#, "missing field `verb`"),
