@@ -43,7 +43,7 @@
 //! | [`runtime`] | CONNECTS: the loop that calls `step`; `executor.rs` has one arm per action |
 //! | [`commands`] | `exec`, `env`, `check`, and what is printed: what is not supervising |
 //! | [`guide`] | for users: a page for each place where changeover is used, and what happens when |
-//! | `testing` | the two simulators: a Heroku to talk to, and the world around the core, with what one makes of the other's faults (`seen.rs`); a web server that drains, and load for it (feature `testing`, never in the installed binary) |
+//! | `testing` | the two simulators: a Heroku to talk to, and the world around the core, with what one makes of the other's faults (`seen.rs`); what holds of any text from outside (`laws`); a web server that drains, and load for it (feature `testing`, never in the installed binary) |
 //!
 //! The core, file by file:
 //!
@@ -172,8 +172,10 @@
 //! *The fault matrix* (`tests/it/fault_matrix.rs`) meets each trouble of the API, the network and
 //! the machine at each moment, one at a time, with what must come of it; `tests/it/soak.rs` lives
 //! thirty days of them.
-//! Text from outside is made up: `testing::urls` says what holds of any database URL, and property
-//! tests and a fuzzer (`tests/fuzz`) look for one of which it does not.
+//! *Text from outside* is made up: `testing::laws` says what holds of any config vars, webhook,
+//! netrc, datagram and so on, and a fuzzer (`tests/fuzz`, which says how it is run) looks for some
+//! of which it does not. What is worth keeping is in its corpus, which `tests/it/corpora.rs` holds
+//! against the same laws.
 //! *Mutants* (`tests/mutants/run`) change the core for the worse, line by line, to see whether the
 //! others notice.
 //!

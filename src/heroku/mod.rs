@@ -17,6 +17,8 @@ mod api_url;
 mod client;
 mod command;
 mod error;
+#[cfg(feature = "testing")]
+pub(crate) mod for_laws;
 mod model;
 mod netrc;
 mod questions;

@@ -30,6 +30,8 @@ use super::error::SetupError;
 use secret::SecretFile;
 
 pub use answer::PATH;
+#[cfg(feature = "testing")]
+pub(super) use answer::{SIGNATURE, believes};
 
 /// Everybody else waits in the socket.
 const CONNECTIONS_MAX: usize = 16;

@@ -15,6 +15,8 @@ use std::io;
 
 use nix::sys::prctl;
 
+#[cfg(feature = "testing")]
+pub(crate) mod for_laws;
 mod group;
 pub mod identity;
 pub mod listeners;

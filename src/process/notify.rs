@@ -175,7 +175,7 @@ fn read_sender(control: &[u8]) -> Option<Sender> {
 
 /// What the lines of a datagram mean. Those that we do not know, and those that are not the child's
 /// to say (`MAINPID=`, `FDSTORE=1`, `WATCHDOG_USEC=`), mean nothing.
-fn read_words(datagram: &[u8]) -> Vec<Word> {
+pub(super) fn read_words(datagram: &[u8]) -> Vec<Word> {
     let lines = datagram.split(|byte| matches!(byte, b'\n' | 0));
     lines.filter_map(read_word).collect()
 }

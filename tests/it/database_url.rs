@@ -1,31 +1,11 @@
-//! Database URLs that nobody thought of: made up at random, and what the fuzzer has found
-//! (`tests/fuzz`), held against the laws in `changeover::testing::urls`.
-
-use std::fs;
-use std::path::Path;
+//! Database URLs that nobody thought of, made up at random and held against the laws in
+//! `changeover::testing::laws::database_url`.
 
 use changeover::credential::DatabaseUrl;
-use changeover::testing::urls;
+use changeover::testing::laws::database_url::hold;
 use proptest::prelude::*;
 
 use crate::support::pieces::PIECES;
-
-/// One file is one URL.
-#[test]
-fn the_fuzzers_corpus() {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus/database_url");
-    let mut held = 0;
-    for entry in fs::read_dir(corpus).unwrap() {
-        let bytes = fs::read(entry.unwrap().path()).unwrap();
-        // As the fuzzer does it: no text, no URL.
-        let Ok(text) = std::str::from_utf8(&bytes) else {
-            continue;
-        };
-        urls::hold(text).unwrap_or_else(|law| panic!("{law}: {text:?}"));
-        held += 1;
-    }
-    assert!(held >= 60, "{held} URLs in the corpus");
-}
 
 /// What no URL has there.
 const WILD: [&str; 17] = [
@@ -70,12 +50,12 @@ proptest! {
 
     #[test]
     fn any_text(text in any::<String>()) {
-        prop_assert_eq!(urls::hold(&text), Ok(()));
+        prop_assert_eq!(hold(&text), Ok(()));
     }
 
     #[test]
     fn any_text_behind_the_scheme(text in any::<String>()) {
-        prop_assert_eq!(urls::hold(&format!("postgresql://{text}")), Ok(()));
+        prop_assert_eq!(hold(&format!("postgresql://{text}")), Ok(()));
     }
 
     /// Even one that nobody has encoded.
@@ -91,6 +71,6 @@ proptest! {
 
     #[test]
     fn nearly_a_url(text in nearly()) {
-        prop_assert_eq!(urls::hold(&text), Ok(()));
+        prop_assert_eq!(hold(&text), Ok(()));
     }
 }

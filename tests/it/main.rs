@@ -16,6 +16,7 @@ mod client;
 mod commands;
 mod conformance;
 mod control;
+mod corpora;
 mod crowds;
 mod database;
 mod database_url;

@@ -19,7 +19,7 @@ use super::secret::SecretFile;
 /// Where webhooks are posted to.
 pub const PATH: &str = "/webhook";
 
-const SIGNATURE: &str = "heroku-webhook-hmac-sha256";
+pub(in crate::heroku) const SIGNATURE: &str = "heroku-webhook-hmac-sha256";
 const BODY_BYTES_MAX: usize = 64 * 1024;
 /// What is longer is read up to here and thrown away: whoever still sends would see no answer.
 const READ_BYTES_MAX: usize = 1024 * 1024;
@@ -63,18 +63,23 @@ fn other(status: StatusCode) -> (StatusCode, Delivery) {
 
 async fn judge(head: &HeaderMap, body: &[u8], secret: &SecretFile) -> (StatusCode, Delivery) {
     let unsigned = |status, why| (status, Delivery::Unsigned(why));
-    let Some(signature) = only(head) else {
+    if only(head).is_none() {
         return unsigned(StatusCode::UNAUTHORIZED, "has no signature");
-    };
+    }
     let secret = match secret.read().await {
         Ok(secret) => secret,
         Err(why) => return (StatusCode::SERVICE_UNAVAILABLE, Delivery::Undecided(why)),
     };
-    if is_signed(body, signature, &secret) {
+    if believes(head, body, &secret) {
         (StatusCode::NO_CONTENT, Delivery::Valid)
     } else {
         unsigned(StatusCode::FORBIDDEN, "is not signed with this secret")
     }
+}
+
+/// Whether it is signed with the secret.
+pub(in crate::heroku) fn believes(head: &HeaderMap, body: &[u8], secret: &Secret) -> bool {
+    only(head).is_some_and(|signature| is_signed(body, signature, secret))
 }
 
 /// Of two signatures nobody can tell which one counts.

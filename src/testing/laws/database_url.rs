@@ -1,8 +1,10 @@
-//! What holds of database URLs, whatever text they are: for property tests and for the fuzzer.
+//! What holds of database URLs, whatever text they are.
 
 use crate::credential::database_url::Malformed;
 use crate::credential::{DatabaseUrl, Secret, SslMode};
 use crate::postgres;
+
+use super::{Held, law};
 
 const MODES: [SslMode; 6] = [
     SslMode::Disable,
@@ -17,7 +19,7 @@ const MODES: [SslMode; 6] = [
 ///
 /// # Errors
 /// The law that is broken.
-pub fn hold(text: &str) -> Result<(), String> {
+pub fn hold(text: &str) -> Held {
     let whole = Secret::from(text);
     let parsed = DatabaseUrl::parse(text);
     let usable = postgres::is_usable(&whole, None);
@@ -41,16 +43,8 @@ pub fn hold(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn law(holds: bool, law: &str) -> Result<(), String> {
-    if holds {
-        Ok(())
-    } else {
-        Err(format!("broken: {law}"))
-    }
-}
-
 /// Only the scheme is another one, and only of a postgres URL.
-fn scheme(text: &str, whole: &Secret) -> Result<(), String> {
+fn scheme(text: &str, whole: &Secret) -> Held {
     let rewritten = DatabaseUrl::with_scheme(whole, "postgresql+asyncpg");
     let expected = match text.split_once("://") {
         Some((_, rest)) if DatabaseUrl::is_postgres(text) => format!("postgresql+asyncpg://{rest}"),
@@ -63,7 +57,7 @@ fn scheme(text: &str, whole: &Secret) -> Result<(), String> {
 }
 
 /// A mode that is appended is read again, and nothing else is read otherwise.
-fn sslmode(url: &DatabaseUrl, mode: SslMode) -> Result<(), String> {
+fn sslmode(url: &DatabaseUrl, mode: SslMode) -> Held {
     let appended = url.with_sslmode(mode);
     if url.parameter("sslmode").is_some() {
         return law(appended == *url.text(), "a mode that is named stays");
@@ -89,7 +83,7 @@ fn sslmode(url: &DatabaseUrl, mode: SslMode) -> Result<(), String> {
 }
 
 /// What is shown does not depend on what is secret.
-fn redaction(text: &str, url: &DatabaseUrl) -> Result<(), String> {
+fn redaction(text: &str, url: &DatabaseUrl) -> Held {
     let shown = url.redacted();
     law(format!("{url:?}") == shown, "Debug shows no more")?;
     let (scheme, rest) = text.split_once("://").unwrap_or_default();
