@@ -39,6 +39,7 @@
 //! | [`process`] | The OPERATING SYSTEM: spawn, reap, sweep. libc lives only here, nix here and in `store`, `unsafe` only in `spawn.rs` |
 //! | [`readiness`] | ASKS the child whether it serves: a connection, a page |
 //! | [`store`] | WRITES files: the env file, the encrypted cache. What is written is whole, and where nobody else can replace it |
+//! | [`accept`] | ACCEPTS connections, for those who listen: `admin` and `heroku` |
 //! | [`admin`] | SHOWS: the control socket, HTTP, metrics. Reads what the core says of itself, hands commands in |
 //! | [`runtime`] | CONNECTS: the loop that calls `step`; `executor.rs` has one arm per action |
 //! | [`commands`] | `exec`, `env`, `check`, and what is printed: what is not supervising |
@@ -201,6 +202,7 @@ compile_error!(
     "changeover supervises with Linux's own means (pidfd, subreaper, signalfd) and builds on Linux only"
 );
 
+pub mod accept;
 pub mod admin;
 pub mod cli;
 pub mod commands;

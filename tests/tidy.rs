@@ -19,8 +19,8 @@ struct Room {
 }
 
 /// The import table of the design. Additions to it: the core and the edges share `exit_code` (a
-/// plain enum), `config` speaks the core's plain types, and `runtime` renders what `credential`
-/// shows.
+/// plain enum), those who listen `accept`, `config` speaks the core's plain types, and `runtime`
+/// renders what `credential` shows.
 const ROOMS: &[Room] = &[
     Room {
         name: "credential",
@@ -36,7 +36,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "heroku",
-        rooms: &["heroku", "credential"],
+        rooms: &["accept", "heroku", "credential"],
         crates: &[
             "base64",
             "hmac",
@@ -90,8 +90,14 @@ const ROOMS: &[Room] = &[
         instead: "store obeys: when a file is written belongs in supervisor/, processes in process/",
     },
     Room {
+        name: "accept",
+        rooms: &["accept"],
+        crates: &["tokio"],
+        instead: "accept lets in: what is said to whom belongs in the room that listens",
+    },
+    Room {
         name: "admin",
-        rooms: &["admin", "supervisor", "credential"],
+        rooms: &["accept", "admin", "supervisor", "credential"],
         crates: &[
             "hyper",
             "hyper_util",

@@ -5,17 +5,18 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixListener as StdUnixListener;
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Interest};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio::time::{sleep, timeout};
+use tokio::sync::mpsc;
+use tokio::task::yield_now;
+use tokio::time::timeout;
+
+use crate::accept::{self, Listener as _};
 
 use super::protocol::{REQUEST_BYTES_MAX, Request, Response};
-use super::{Question, Reply};
+use super::{NoAnswer, Question, ask};
 
 /// Everybody else waits in the socket.
 const CONNECTIONS_MAX: usize = 32;
@@ -25,8 +26,6 @@ const TIME_MAX: Duration = Duration::from_secs(5);
 const REST_BYTES_MAX: u64 = 64 * 1024;
 /// And for so long.
 const REST_TIME_MAX: Duration = Duration::from_millis(500);
-/// After a connection that could not be accepted: there may be no descriptor left for it.
-const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// A socket that is bound and listens.
 #[derive(Debug)]
@@ -48,32 +47,22 @@ impl Control {
     /// # Errors
     /// When the event loop refuses the socket.
     pub async fn serve(self, questions: mpsc::Sender<Question>) -> io::Result<()> {
-        let socket = StdUnixListener::from(self.socket);
-        socket.set_nonblocking(true)?;
-        let listener = UnixListener::from_std(socket)?;
-        let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        while let Ok(permit) = Arc::clone(&permits).acquire_owned().await {
-            let Ok((stream, _)) = listener.accept().await else {
-                sleep(ACCEPT_PAUSE).await;
-                continue;
-            };
-            let (questions, user) = (questions.clone(), self.user);
-            tokio::spawn(async move {
-                attend(stream, user, &questions).await;
-                drop(permit);
-            });
-        }
+        let user = self.user;
+        let attend = |stream| attend(stream, user, questions.clone());
+        accept::each(UnixListener::new(self.socket)?, CONNECTIONS_MAX, attend).await;
         Ok(())
     }
 }
 
 /// One connection, from its first byte to its end.
-async fn attend(mut stream: UnixStream, user: u32, questions: &mpsc::Sender<Question>) {
+async fn attend(mut stream: UnixStream, user: u32, questions: mpsc::Sender<Question>) {
     let response = match stream.peer_cred().map(|peer| peer.uid()) {
         Ok(uid) if uid == 0 || uid == user => {
             let asked = timeout(TIME_MAX, read(&mut stream)).await;
             match asked.unwrap_or_else(|_| Err("no request came within 5 s".to_owned())) {
-                Ok(request) => answer(request, questions).await,
+                // While the supervisor was stopped it may have waited long, and in vain.
+                Ok(_) if has_gone(&stream).await => return,
+                Ok(request) => answer(request, &questions).await,
                 Err(why) => Response::error(why),
             }
         }
@@ -84,6 +73,14 @@ async fn attend(mut stream: UnixStream, user: u32, questions: &mpsc::Sender<Ques
     };
     // Who does not read it, or has gone, needs no answer.
     let _ = timeout(TIME_MAX, finish(stream, &response)).await;
+}
+
+/// Whether nobody waits for an answer any more. Who only has nothing more to say does.
+async fn has_gone(stream: &UnixStream) -> bool {
+    // The event loop knows of it once it has looked.
+    yield_now().await;
+    let ready = stream.ready(Interest::WRITABLE).await;
+    ready.is_ok_and(|ready| ready.is_write_closed())
 }
 
 async fn finish(mut stream: UnixStream, response: &Response) -> io::Result<()> {
@@ -113,23 +110,20 @@ async fn read(stream: &mut UnixStream) -> Result<Request, String> {
 }
 
 async fn answer(request: Request, questions: &mpsc::Sender<Question>) -> Response {
-    let asked = async {
-        match request.verb() {
-            Some(verb) => {
-                let (sender, reply) = oneshot::channel::<Reply>();
-                questions.send(Question::Command(verb, sender)).await.ok()?;
-                reply.await.ok().map(Response::from)
-            }
-            None => {
-                let (sender, view) = oneshot::channel();
-                questions.send(Question::Look(sender)).await.ok()?;
-                view.await.ok().map(Response::from)
-            }
+    let answer = match request.verb() {
+        Some(verb) => {
+            let command = |reply| Question::Command(verb, reply);
+            ask(questions, TIME_MAX, command).await.map(Response::from)
+        }
+        None => {
+            let look = ask(questions, TIME_MAX, Question::Look).await;
+            look.map(Response::from)
         }
     };
-    match timeout(TIME_MAX, asked).await {
-        Ok(Some(response)) => response,
-        Ok(None) => Response::error("changeover is ending".to_owned()),
-        Err(_) => Response::error("changeover does not answer within 5 s".to_owned()),
-    }
+    answer.unwrap_or_else(|why| match why {
+        NoAnswer::Ending => Response::error("changeover is ending".to_owned()),
+        NoAnswer::Late => Response::error(
+            "changeover does not answer within 5 s, and will not do what was asked".to_owned(),
+        ),
+    })
 }

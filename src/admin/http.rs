@@ -1,14 +1,13 @@
 //! HTTP for health checks and scrapers: `/healthz`, `/readyz`, `/metrics` and `/status`.
 //!
-//! GET only; one request for each connection, 5 s and 16 KiB for all of it, and 32 of them at once.
-//! `Host` must name this machine, unless it is served to others: a page in somebody's browser that
-//! makes its own name lead here is not answered.
+//! GET and HEAD only; one request for each connection, 5 s and 16 KiB for all of it, and 32 of them
+//! at once. `Host` must name this machine, unless it is served to others: a page in somebody's
+//! browser that makes its own name lead here is not answered.
 
 use std::convert::Infallible;
 use std::io;
-use std::net::{IpAddr, TcpListener as StdTcpListener};
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -18,10 +17,12 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio::time::{sleep, timeout};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
 
-use super::{Question, metrics};
+use crate::accept::{self, Listener as _};
+
+use super::{Question, View, ask, metrics};
 
 /// Everybody else waits in the socket.
 const CONNECTIONS_MAX: usize = 32;
@@ -31,8 +32,6 @@ const TIME_MAX: Duration = Duration::from_secs(5);
 const LOOP_TIME_MAX: Duration = Duration::from_secs(4);
 /// A request's head must fit.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
-/// After a connection that could not be accepted: there may be no descriptor left for it.
-const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const CLASSIC: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -67,27 +66,16 @@ impl Http {
     /// # Errors
     /// When the event loop refuses the socket.
     pub async fn serve(self, questions: mpsc::Sender<Question>) -> io::Result<()> {
-        let socket = StdTcpListener::from(self.socket);
-        socket.set_nonblocking(true)?;
-        let listener = TcpListener::from_std(socket)?;
-        let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        while let Ok(permit) = Arc::clone(&permits).acquire_owned().await {
-            let Ok((stream, _)) = listener.accept().await else {
-                sleep(ACCEPT_PAUSE).await;
-                continue;
-            };
-            let (questions, audience) = (questions.clone(), self.audience);
-            tokio::spawn(async move {
-                attend(stream, audience, &questions).await;
-                drop(permit);
-            });
-        }
+        let audience = self.audience;
+        let attend = |stream| attend(stream, audience, questions.clone());
+        accept::each(TcpListener::new(self.socket)?, CONNECTIONS_MAX, attend).await;
         Ok(())
     }
 }
 
 /// One connection, from its first byte to its end.
-async fn attend(stream: TcpStream, audience: Audience, questions: &mpsc::Sender<Question>) {
+async fn attend(stream: TcpStream, audience: Audience, questions: mpsc::Sender<Question>) {
+    let questions = &questions;
     let service = service_fn(|request| async move {
         let answer = answer(&request, audience, questions).await;
         Ok::<_, Infallible>(answer)
@@ -108,13 +96,11 @@ async fn answer(
         let why = "Host names another machine: ask for localhost\n";
         return page(StatusCode::MISDIRECTED_REQUEST, TEXT, why.to_owned());
     }
-    if request.method() != Method::GET {
-        let mut refusal = page(
-            StatusCode::METHOD_NOT_ALLOWED,
-            TEXT,
-            "only GET\n".to_owned(),
-        );
-        let allow = HeaderValue::from_static("GET");
+    // Of an answer to HEAD nothing is sent but its head.
+    if ![Method::GET, Method::HEAD].contains(request.method()) {
+        let why = "only GET and HEAD\n".to_owned();
+        let mut refusal = page(StatusCode::METHOD_NOT_ALLOWED, TEXT, why);
+        let allow = HeaderValue::from_static("GET, HEAD");
         refusal.headers_mut().insert(ALLOW, allow);
         return refusal;
     }
@@ -135,8 +121,8 @@ async fn answer(
             page(StatusCode::OK, JSON, text + "\n")
         }),
         "/metrics" => {
-            let text = ask(questions, Question::Metrics).await;
-            text.map(|text| match wants_open_metrics(request) {
+            let text = ask(questions, LOOP_TIME_MAX, Question::Metrics).await;
+            text.ok().map(|text| match wants_open_metrics(request) {
                 true => page(StatusCode::OK, OPEN_METRICS, text),
                 false => page(StatusCode::OK, CLASSIC, metrics::classic(&text)),
             })
@@ -152,21 +138,9 @@ async fn answer(
     })
 }
 
-async fn look(questions: &mpsc::Sender<Question>) -> Option<Box<super::View>> {
-    ask(questions, Question::Look).await
-}
-
 /// `None` when the loop does not answer in time, or has ended.
-async fn ask<T>(
-    questions: &mpsc::Sender<Question>,
-    question: impl FnOnce(oneshot::Sender<T>) -> Question,
-) -> Option<T> {
-    let (sender, answer) = oneshot::channel();
-    let asked = async {
-        questions.send(question(sender)).await.ok()?;
-        answer.await.ok()
-    };
-    timeout(LOOP_TIME_MAX, asked).await.ok().flatten()
+async fn look(questions: &mpsc::Sender<Question>) -> Option<Box<View>> {
+    ask(questions, LOOP_TIME_MAX, Question::Look).await.ok()
 }
 
 fn wants_open_metrics(request: &Request<Incoming>) -> bool {

@@ -13,7 +13,10 @@ pub mod protocol;
 pub mod tally;
 pub mod view;
 
-use tokio::sync::oneshot;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use crate::supervisor::command::Verb;
 
@@ -39,3 +42,29 @@ pub enum Question {
 
 /// What becomes of a command, in one sentence: that it is done, or why not.
 pub type Reply = Result<String, String>;
+
+/// Why the loop has not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NoAnswer {
+    /// It ends.
+    Ending,
+    /// There was none in time. A command that nobody waits for any more is not carried out.
+    Late,
+}
+
+/// Asks the loop, and waits for so long.
+async fn ask<T>(
+    questions: &mpsc::Sender<Question>,
+    within: Duration,
+    question: impl FnOnce(oneshot::Sender<T>) -> Question,
+) -> Result<T, NoAnswer> {
+    let (asker, answer) = oneshot::channel();
+    let asked = async {
+        questions.send(question(asker)).await.ok()?;
+        answer.await.ok()
+    };
+    match timeout(within, asked).await {
+        Ok(answer) => answer.ok_or(NoAnswer::Ending),
+        Err(_) => Err(NoAnswer::Late),
+    }
+}

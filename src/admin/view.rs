@@ -16,7 +16,8 @@ use super::protocol::VERSION;
 use super::tally::Tally;
 
 /// One look.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct View {
     /// [`VERSION`].
     pub v: u32,
@@ -49,7 +50,8 @@ pub struct View {
 }
 
 /// The supervisor itself.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Supervisor {
     /// Its process id.
     pub pid: u32,
@@ -60,7 +62,8 @@ pub struct Supervisor {
 }
 
 /// A process.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Child {
     /// Its process id.
     pub pid: u32,
@@ -73,7 +76,8 @@ pub struct Child {
 }
 
 /// A version of the watched values.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Revision {
     /// Counted from 1 in each supervisor.
     pub number: u32,
@@ -84,7 +88,8 @@ pub struct Revision {
 }
 
 /// A difference that is no revision yet.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Pending {
     /// How long ago it was first seen.
     pub age_s: f64,
@@ -93,7 +98,8 @@ pub struct Pending {
 }
 
 /// One variable that differs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Changed {
     /// Its name.
     pub variable: String,
@@ -102,7 +108,8 @@ pub struct Changed {
 }
 
 /// Heroku, as far as it answers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Heroku {
     /// How old the newest good answer is: how stale everything else is.
     pub last_good_s: Option<f64>,
@@ -119,7 +126,8 @@ pub struct Heroku {
 }
 
 /// An API that does not answer well.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Failing {
     /// For how long.
     pub age_s: f64,
@@ -131,6 +139,7 @@ pub struct Failing {
 
 /// What was started again.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Restarts {
     /// For a new revision.
     pub change: u64,
@@ -268,6 +277,15 @@ mod tests {
     fn names_are_written_as_json_has_them() {
         assert_eq!(snake("AwaitingCredential"), "awaiting_credential");
         assert_eq!(snake("Off"), "off");
+    }
+
+    #[test]
+    fn what_another_version_does_not_show_or_shows_besides_is_no_error() {
+        let older: View = serde_json::from_str("{}").unwrap();
+        assert_eq!(older, View::default());
+        let text = r#"{"v":1,"app":"acme","children":[{"pid":7,"new":[]}],"newer":{}}"#;
+        let newer: View = serde_json::from_str(text).unwrap();
+        assert_eq!((newer.app.as_str(), newer.children[0].pid), ("acme", 7));
     }
 
     #[test]

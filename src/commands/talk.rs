@@ -8,6 +8,8 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use crate::admin::protocol::RESPONSE_BYTES_MAX;
@@ -61,7 +63,7 @@ fn exchange(target: Target, request: Request, inherited: &Inherited) -> Result<R
 }
 
 fn ask(path: &Path, request: Request) -> io::Result<Response> {
-    let mut stream = UnixStream::connect(path)?;
+    let mut stream = connect(path)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut line = serde_json::to_vec(&request)?;
@@ -71,6 +73,14 @@ fn ask(path: &Path, request: Request) -> io::Result<Response> {
     let mut answer = Vec::new();
     BufReader::new(stream.take(limit)).read_until(b'\n', &mut answer)?;
     Response::read(&answer)
+}
+
+/// One that is stopped lets nobody in once enough wait: the system itself would wait without end.
+fn connect(path: &Path) -> io::Result<UnixStream> {
+    let (path, (done, connected)) = (path.to_owned(), mpsc::sync_channel(1));
+    thread::spawn(move || done.send(UnixStream::connect(path)));
+    let connected = connected.recv_timeout(PATIENCE);
+    connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 fn unreachable(path: &Path, error: &io::Error) -> Failure {
@@ -88,7 +98,7 @@ fn unreachable(path: &Path, error: &io::Error) -> Failure {
         )
     } else if is(&[WouldBlock, TimedOut]) {
         format!(
-            "the changeover at {path} does not answer within {} s: it hangs, or is stopped, and may do what was asked when it goes on",
+            "the changeover at {path} does not answer within {} s: it hangs, or is stopped, and forgets what was asked",
             PATIENCE.as_secs()
         )
     } else if is(&[UnexpectedEof, BrokenPipe, ConnectionReset]) {
@@ -124,7 +134,7 @@ fn find(whom: Whom) -> Result<PathBuf, Failure> {
     if found.len() > 1 {
         // One that was killed leaves its socket behind.
         let is_dead = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
-        found.retain(|path| !UnixStream::connect(path).is_err_and(is_dead));
+        found.retain(|path| !connect(path).is_err_and(is_dead));
     }
     let shown = |paths: &[PathBuf]| {
         let paths: Vec<_> = paths

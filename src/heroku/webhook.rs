@@ -11,9 +11,7 @@ mod secret;
 
 use std::convert::Infallible;
 use std::io;
-use std::net::TcpListener as StdTcpListener;
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixListener as StdUnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,8 +21,10 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::{sleep, timeout};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::accept::{self, Listener as _};
 
 use super::error::SetupError;
 use secret::SecretFile;
@@ -39,8 +39,6 @@ const CONNECTIONS_MAX: usize = 16;
 const TIME_MAX: Duration = Duration::from_secs(5);
 /// A request's head must fit.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
-/// After a connection that could not be accepted: there may be no descriptor left for it.
-const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// A socket that is bound and listens.
 #[derive(Debug)]
@@ -73,11 +71,6 @@ pub struct Receiver {
     warning: Option<String>,
 }
 
-enum Listener {
-    Tcp(TcpListener),
-    Unix(UnixListener),
-}
-
 impl Receiver {
     /// On this socket, with the secret that this file holds: it is read for each webhook anew.
     ///
@@ -104,47 +97,18 @@ impl Receiver {
     /// # Errors
     /// When the event loop refuses the socket.
     pub async fn serve(self, deliveries: mpsc::Sender<Delivery>) -> io::Result<()> {
-        let listener = Listener::new(self.socket)?;
         let desk = Arc::new(Desk {
             secret: self.secret,
             deliveries,
         });
-        let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        while let Ok(permit) = Arc::clone(&permits).acquire_owned().await {
-            if listener.accept(&desk, permit).await.is_err() {
-                sleep(ACCEPT_PAUSE).await;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Listener {
-    fn new(socket: Socket) -> io::Result<Self> {
-        match socket {
+        match self.socket {
             Socket::Tcp(socket) => {
-                let socket = StdTcpListener::from(socket);
-                socket.set_nonblocking(true)?;
-                TcpListener::from_std(socket).map(Self::Tcp)
+                let attend = |stream| Arc::clone(&desk).attend(stream);
+                accept::each(TcpListener::new(socket)?, CONNECTIONS_MAX, attend).await;
             }
             Socket::Unix(socket) => {
-                let socket = StdUnixListener::from(socket);
-                socket.set_nonblocking(true)?;
-                UnixListener::from_std(socket).map(Self::Unix)
-            }
-        }
-    }
-
-    async fn accept(&self, desk: &Arc<Desk>, permit: OwnedSemaphorePermit) -> io::Result<()> {
-        let desk = Arc::clone(desk);
-        match self {
-            Self::Tcp(socket) => {
-                let (stream, _) = socket.accept().await?;
-                tokio::spawn(desk.attend(stream, permit));
-            }
-            Self::Unix(socket) => {
-                let (stream, _) = socket.accept().await?;
-                tokio::spawn(desk.attend(stream, permit));
+                let attend = |stream| Arc::clone(&desk).attend(stream);
+                accept::each(UnixListener::new(socket)?, CONNECTIONS_MAX, attend).await;
             }
         }
         Ok(())
@@ -159,7 +123,7 @@ struct Desk {
 
 impl Desk {
     /// One connection, from its first byte to its end.
-    async fn attend<S>(self: Arc<Self>, stream: S, permit: OwnedSemaphorePermit)
+    async fn attend<S>(self: Arc<Self>, stream: S)
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -177,6 +141,5 @@ impl Desk {
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         // Slow, gone or no HTTP: it is the other side's business.
         let _ = timeout(TIME_MAX, connection).await;
-        drop(permit);
     }
 }

@@ -288,6 +288,8 @@ impl Life {
 
     fn take(&mut self, question: Question) {
         match question {
+            // It has been told that nobody answers, and that nothing is done.
+            Question::Command(_, asker) if asker.is_closed() => {}
             Question::Command(verb, asker) => {
                 let reply = self.executor.replies.open(asker);
                 self.events.push_back(Event::Command { reply, verb });

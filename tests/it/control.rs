@@ -12,7 +12,7 @@ use changeover::testing::heroku::Simulator;
 use serde_json::{Value, json};
 
 use crate::support::supervised::{QUICK, Supervise, Supervised, simulator, url};
-use crate::support::world::eventually;
+use crate::support::world::{Process, eventually};
 
 const CHILD: &str = r#"echo "up $DATABASE_URL at $CHANGEOVER_CONTROL"; exec sleep 1000"#;
 
@@ -390,6 +390,55 @@ fn a_change_is_held_back_until_resume() {
     assert!(run.line("up").contains("password-2@"));
     assert_eq!(run.terminate(), 143, "{}", run.told());
     assert_eq!(run.lines().len(), 2, "{}", run.told());
+}
+
+#[test]
+fn what_nobody_waits_for_any_more_is_not_done() {
+    let simulator = simulator();
+    let (mut run, socket) = controlled(&simulator, QUICK);
+    let supervisor = Process::of(run.pid());
+    run.signal(nix::sys::signal::Signal::SIGSTOP);
+    eventually("it is stopped", || {
+        supervisor.state().as_deref() == Some("T")
+    });
+    // One has given up; the other has only nothing more to say.
+    let mut gone = UnixStream::connect(&socket).unwrap();
+    gone.write_all(b"{\"v\":1,\"verb\":\"restart\"}\n").unwrap();
+    drop(gone);
+    let mut waits = UnixStream::connect(&socket).unwrap();
+    waits.write_all(b"{\"v\":1,\"verb\":\"hold\"}\n").unwrap();
+    waits.shutdown(std::net::Shutdown::Write).unwrap();
+    run.signal(nix::sys::signal::Signal::SIGCONT);
+    let mut answer = String::new();
+    waits.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("held back from now on"), "{answer}");
+    assert_eq!(run.terminate(), 143, "{}", run.told());
+    assert!(!run.told().contains("restart asked for"), "{}", run.told());
+}
+
+#[test]
+fn one_that_lets_nobody_in_does_not_keep_who_asks() {
+    use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr};
+    use nix::sys::socket::{bind, connect, listen, socket};
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("c.sock");
+    let address = UnixAddr::new(&path).unwrap();
+    let new = |flags| socket(AddressFamily::Unix, SockType::Stream, flags, None).unwrap();
+    let listener = new(SockFlag::SOCK_CLOEXEC);
+    bind(std::os::fd::AsRawFd::as_raw_fd(&listener), &address).unwrap();
+    listen(&listener, Backlog::new(1).unwrap()).unwrap();
+    // Nobody accepts: the system says so at once to who does not wait.
+    let mut waiting = Vec::new();
+    loop {
+        let one = new(SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK);
+        if connect(std::os::fd::AsRawFd::as_raw_fd(&one), &address).is_err() {
+            break;
+        }
+        waiting.push(one);
+    }
+    let (code, _, errors) = ask(&["refresh"], &path);
+    assert_eq!(code, Some(1));
+    assert!(errors.contains("does not answer within 10 s"), "{errors}");
 }
 
 #[test]
