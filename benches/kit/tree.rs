@@ -33,7 +33,8 @@ pub(crate) fn lives(pid: u32) -> bool {
     state.is_some_and(|state| state != 'Z' && state != 'X')
 }
 
-fn parent(pid: u32) -> Option<u32> {
+/// Who started it, or has taken it over.
+pub(crate) fn parent(pid: u32) -> Option<u32> {
     stat(pid)?.split(' ').nth(1)?.parse().ok()
 }
 

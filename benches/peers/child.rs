@@ -50,7 +50,9 @@ unsafe extern "C" {
 #[unsafe(no_mangle)]
 extern "C" fn main(_: c_int, _: *const *const c_char) -> c_int {
     let began = now();
-    let words: Vec<String> = env::args().skip(1).collect();
+    // A script's first line hands over all of its words in one.
+    let words = env::args().skip(1).collect::<Vec<_>>().join(" ");
+    let words: Vec<&str> = words.split(' ').collect();
     let [stamps, idle_ms, kind @ ..] = words.as_slice() else {
         eprintln!("child STAMPS IDLE_MS [serve | session | exit CODE | die SIGNAL]");
         return 2;
@@ -62,12 +64,12 @@ extern "C" fn main(_: c_int, _: *const *const c_char) -> c_int {
     let value = env::var("DATABASE_URL").unwrap_or_default();
     say(&stamps, "began", began, &value);
     let number = |at: usize| kind.get(at).and_then(|word| word.parse().ok()).unwrap_or(0);
-    match kind.first().map(String::as_str) {
-        Some("exit") => _exit(number(1)),
-        Some("die") => {
+    match kind.first() {
+        Some(&"exit") => _exit(number(1)),
+        Some(&"die") => {
             kill(getpid(), number(1));
         }
-        Some("session") if fork() == 0 => {
+        Some(&"session") if fork() == 0 => {
             setsid();
             say(&stamps, "began", now(), &value);
         }

@@ -45,11 +45,8 @@ use ground::Ground;
 use peer::Peer;
 
 fn peers() -> Vec<Box<dyn Peer>> {
-    let mut peers: Vec<Box<dyn Peer>> = vec![
-        Box::new(Changeover),
-        Box::new(FortyLines),
-        Box::new(managers::ServerStarter),
-    ];
+    let mut peers: Vec<Box<dyn Peer>> = vec![Box::new(Changeover), Box::new(FortyLines)];
+    peers.extend(managers::all());
     for init in inits::INITS {
         peers.push(Box::new(init));
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -51,6 +51,11 @@ impl Running {
         })
     }
 
+    /// A directory of its own.
+    pub(crate) fn place(&self) -> &Path {
+        self.place.path()
+    }
+
     /// What it has said.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.place.path().join("log")).unwrap_or_default()
@@ -58,6 +63,18 @@ impl Running {
 
     pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
         Ok(kill(pid(self.process.id()), signal)?)
+    }
+
+    /// How it ended, if it does in time.
+    pub(crate) fn wait(&mut self, within: Duration) -> Result<Option<ExitStatus>> {
+        let begin = now();
+        loop {
+            let status = self.process.try_wait()?;
+            if status.is_some() || now() - begin > within {
+                return Ok(status);
+            }
+            pause(Duration::from_millis(5));
+        }
     }
 
     /// The supervisor's processes: itself and what descends from it, without the measured program.

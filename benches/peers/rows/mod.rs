@@ -1,9 +1,11 @@
 //! The rows of the table, a file for those that are measured together.
 
+mod exit_code;
 mod idle;
 mod life;
 mod restart;
 mod signal;
+mod survivors;
 
 use anyhow::Result;
 
@@ -18,11 +20,13 @@ pub(crate) type Peers = [Box<dyn Peer>];
 type Measure = fn(&mut Ground, &Peers) -> Result<Vec<Row>>;
 
 /// What can be asked for with `--rows`.
-pub(crate) const ALL: [(&str, Measure); 4] = [
+pub(crate) const ALL: [(&str, Measure); 6] = [
     ("restart", restart::measure),
     ("life", life::measure),
     ("signal", signal::measure),
     ("idle", idle::measure),
+    ("survivors", survivors::measure),
+    ("exit-code", exit_code::measure),
 ];
 
 /// A peer that fails is told of, and stands in the table as one that did.
