@@ -152,10 +152,15 @@ impl Requests {
 
     /// Something that only a request from now on answers.
     pub(super) fn evidence_now(&mut self, now: Time) {
-        let answers = |out: Out| out.since == now && out.asks == Asks::Everything;
-        if !self.out.is_some_and(answers) {
+        if !self.asks_everything_now(now) {
             self.evidence(now, Duration::ZERO, now);
         }
+    }
+
+    /// Whether the request that is out was made in this very moment, and answers all of it.
+    fn asks_everything_now(&self, now: Time) -> bool {
+        let answers = |out: Out| out.since == now && out.asks == Asks::Everything;
+        self.out.is_some_and(answers)
     }
 
     /// Evidence of a dying credential: a burst, or one request that a fleet does not make at once.
@@ -205,8 +210,7 @@ impl Requests {
             false => SCARCE_PAUSE,
         };
         let when = self.asked.map_or(now, |asked| (asked + pause).max(now));
-        let answers = |out: Out| out.since == now && out.asks == Asks::Everything;
-        if !self.out.is_some_and(answers) {
+        if !self.asks_everything_now(now) {
             self.evidence(now, when.since(now), when);
         }
         when.max(self.not_before).since(now)
@@ -214,6 +218,9 @@ impl Requests {
 
     /// What was answered to that is kept, and no request that is due anyway comes sooner.
     pub(super) fn promises(&mut self, now: Time, after: Duration) {
+        if self.asks_everything_now(now) {
+            return;
+        }
         if let Some(evidence) = &mut self.evidence {
             evidence.earliest = evidence.earliest.min(now + after);
             if now + after < evidence.since + evidence.spread {
@@ -266,7 +273,9 @@ impl Requests {
         }
     }
 
+    /// The burst is over, and the next request may come sooner than its next one would have.
     pub(super) fn found_change(&mut self) {
+        self.promised = None;
         if let Some(burst) = &mut self.burst {
             burst.found = Found::Change;
         }
