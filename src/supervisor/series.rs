@@ -39,11 +39,11 @@ impl Series {
     /// A webhook came.
     pub(super) fn on_webhook(&mut self, now: Time) -> Due {
         match self {
-            Self::Begun { since, heard, .. } if now < *since + PAUSE => {
+            Self::None => self.begin(now),
+            Self::Begun { heard, .. } => {
                 *heard = now;
-                Due::Nothing
+                self.on_deadline(now)
             }
-            Self::None | Self::Begun { .. } => self.begin(now),
         }
     }
 

@@ -31,6 +31,9 @@ use changeover::supervisor::event::{
 };
 use changeover::supervisor::id::{CacheId, ConnectionId, FetchId, InstanceId, LoginId, ReplyId};
 use changeover::supervisor::notice::Occasion;
+use changeover::supervisor::overview::{
+    ApiOverview, ChildOverview, FailingOverview, Overview, Pending, RevisionOverview,
+};
 use changeover::supervisor::readiness::{Readiness, Word};
 use changeover::supervisor::signal::{Origin, Signal};
 use changeover::supervisor::time::{Duration, Time};
@@ -227,6 +230,10 @@ impl Stage {
                 Some("no-more") => Starts::AtOnce,
                 Some(error) => Starts::Fail(spawn_error(error)),
             };
+            return;
+        }
+        if event == "look" {
+            self.log += &seen(&self.core.overview());
             return;
         }
         let event = self.event(event);
@@ -655,6 +662,52 @@ fn limit(text: &str) -> RestartLimit {
         count: count.parse().expect("a number"),
         within: seconds(within),
     }
+}
+
+/// What `status` and the metrics are made of.
+fn seen(overview: &Overview) -> String {
+    let mut lines = Vec::new();
+    for child in &overview.children {
+        let ChildOverview {
+            child,
+            started,
+            readiness,
+        } = child;
+        lines.push(format!("{child:?}: {readiness:?}, started at {started}"));
+    }
+    if let Some(revision) = &overview.revision {
+        let RevisionOverview {
+            revision,
+            seen_at,
+            changed,
+        } = revision;
+        lines.push(format!("{revision:?}: {changed:?}, seen at {seen_at}"));
+    }
+    if let Some(Pending { changed, seen_at }) = &overview.pending {
+        lines.push(format!("on its way: {changed:?}, seen at {seen_at}"));
+    }
+    if let Some(since) = overview.held_since {
+        lines.push(format!("held since {since}"));
+    }
+    let ApiOverview {
+        good_at,
+        next,
+        pace,
+        left,
+        failing,
+        token,
+    } = &overview.api;
+    let [good_at, next] = [good_at, next].map(|at| at.map(|at| at.to_string()));
+    lines.push(format!(
+        "Heroku: good answer {good_at:?}, next {next:?}, every {pace:?}, left {left:?}, token {token:?}"
+    ));
+    if let Some(FailingOverview { since, failure, .. }) = failing {
+        lines.push(format!("failing since {since}: {}", failure.detail));
+    }
+    lines
+        .iter()
+        .map(|line| format!("           sees {line}\n"))
+        .collect()
 }
 
 fn config(settings: &str) -> Config {
