@@ -6,6 +6,7 @@
 
 mod groups;
 mod help;
+mod words;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -42,6 +43,7 @@ const VERSION: &str = concat!(
     max_term_width = 100,
     arg_required_else_help = true,
     disable_help_subcommand = true,
+    hide_possible_values = true,
     after_help = format!("{RUN_EXAMPLE}\n\n{ENVIRONMENT}\n\n{EXIT_CODES}")
 )]
 pub struct Cli {
@@ -204,7 +206,7 @@ pub struct Exec {
 #[command(next_help_heading = "Output")]
 pub struct Env {
     /// shell, dotenv, json, docker or systemd [default: shell]
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(long, value_name = "FORMAT", value_parser = words::FORMAT)]
     pub format: Option<OsString>,
     /// Where the credentials come from.
     #[command(flatten)]

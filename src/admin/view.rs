@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::credential::Kind;
+use crate::supervisor::event::{FailureKind, FetchFailure};
 use crate::supervisor::notice::StartedFor;
 use crate::supervisor::overview::{ApiOverview, ChildOverview, Overview, ReadinessOverview};
 use crate::supervisor::status::{ChangePhase, FallbackPhase, ServicePhase};
@@ -226,8 +227,20 @@ impl Heroku {
             failing: failing.map(|failing| Failing {
                 age_s: seconds(now.since(failing.since)),
                 requests: failing.attempts,
-                detail: failing.failure.detail.clone(),
+                detail: detail(&failing.failure),
             }),
+        }
+    }
+}
+
+/// Of an answer of Heroku's own the core keeps only what is not said by its kind.
+fn detail(failure: &FetchFailure) -> String {
+    let detail = &failure.detail;
+    match failure.kind {
+        FailureKind::TokenRefused => format!("Heroku refused {detail}"),
+        FailureKind::AppNotFound => format!("Heroku shows {detail}"),
+        FailureKind::NoToken | FailureKind::TokenCommandFailed | FailureKind::Unavailable => {
+            detail.clone()
         }
     }
 }

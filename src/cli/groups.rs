@@ -4,7 +4,9 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
+
+use super::words;
 
 /// Where the credentials come from.
 #[derive(Debug, Default, Args)]
@@ -58,7 +60,7 @@ pub struct Watch {
     pub watch_connection: bool,
     /// With --watch-connection, when another server answers behind an unchanged URL: restart or
     /// ignore [default: restart]
-    #[arg(long, value_name = "ACTION")]
+    #[arg(long, value_name = "ACTION", value_parser = words::ON_FAILOVER)]
     pub on_failover: Option<OsString>,
     /// HOST:PORT or a unix socket's path where webhooks of the app come in: ask Heroku at once
     #[arg(long, value_name = "ADDR")]
@@ -73,10 +75,10 @@ pub struct Watch {
 #[command(next_help_heading = "Change")]
 pub struct Change {
     /// How a program is replaced: stop-first, or start-first (with --ready) [default: stop-first]
-    #[arg(long, value_name = "ORDER")]
+    #[arg(long, value_name = "ORDER", value_parser = words::ORDER)]
     pub order: Option<OsString>,
     /// restart, signal:SIG, or exit with code 75 [default: restart]
-    #[arg(long, value_name = "ACTION")]
+    #[arg(long, value_name = "ACTION", value_parser = words::ON_CHANGE)]
     pub on_change: Option<OsString>,
     /// File that always holds the newest values, for programs that read them anew
     #[arg(long, value_name = "PATH")]
@@ -91,13 +93,13 @@ pub struct Change {
     #[arg(long, value_name = "STEPS")]
     pub stop_sequence: Option<OsString>,
     /// Who gets signals: process or group [default: process]
-    #[arg(long, value_name = "SCOPE")]
+    #[arg(long, value_name = "SCOPE", value_parser = words::STOP_SCOPE)]
     pub stop_scope: Option<OsString>,
     /// Pass FROM on as TO, or not at all as FROM:none, instead of acting on it; repeatable
     #[arg(long, value_name = "FROM:TO")]
     pub map_signal: Vec<OsString>,
     /// Stop what the program leaves behind: tree or none [default: tree]
-    #[arg(long, value_name = "SCOPE")]
+    #[arg(long, value_name = "SCOPE", value_parser = words::SWEEP)]
     pub sweep: Option<OsString>,
     /// Random delay of up to this, for fleets [default: 0s]
     #[arg(long, value_name = "TIME")]
@@ -110,7 +112,7 @@ pub struct Change {
 pub struct Ready {
     /// When a new program counts as serving: none, notify, fd:N, tcp:HOST:PORT, http://HOST/PATH or
     /// delay:TIME [default: none]
-    #[arg(long, value_name = "HOW")]
+    #[arg(long, value_name = "HOW", value_parser = words::READY)]
     pub ready: Option<OsString>,
     /// Time that it has until then; with --ready notify it can ask for more, up to an hour in all
     /// [default: 60s]
@@ -131,7 +133,7 @@ pub struct Ready {
 #[command(next_help_heading = "Crash")]
 pub struct Crash {
     /// Start the program again when it ends by itself: never, on-failure or always [default: never]
-    #[arg(long, value_name = "POLICY")]
+    #[arg(long, value_name = "POLICY", value_parser = words::RESTART)]
     pub restart: Option<OsString>,
     /// Exit codes of the program that count as 0, such as a JVM's 143; repeatable
     #[arg(long, value_name = "CODE")]
@@ -150,17 +152,17 @@ pub struct Crash {
 pub struct Database {
     /// env exports PGSSLMODE=require; require, verify-ca and verify-full go into the URL; keep adds
     /// nothing [default: env]
-    #[arg(long, value_name = "MODE")]
+    #[arg(long, value_name = "MODE", value_parser = words::SSLMODE)]
     pub sslmode: Option<OsString>,
     /// Scheme for postgres URLs, such as postgresql [default: keep]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = words::SCHEME)]
     pub scheme: Option<OsString>,
     /// Derive variables for clients that read no URL: pg, jdbc, spring; repeatable
-    #[arg(long, value_name = "FAMILY")]
+    #[arg(long, value_name = "FAMILY", value_parser = words::EXPAND)]
     pub expand: Vec<OsString>,
     /// Log in with a new credential before the program is touched, and with its own after it
     /// failed: auto, always or never [default: auto]
-    #[arg(long, value_name = "WHEN")]
+    #[arg(long, value_name = "WHEN", value_parser = words::CHECK_LOGIN)]
     pub check_login: Option<OsString>,
     /// How long a new credential's login may get no answer until the change is made all the same
     /// [default: 30s]
@@ -176,7 +178,7 @@ pub struct Child {
     #[arg(long, value_name = "USER[:GROUP]")]
     pub user: Option<OsString>,
     /// Run the program in this directory [default: the current one]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub chdir: Option<PathBuf>,
     /// Pass on nothing of the inherited environment but what --keep names
     #[arg(long)]
@@ -198,7 +200,7 @@ pub struct Start {
     pub start_timeout: Option<OsString>,
     /// What to start on when no answer comes in that time, once it logs in: none, inherited (the
     /// values that changeover was started with), or cache (see --cache) [default: none]
-    #[arg(long, value_name = "WHAT")]
+    #[arg(long, value_name = "WHAT", value_parser = words::FALLBACK)]
     pub fallback: Option<OsString>,
     /// Keep the last good values in this file, encrypted, for --fallback cache
     #[arg(long, value_name = "PATH")]
@@ -226,7 +228,7 @@ pub struct Attend {
     #[arg(long)]
     pub admin_allow_remote: bool,
     /// Program that is run on each change, restart, failure and recovery, with JSON on its stdin
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::ExecutablePath)]
     pub hook: Option<PathBuf>,
     /// Print every option with its value and where that came from, and start nothing
     #[arg(long)]
@@ -249,7 +251,7 @@ pub struct Target {
 #[command(next_help_heading = "Operation")]
 pub struct Operate {
     /// Log lines on stderr: text or json [default: text]
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(long, value_name = "FORMAT", value_parser = words::LOG_FORMAT)]
     pub log_format: Option<OsString>,
     /// Say more; twice: everything
     #[arg(short, long, action = clap::ArgAction::Count)]

@@ -136,9 +136,7 @@ async fn first<'a>(
     mut waits: Waits<'a>,
 ) -> Result<Arc<Environment>, Failure> {
     let mut core = Supervisor::new(start_only(config), parts::seed());
-    let context = telemetry::Context {
-        app: config.source.app.clone(),
-    };
+    let context = parts::context(config);
     let (mut event, mut found) = (Event::Wake, None);
     loop {
         let mut told = None;

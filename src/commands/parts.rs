@@ -21,7 +21,10 @@ use crate::process::listeners::UNNAMED;
 use crate::process::{self, Account, Group, Identity, ListenError, Listeners, Program};
 use crate::runtime::cache::{KeptCache, Key};
 use crate::runtime::hooks::Hook;
+use crate::runtime::telemetry::Context;
 use crate::store::{self, Bound, Cache};
+use crate::supervisor::config::Fallback;
+use crate::supervisor::status::FallbackPhase;
 
 use super::failure::Failure;
 
@@ -44,6 +47,18 @@ pub(super) fn client(config: &Config, inherited: &Inherited) -> Result<Client, F
     })?)
 }
 
+/// What log lines need to know beside the facts.
+pub(super) fn context(config: &Config) -> Context {
+    Context {
+        app: config.source.app.clone(),
+        fallback: match config.fallback {
+            Fallback::None => FallbackPhase::None,
+            Fallback::Inherited(_) => FallbackPhase::Inherited,
+            Fallback::Cached { .. } => FallbackPhase::Cached,
+        },
+    }
+}
+
 /// The cache, if one is kept. What is wrong with it already is told before Heroku is asked.
 pub(super) fn cache(config: &Config, client: &Client) -> Result<Option<KeptCache>, Failure> {
     let Some(config::Cache { path, key_file }) = &config.cache else {
@@ -60,11 +75,12 @@ pub(super) fn cache(config: &Config, client: &Client) -> Result<Option<KeptCache
 }
 
 fn key(path: &Path) -> Result<Secret, Failure> {
+    const OPTION: &str = "--cache-key-file (CHANGEOVER_CACHE_KEY_FILE)";
+    let place = phrase(&path.display().to_string());
     let unusable = |why: &str| {
         Failure::Unusable(format!(
-            "--cache-key-file (CHANGEOVER_CACHE_KEY_FILE): {} {why}, so nothing was started: put a long random text \
-             there (openssl rand -base64 32)",
-            phrase(&path.display().to_string())
+            "{OPTION}: nothing was started, because {place} {why}. What is needed is a file of your own with a long \
+             random text: (umask 077; openssl rand -base64 32 > FILE)"
         ))
     };
     let read = heroku::secret(path, KEY_BYTES_MAX);
@@ -73,7 +89,7 @@ fn key(path: &Path) -> Result<Secret, Failure> {
         return Err(unusable("holds a key that can be guessed"));
     }
     if let Some(warning) = warning {
-        tracing::warn!("{warning}");
+        tracing::warn!("{OPTION}: whoever has the key can decrypt the cache, and {warning}");
     }
     Ok(secret)
 }
@@ -181,8 +197,16 @@ pub(super) fn control(
     config: &mut Config,
 ) -> Result<Option<(Control, Listeners)>, Failure> {
     let opened = match options {
-        ControlSocket::Off => return Ok(None),
-        ControlSocket::Chosen(path) => open_control(path, config)?,
+        ControlSocket::Off => {
+            tracing::debug!(
+                "no control socket, for changeover status and its like: --control is none, or neither \
+                 RUNTIME_DIRECTORY nor XDG_RUNTIME_DIR says where it could be"
+            );
+            return Ok(None);
+        }
+        ControlSocket::Chosen(path) => {
+            open_control(path, config).map_err(|error| error.at(path))?
+        }
         ControlSocket::Usual(path) => {
             if let Some(directory) = path.parent() {
                 // Where there is none in spite of this, the next step says why.
@@ -192,14 +216,10 @@ pub(super) fn control(
                 Ok(opened) => opened,
                 Err(error) => {
                     let place = phrase(&path.display().to_string());
-                    let why = if let Failure::Listen(ListenError::Refused { why, .. }) = error {
-                        why
-                    } else {
-                        error.to_string()
-                    };
                     tracing::warn!(
-                        "going on without a control socket: the usual one is {place}, {why}. So changeover status and \
-                         its like do not reach this one: give it a place of its own with --control"
+                        "going on without a control socket: the usual one is {place}, {}. So changeover status and \
+                         its like do not reach this one: give it a place of its own with --control",
+                        error.why()
                     );
                     return Ok(None);
                 }
@@ -209,15 +229,45 @@ pub(super) fn control(
     Ok(Some(opened))
 }
 
-fn open_control(path: &Path, config: &mut Config) -> Result<(Control, Listeners), Failure> {
-    let path = std::path::absolute(path)?;
+/// Why there is no socket at a path.
+enum NoControl {
+    /// Its directory will not do: why, and what to do.
+    Directory(String),
+    Listen(ListenError),
+    System(io::Error),
+}
+
+impl NoControl {
+    fn at(self, path: &Path) -> Failure {
+        match self {
+            Self::Directory(why) => {
+                let place = phrase(&path.display().to_string());
+                Failure::Unusable(format!("{CONTROL} names {place}, and {why}"))
+            }
+            Self::Listen(error) => error.into(),
+            Self::System(error) => error.into(),
+        }
+    }
+
+    fn why(self) -> String {
+        match self {
+            Self::Directory(why) => format!("and {why}"),
+            Self::Listen(ListenError::Refused { why, .. }) => why,
+            Self::Listen(error) => error.to_string(),
+            Self::System(error) => format!("and the system refuses it ({error})"),
+        }
+    }
+}
+
+fn open_control(path: &Path, config: &mut Config) -> Result<(Control, Listeners), NoControl> {
+    let path = std::path::absolute(path).map_err(NoControl::System)?;
     let place = phrase(&path.display().to_string());
     let directory = path.parent().unwrap_or(&path);
-    store::check_directory(directory)
-        .map_err(|why| Failure::Unusable(format!("{CONTROL} names {place}, and {why}")))?;
+    store::check_directory(directory).map_err(NoControl::Directory)?;
     let mut listeners = Listeners::of(CONTROL);
-    listeners.bind_private(&path)?;
-    let socket = one_socket(&listeners)?;
+    let bound = listeners.bind_private(&path);
+    bound.map_err(NoControl::Listen)?;
+    let socket = one_socket(&listeners).map_err(NoControl::System)?;
     let given = &mut config.environment.given;
     given.insert(CONTROL_VARIABLE.to_owned(), path.display().to_string());
     tracing::debug!("listening on {place}, for changeover status and its like");

@@ -3,7 +3,7 @@
 use crate::config::{Config, Inherited, Run, UsageError};
 use crate::exit_code::ExitCode;
 use crate::process::{self, Group, Identity, Manager, Program};
-use crate::runtime::{self, Setup, telemetry};
+use crate::runtime::{self, Setup};
 use crate::store::{EnvFile, Owner};
 use crate::supervisor::config as core;
 use crate::supervisor::event::SpawnError;
@@ -65,9 +65,7 @@ pub fn run(
     let manager = manager(inherited);
     let cache = parts::cache(&config, &client)?;
     let setup = Setup {
-        context: telemetry::Context {
-            app: config.source.app.clone(),
-        },
+        context: parts::context(&config),
         config: core_config(&config, run, manager.as_ref()),
         program,
         env_file,

@@ -6,6 +6,7 @@ mod status;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -13,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::admin::protocol::RESPONSE_BYTES_MAX;
-use crate::admin::{Request, Response, Word};
+use crate::admin::{Request, Response, View, Word};
 use crate::cli::{Talk, Target};
 use crate::config::{Inherited, Whom, socket_file};
 use crate::credential::phrase::{harmless, phrase};
@@ -84,11 +85,22 @@ fn connect(path: &Path) -> io::Result<UnixStream> {
 }
 
 fn unreachable(path: &Path, error: &io::Error) -> Failure {
-    use io::ErrorKind::{BrokenPipe, ConnectionRefused, ConnectionReset, NotFound};
+    use io::ErrorKind::{BrokenPipe, ConnectionRefused, ConnectionReset, InvalidInput, NotFound};
     use io::ErrorKind::{PermissionDenied, TimedOut, UnexpectedEof, WouldBlock};
+    let metadata = path.metadata();
+    let is_socket = metadata.is_ok_and(|found| found.file_type().is_socket());
     let path = phrase(&path.display().to_string());
     let is = |kinds: &[io::ErrorKind]| kinds.contains(&error.kind());
-    Failure::Refused(if is(&[NotFound, ConnectionRefused]) {
+    Failure::Refused(if is(&[InvalidInput]) {
+        format!(
+            "{path} is longer than the 107 bytes that a unix socket's path can have, so nobody listens there: name \
+             the one that changeover run was given with --control"
+        )
+    } else if is(&[ConnectionRefused]) && !is_socket {
+        format!(
+            "{path} is no socket, so nobody listens there: name the one that changeover run was given with --control"
+        )
+    } else if is(&[NotFound, ConnectionRefused]) {
         format!(
             "no changeover listens at {path} ({error}): is it running, and was it started with this --control?"
         )
@@ -114,10 +126,46 @@ fn unreachable(path: &Path, error: &io::Error) -> Failure {
     })
 }
 
+/// Who listens there must be of this app.
+fn is_of(path: &Path, app: &str) -> Result<(), Failure> {
+    let look = look(path).map_err(|error| unreachable(path, &error))?;
+    if look.app == app {
+        return Ok(());
+    }
+    Err(Failure::Refused(format!(
+        "the changeover at {} is of the app {}, not of {app}, so nothing was asked of it: leave out -a or --control",
+        phrase(&path.display().to_string()),
+        phrase(&look.app)
+    )))
+}
+
+fn look(path: &Path) -> io::Result<View> {
+    let response = ask(path, Request::new(Word::Status))?;
+    let nothing = || io::Error::other("it shows nothing");
+    response.status.map(|view| *view).ok_or_else(nothing)
+}
+
+/// Who listens there, for people.
+fn introduced(path: &Path) -> String {
+    let place = phrase(&path.display().to_string());
+    match look(path) {
+        Ok(view) => format!(
+            "{}, pid {}, at {place}",
+            phrase(&view.app),
+            view.changeover.pid
+        ),
+        Err(_) => place,
+    }
+}
+
 /// The one socket that is meant.
 fn find(whom: Whom) -> Result<PathBuf, Failure> {
     let (directories, app) = match whom {
-        Whom::At(path) => return Ok(path),
+        Whom::At { path, app: None } => return Ok(path),
+        Whom::At {
+            path,
+            app: Some(app),
+        } => return is_of(&path, &app).map(|()| path),
         Whom::In { directories, app } => (directories, app),
     };
     let wanted = app.as_deref().map(socket_file);
@@ -152,7 +200,11 @@ fn find(whom: Whom) -> Result<PathBuf, Failure> {
         ))),
         several => Err(Failure::Refused(format!(
             "several changeovers run here, and one must be meant: name it with --control, or its app with -a ({})",
-            shown(several)
+            several
+                .iter()
+                .map(|path| introduced(path))
+                .collect::<Vec<_>>()
+                .join("; ")
         ))),
     }
 }

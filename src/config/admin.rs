@@ -24,6 +24,12 @@ impl Lookup<'_> {
             }
             return Ok(None);
         };
+        if !given.value.contains([':', '/']) {
+            let is_port = given.value.parse::<u16>().is_ok();
+            let port = if is_port { &given.value } else { "PORT" };
+            let why = "which is not both a host and a port";
+            return Err(given.wrong(why, &format!("write 127.0.0.1:{port}")));
+        }
         match listen::address(&given)? {
             Address::Tcp { host, port } if remote || is_of_this_machine(&host) => {
                 Ok(Some(Admin { host, port, remote }))

@@ -26,7 +26,12 @@ pub enum ControlSocket {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Whom {
     /// Who listens at this path.
-    At(PathBuf),
+    At {
+        /// The path.
+        path: PathBuf,
+        /// The app that it must be, if one was typed beside it.
+        app: Option<String>,
+    },
     /// The only one in these directories: any, or that of this app.
     In {
         /// Where sockets are looked for.
@@ -50,11 +55,15 @@ impl Lookup<'_> {
         }
         let app = self.text("app", source.app.clone())?;
         let app = app.as_ref().map(words::app).transpose()?;
-        let usual = directories(self.0).into_iter().next().zip(app);
-        Ok(usual.map_or(ControlSocket::Off, |(directory, app)| {
-            ControlSocket::Usual(directory.join(file(&app)))
-        }))
+        let usual = app.and_then(|app| usual(&app, self.0));
+        Ok(usual.map_or(ControlSocket::Off, ControlSocket::Usual))
     }
+}
+
+/// Where a supervisor of this app listens unless it is told where, if there is such a place.
+pub(super) fn usual(app: &str, inherited: &Inherited) -> Option<PathBuf> {
+    let directory = directories(inherited).into_iter().next()?;
+    Some(directory.join(file(app)))
 }
 
 impl Whom {
@@ -72,7 +81,13 @@ impl Whom {
                 .filter(|given| given.value != *Path::new("none"))
         };
         if let Some(path) = named.or_else(listens) {
-            return Ok(Self::At(path.value));
+            let app = typed.app.filter(|app| !app.is_empty());
+            let app = app.map(|app| lookup.text("app", Some(app))).transpose()?;
+            let app = app.flatten();
+            return Ok(Self::At {
+                path: path.value,
+                app: app.as_ref().map(words::app).transpose()?,
+            });
         }
         let app = lookup.text("app", typed.app)?;
         let mut directories = directories(inherited);

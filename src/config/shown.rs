@@ -8,7 +8,7 @@ use crate::cli::{self, Known};
 use crate::credential::phrase;
 
 use super::DEFAULTS;
-use super::control::LISTEN;
+use super::control::{LISTEN, usual};
 use super::given::{Inherited, variable};
 
 /// The options that were typed, by their long names, each with its values.
@@ -41,9 +41,18 @@ pub enum Place {
 pub fn shown(typed: &Typed, inherited: &Inherited) -> Vec<Shown> {
     let options = cli::options_of_run().into_iter();
     let options = options.filter(|option| option.name != "print-config");
-    options
+    let mut all: Vec<Shown> = options
         .map(|option| show(option, typed, inherited))
-        .collect()
+        .collect();
+    let app = all.iter().find(|one| one.option == "app");
+    let app = app.filter(|one| one.place != Place::Default);
+    let place = app.and_then(|app| usual(&app.value, inherited));
+    for one in &mut all {
+        if let ("control", Place::Default, Some(place)) = (&*one.option, &one.place, &place) {
+            one.value = phrase(&place.display().to_string());
+        }
+    }
+    all
 }
 
 fn show(option: Known, typed: &Typed, inherited: &Inherited) -> Shown {

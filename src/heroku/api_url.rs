@@ -11,7 +11,8 @@ const DEFAULT: &str = "https://api.heroku.com";
 /// The private API of Heroku Postgres, beside Heroku's own Platform API.
 const DATA_HOST: (&str, &str) = ("api.heroku.com", "api.data.heroku.com");
 const OPTION: &str = "--api-url (CHANGEOVER_API_URL)";
-const VARIABLE: &str = "HEROKU_HOST";
+/// What names another host, as for the Heroku CLI.
+pub const HOST_VARIABLE: &str = "HEROKU_HOST";
 
 /// The domains that the Heroku CLI sends a token to.
 const HEROKUS_DOMAINS: [&str; 4] = [
@@ -35,7 +36,7 @@ impl ApiUrl {
         if let Some(text) = option {
             return Self::parse(text);
         }
-        match variable(variables, VARIABLE) {
+        match variable(variables, HOST_VARIABLE) {
             Some(host) => Self::from_heroku_host(&host.to_string_lossy()),
             None => Self::parse(DEFAULT),
         }
@@ -53,7 +54,7 @@ impl ApiUrl {
     /// where the CLI falls back to the default: a token sent to the wrong place is worse than a
     /// program that does not start.
     fn from_heroku_host(value: &str) -> Result<Self, SetupError> {
-        let refused = |fault| SetupError::api_url(VARIABLE, value, fault);
+        let refused = |fault| SetupError::api_url(HOST_VARIABLE, value, fault);
         let verbatim = value.starts_with("http://") || value.starts_with("https://");
         if !verbatim && Self::checked(&format!("http://{value}")).is_ok() {
             return Err(refused(UrlFault::LoopbackWithoutScheme));
@@ -162,13 +163,13 @@ mod tests {
     use super::*;
 
     fn heroku_host(value: &str) -> Result<String, SetupError> {
-        let variables = Variables::from([(VARIABLE.into(), value.into())]);
+        let variables = Variables::from([(HOST_VARIABLE.into(), value.into())]);
         ApiUrl::resolve(None, &variables).map(|url| url.to_string())
     }
 
     #[test]
     fn the_option_wins_over_the_variable_and_the_default() {
-        let variables = Variables::from([(VARIABLE.into(), "herokudev.com".into())]);
+        let variables = Variables::from([(HOST_VARIABLE.into(), "herokudev.com".into())]);
         let resolve = |option| ApiUrl::resolve(option, &variables).unwrap().to_string();
         assert_eq!(
             resolve(Some("https://gateway.corp/heroku")),

@@ -31,7 +31,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
 pub use addon::Backup;
-pub use api_url::ApiUrl;
+pub use api_url::{ApiUrl, HOST_VARIABLE};
 pub use client::{Answer, Client, ClientOptions};
 pub use command::HelperEnds;
 pub use error::{Diagnosis, FetchError, Refused, SetupError};

@@ -390,6 +390,11 @@ fn unix_refused(errno: Errno) -> Obstacle {
         )
     } else if errno == Errno::EADDRINUSE {
         return unix_occupied(Occupied::Appeared);
+    } else if errno == Errno::ENAMETOOLONG {
+        (
+            "which is longer than the 107 bytes that a unix socket's path can have".to_owned(),
+            "choose a shorter one",
+        )
     } else {
         (
             format!("and the system refuses ({})", errno.desc()),

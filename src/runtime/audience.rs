@@ -146,6 +146,7 @@ mod tests {
     use std::os::unix::net::UnixDatagram;
 
     use super::*;
+    use crate::supervisor::status::FallbackPhase;
 
     #[test]
     fn a_manager_without_room_is_told_later_that_the_program_serves() {
@@ -158,8 +159,11 @@ mod tests {
         while others.send_to(b"X=1", &path).is_ok() {}
         let environment = [("NOTIFY_SOCKET".into(), path.into_os_string())];
         let manager = Manager::find(&environment.into()).unwrap();
-        let app = "myapp".to_owned();
-        let mut audience = Audience::new(Context { app }, manager, None);
+        let context = Context {
+            app: "myapp".to_owned(),
+            fallback: FallbackPhase::None,
+        };
+        let mut audience = Audience::new(context, manager, None);
 
         audience.report(Report::StartTakes(Duration::from_secs(1)));
         audience.report(Report::StartTakes(Duration::from_secs(2)));

@@ -23,8 +23,11 @@ const WRITABLE_BY_OTHERS: u32 = 0o022;
 /// Why a directory cannot be used.
 #[derive(Debug, Error)]
 pub(super) enum Untrusted {
+    /// There is none.
+    #[error("its directory does not exist; create it, or name another")]
+    Missing,
     /// It cannot be looked at.
-    #[error("its directory cannot be used ({0}); create it, or name another")]
+    #[error("its directory cannot be used ({0}); mend that, or name another")]
     Unreachable(io::Error),
     /// Whom it belongs to can rename and remove what is in it.
     #[error(
@@ -56,7 +59,7 @@ impl Directory {
     /// # Errors
     /// When it is not so, or nobody knows.
     pub(super) fn trusted(path: &Path, reader: Option<u32>) -> Result<Self, Untrusted> {
-        let real = path.canonicalize().map_err(Untrusted::Unreachable)?;
+        let real = path.canonicalize().map_err(unreachable)?;
         check(&real, reader)?;
         // As it was named and as it is: a link on the way is as good as what it leads to.
         let above = path.ancestors().chain(real.ancestors().skip(1));
@@ -123,6 +126,14 @@ fn check(at: &Path, reader: Option<u32>) -> Result<(), Untrusted> {
         return Err(Untrusted::WritableByOthers { at, mode });
     }
     Ok(())
+}
+
+fn unreachable(error: io::Error) -> Untrusted {
+    if error.kind() == io::ErrorKind::NotFound {
+        Untrusted::Missing
+    } else {
+        Untrusted::Unreachable(error)
+    }
 }
 
 fn shown(path: &Path) -> String {

@@ -173,8 +173,10 @@ fn a_key_file_outlives_a_token() {
     fails(
         with_key().script(CHILD),
         78,
-        "does not exist, so nothing was started",
+        "key does not exist. What is needed is a file of your own",
     );
+    crate::support::write(&key, 0o620, KEY);
+    fails(with_key().script(CHILD), 78, "can be written by others");
     write("short");
     fails(
         with_key().script(CHILD),

@@ -281,6 +281,10 @@ fn completions_and_the_manual_come_from_the_definition() {
         assert_eq!((code, errors.as_str()), (Some(0), ""), "{shell}");
         assert!(script.contains(part), "{script}");
         assert!(script.contains("stop-timeout"), "{shell}");
+        assert!(
+            script.contains("verify-full"),
+            "no words are completed in {shell}"
+        );
     }
     let (code, _, errors) = run(&["completions", "csh"], &[]);
     assert_eq!(code, Some(2));
@@ -305,6 +309,14 @@ fn the_configuration_is_shown_and_nothing_started() {
     assert_eq!(row("--interval"), ["--interval", "60s", "default"]);
     let timeout = ["--stop-timeout", "7s", "CHANGEOVER_STOP_TIMEOUT"];
     assert_eq!(row("--stop-timeout"), timeout);
+
+    let api_url = ["--api-url", "https://api.heroku.com", "default"];
+    assert_eq!(row("--api-url"), api_url);
+    let host = [("HEROKU_HOST", "herokai.com"), environment[0]];
+    let (_, table, _) = run(&["run", "--print-config", "--", "false"], &host);
+    let line = table.lines().find(|line| line.starts_with("--api-url"));
+    let words: Vec<_> = line.unwrap().split_whitespace().collect();
+    assert_eq!(words[1..], ["https://api.herokai.com", "HEROKU_HOST"]);
 
     let wrong = ["run", "--print-config", "--interval", "5", "--", "false"];
     let (code, table, errors) = run(&wrong, &environment);

@@ -222,6 +222,7 @@ fn a_place_that_is_taken_stops_only_who_asked_for_it() {
     let mut usual = usual.script("exit 4");
     let line = usual.log("WARN going on without a control socket");
     assert!(!line.contains("nothing was started"), "{line}");
+    assert!(!line.contains("names"), "said twice: {line}");
     assert_eq!(usual.exit_code(), 4, "{}", usual.told());
     assert_eq!(first.terminate(), 143, "{}", first.told());
 }
@@ -332,6 +333,66 @@ fn what_is_no_changeover_of_this_version_is_told_and_harms_no_terminal() {
         assert!((said + &errors).contains(part), "{answer}: {errors}");
     }
     stranger.join().unwrap();
+}
+
+#[test]
+fn who_is_meant_is_told_apart_and_must_fit() {
+    let simulator = simulator();
+    let (mut run, socket) = controlled(&simulator, QUICK);
+    let (code, said, errors) = ask(&["stop", "-a", "other"], &socket);
+    assert_eq!((code, said.as_str()), (Some(1), ""));
+    let why = "is of the app myapp, not of other, so nothing was asked of it";
+    assert!(errors.contains(why), "{errors}");
+    assert_eq!(ask(&["refresh", "-a", "myapp"], &socket).0, Some(0));
+    let runtime = socket.parent().unwrap().join("changeover");
+    std::fs::create_dir(&runtime).unwrap();
+    for name in ["a.sock", "b.sock"] {
+        std::os::unix::fs::symlink(&socket, runtime.join(name)).unwrap();
+    }
+    let place = [("XDG_RUNTIME_DIR", socket.parent().unwrap())];
+    let (code, _, errors) = changeover(&["refresh"], &place);
+    assert_eq!(code, Some(1));
+    let one = format!("myapp, pid {}, at {}/a.sock", run.pid(), runtime.display());
+    assert!(errors.contains(&one), "{errors}");
+    assert_eq!(run.terminate(), 143, "{}", run.told());
+}
+
+#[test]
+fn a_path_that_cannot_be_a_sockets_is_told_by_both_ends() {
+    let simulator = simulator();
+    let supervise = Supervise::on(&simulator);
+    let home = supervise.home().to_owned();
+    let long = home.join("x".repeat(110));
+    let file = home.join("file");
+    std::fs::write(&file, "mine").unwrap();
+    for (path, ours, theirs) in [
+        (
+            &long,
+            "longer than the 107 bytes",
+            "longer than the 107 bytes",
+        ),
+        (
+            &file,
+            "is no socket, so nobody listens there",
+            "something else than a socket lies",
+        ),
+        (
+            &home.join("no/c.sock"),
+            "no changeover listens at",
+            "its directory does not exist",
+        ),
+    ] {
+        let (code, _, errors) = ask(&["refresh"], path);
+        assert_eq!(code, Some(1));
+        assert!(errors.contains(ours), "{errors}");
+        let supervise = Supervise::on(&simulator);
+        let mut run = supervise
+            .options(&format!("--control {}", path.display()))
+            .script("exit 3");
+        run.log(theirs);
+        assert_eq!(run.exit_code(), 78, "{}", run.told());
+    }
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
 }
 
 #[test]

@@ -172,7 +172,7 @@ fn a_place_that_is_not_safe_is_told_before_heroku_is_asked() {
         ("can be written by others (mode 0777)", &|directory| {
             fs::set_permissions(directory, fs::Permissions::from_mode(0o777)).unwrap();
         }),
-        ("its directory cannot be used", &|directory| {
+        ("its directory does not exist", &|directory| {
             fs::remove_dir(directory).unwrap();
         }),
         ("links are not followed", &|directory| {

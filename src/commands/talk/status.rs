@@ -10,6 +10,9 @@ use crate::credential::phrase::{harmless, phrase};
 use crate::exit_code::ExitCode;
 use crate::runtime::telemetry::human;
 
+/// No row of the table names more variables: `--json` names all.
+const NAMES_MAX: usize = 20;
+
 /// Of what is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
@@ -179,7 +182,12 @@ fn supervisor(view: &View) -> String {
 
 fn kinds(changed: &[Changed]) -> String {
     let one = |changed: &Changed| format!("{}: {}", phrase(&changed.variable), changed.kind);
-    changed.iter().map(one).collect::<Vec<_>>().join(", ")
+    let told: Vec<_> = changed.iter().take(NAMES_MAX).map(one).collect();
+    let told = told.join(", ");
+    match changed.len().saturating_sub(NAMES_MAX) {
+        0 => told,
+        more => format!("{told}, and {more} more"),
+    }
 }
 
 /// What another version may have written is no reason to panic.

@@ -27,7 +27,8 @@ fn others_are_served_only_when_that_is_said() {
         ("--admin|myhost:9000", "--admin-allow-remote"),
         ("--admin|/run/admin", "on a TCP port only"),
         ("--admin-allow-remote", "without --admin nothing is served"),
-        ("--admin|9000", "--admin (CHANGEOVER_ADMIN)"),
+        ("--admin|9000", "write 127.0.0.1:9000"),
+        ("--admin|localhost", "write 127.0.0.1:PORT"),
     ] {
         let error = refused(options);
         assert!(error.contains(part), "{options}: {error}");

@@ -44,14 +44,27 @@ fn who_asks_finds_it() {
     let whom = |target: Target, variables: &[(&str, &str)]| {
         Whom::new(target, &inherited(variables)).unwrap()
     };
-    let at = |path: &str| Whom::At(path.into());
+    let at = |path: &str| Whom::At {
+        path: path.into(),
+        app: None,
+    };
     let inside = ("CHANGEOVER_CONTROL", "/e");
     assert_eq!(whom(Target::default(), &[inside]), at("/e"));
-    let named = Target {
+    let named = || Target {
         control: Some("/c".into()),
         app: None,
     };
-    assert_eq!(whom(named, &[inside]), at("/c"));
+    assert_eq!(whom(named(), &[inside]), at("/c"));
+    let both = Target {
+        control: Some("/c".into()),
+        app: Some("my-app".into()),
+    };
+    let expected = Whom::At {
+        path: "/c".into(),
+        app: Some("my-app".to_owned()),
+    };
+    assert_eq!(whom(both, &[("HEROKU_APP", "other")]), expected);
+    assert_eq!(whom(named(), &[("HEROKU_APP", "other")]), at("/c"));
     let container = ("CHANGEOVER_CONTROL_LISTEN", "/d");
     assert_eq!(whom(Target::default(), &[container]), at("/d"));
     assert_eq!(whom(Target::default(), &[container, inside]), at("/e"));

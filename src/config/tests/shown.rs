@@ -39,6 +39,20 @@ fn what_is_typed_wins_over_the_environment_and_that_over_the_default() {
 }
 
 #[test]
+fn the_usual_place_of_the_socket_is_shown() {
+    let user = ("XDG_RUNTIME_DIR", "/run/user/7");
+    let of = |line, variables: &[_]| found(line, variables, "control");
+    let usual = "/run/user/7/changeover/my-app.sock".to_owned();
+    let shown = of("run|-a|my-app|--|prog", &[user]);
+    assert_eq!(shown, (usual, Place::Default));
+    let none = ("none".to_owned(), Place::Default);
+    assert_eq!(of("run|-a|my-app|--|prog", &[]), none);
+    assert_eq!(of("run|--|prog", &[user]), none);
+    let typed = of("run|-a|my-app|--control|/c|--|prog", &[user]);
+    assert_eq!(typed, ("/c".to_owned(), Place::Typed));
+}
+
+#[test]
 fn no_secret_is_shown() {
     let line = "run|-a|app|--token-command=echo CANARY|--api-url=http://u:CANARY@127.0.0.1|\
                 --ready=http://127.0.0.1:80/x?password=CANARY|--|prog";

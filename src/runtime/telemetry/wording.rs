@@ -10,12 +10,15 @@ use crate::supervisor::config::EnvFile;
 use crate::supervisor::event::{Alive, Ended, FailureKind, LoginOutcome, Member, SpawnError};
 use crate::supervisor::notice::{Asked, Child, GaveUp, Notice};
 use crate::supervisor::signal::Signal;
+use crate::supervisor::status::FallbackPhase;
 
 /// What the words refer to and no notice carries.
 #[derive(Clone, Debug)]
 pub struct Context {
     /// The Heroku app.
     pub app: String,
+    /// What a start without Heroku may be on.
+    pub fallback: FallbackPhase,
 }
 
 mod api;
@@ -340,9 +343,18 @@ fn gave_up(context: &Context, reason: &GaveUp) -> String {
                 .map_or("no request ended".to_owned(), |failure| {
                     phrase(&failure.detail)
                 });
+            let fallback = match context.fallback {
+                FallbackPhase::None => "",
+                FallbackPhase::Inherited => {
+                    ", and what changeover was started with (--fallback) is not let in"
+                }
+                FallbackPhase::Cached => {
+                    ", and the cache (--fallback) holds nothing that is let in"
+                }
+            };
             format!(
-                "nothing started: no good answer from Heroku within {} (last: {last}). Start again later, or raise \
-                 --start-timeout",
+                "nothing started: no good answer from Heroku within {} (last: {last}){fallback}. Start again later, or \
+                 raise --start-timeout",
                 human(*timeout)
             )
         }

@@ -31,6 +31,7 @@ pub(super) fn failure(kind: FailureKind, detail: &str) -> FetchFailure {
 pub(super) fn told(notice: &Notice) -> String {
     let context = Context {
         app: "acme".to_owned(),
+        fallback: FallbackPhase::None,
     };
     let (level, line) = render(&context, notice);
     format!("{} {line}", &level.as_str()[..1])

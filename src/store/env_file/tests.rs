@@ -198,7 +198,7 @@ fn no_directory() {
     let room = room();
     let mut file = EnvFile::new(room.path().join("nowhere/env"), None);
     let told = refused(&mut file);
-    assert!(told.contains("its directory cannot be used"), "{told}");
+    assert!(told.contains("its directory does not exist"), "{told}");
     let mut file = EnvFile::new("/".into(), None);
     assert!(refused(&mut file).contains("no regular file"));
 }

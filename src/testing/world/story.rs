@@ -7,6 +7,7 @@ use crate::runtime::telemetry::{Context, answered, render};
 use crate::supervisor::action::{Action, Report};
 use crate::supervisor::event::{ConnectionNews, Event, FetchOutcome, LoginOutcome};
 use crate::supervisor::id::InstanceId;
+use crate::supervisor::status::FallbackPhase;
 use crate::supervisor::time::Time;
 
 use super::settings::Settings;
@@ -108,7 +109,8 @@ pub fn describe(action: &Action) -> String {
         Action::Reply { reply, answer } => format!("answer {reply}: {}", answered(*answer)),
         Action::Announce(notice) => {
             let app = "myapp".to_owned();
-            let (level, line) = render(&Context { app }, notice);
+            let fallback = FallbackPhase::None;
+            let (level, line) = render(&Context { app, fallback }, notice);
             format!("| {level} {line}")
         }
         Action::Exit(code) => format!("exit {} ({code:?})", code.number()),

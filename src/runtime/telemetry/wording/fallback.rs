@@ -82,8 +82,9 @@ mod tests {
     use std::time::Duration;
 
     use super::super::tests::all_tell;
+    use super::super::{Context, render};
     use super::*;
-    use crate::supervisor::notice::Notice;
+    use crate::supervisor::notice::{GaveUp, Notice};
 
     const HOUR: Duration = Duration::from_secs(3600);
 
@@ -132,6 +133,31 @@ mod tests {
             ),
             (over(Because::Changed), "I --fallback is over, after 1 h"),
         ]);
+    }
+
+    #[test]
+    fn a_start_that_could_not_be_on_it_says_so() {
+        let reason = GaveUp::NoAnswer {
+            last: None,
+            timeout: HOUR,
+        };
+        let notice = Notice::StartGaveUp { reason };
+        for (fallback, end) in [
+            (
+                FallbackPhase::Cached,
+                ", and the cache (--fallback) holds nothing that is let in. ",
+            ),
+            (
+                FallbackPhase::Inherited,
+                ", and what changeover was started with (--fallback) is not let in. ",
+            ),
+            (FallbackPhase::None, ". "),
+        ] {
+            let app = "acme".to_owned();
+            let (_, line) = render(&Context { app, fallback }, &notice);
+            let expected = format!("within 1 h (last: no request ended){end}Start again later");
+            assert!(line.contains(&expected), "{line}");
+        }
     }
 
     #[test]
