@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::{ChildStdin, Command, Stdio};
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc;
@@ -56,13 +56,16 @@ struct Call {
 impl Hooks {
     /// Needs the event loop.
     pub(super) fn begin(hook: Hook, ends: HelperEnds) -> Self {
-        let (sender, mut calls) = mpsc::channel(WAITING_MAX);
+        let (sender, mut calls) = mpsc::channel::<Call>(WAITING_MAX);
         let task = tokio::spawn(async move {
             while let Some(call) = calls.recv().await {
+                let occasion = call.occasion.name();
                 if let Err(why) = run(&hook, call, &ends).await {
                     let program = phrase(&hook.program.display().to_string());
                     tracing::warn!(
-                        "the hook {program} {why}: what it was told of may be unknown to you"
+                        facts = %json!({"event": "hook_failed", "occasion": occasion}),
+                        "the hook {program}, run for a {occasion}, {why}: what it should have told may be unknown to \
+                         you"
                     );
                 }
             }
@@ -80,9 +83,11 @@ impl Hooks {
         let mut facts = Value::Object(facts).to_string().into_bytes();
         facts.push(b'\n');
         if self.calls.try_send(Call { occasion, facts }).is_err() {
+            let occasion = occasion.name();
             tracing::warn!(
-                "a hook was not run for a {}: {WAITING_MAX} others wait, so it is too slow",
-                occasion.name()
+                facts = %json!({"event": "hook_skipped", "occasion": occasion}),
+                "the hook was not run for a {occasion}, because {WAITING_MAX} calls of it wait: it is too slow; let it \
+                 hand on what it is told"
             );
         }
     }
@@ -118,7 +123,10 @@ async fn run(hook: &Hook, call: Call, ends: &HelperEnds) -> Result<(), String> {
     };
     match timeout(TIME_MAX, end).await {
         Ok(end) => end.map_err(|why| format!("failed: it {why}")),
-        Err(_) => Err("did not end within 10 s and was killed".to_owned()),
+        Err(_) => Err(format!(
+            "did not end within {} s and was killed",
+            TIME_MAX.as_secs()
+        )),
     }
 }
 

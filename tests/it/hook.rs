@@ -138,14 +138,28 @@ fn facts_that_its_pipe_does_not_hold_hold_nothing_up() {
     let mut run = supervise.options("--var *").script(CHILD);
     run.line("up");
     simulator.fault(Fault::Unavailable);
-    let name = "A_VARIABLE_OF_WHICH_THE_NAME_IS_LONG".repeat(3);
-    for number in 0..1000 {
+    let name = "A_VARIABLE_OF_WHICH_THE_NAME_IS_LONG".repeat(30);
+    for number in 0..200 {
         simulator.set_config(&format!("{name}_{number}"), Some("1"));
     }
     run.log("not answering");
     simulator.clear_faults();
     run.line("up");
     run.log("did not end within 10 s and was killed");
+    assert_eq!(run.terminate(), 143, "{}", run.told());
+}
+
+#[test]
+fn a_machine_is_told_of_a_hook_that_fails() {
+    let simulator = simulator();
+    let (supervise, _) = hooked(&simulator, "exit 7");
+    let mut run = supervise.options("--log-format json").script(CHILD);
+    run.line("up");
+    simulator.set_config("DATABASE_URL", Some(&url(2)));
+    let line: Value = serde_json::from_str(&run.log("hook_failed")).unwrap();
+    assert_eq!(line["event"], "hook_failed");
+    assert_eq!(line["occasion"], "change");
+    assert_eq!(line["level"], "WARN");
     assert_eq!(run.terminate(), 143, "{}", run.told());
 }
 

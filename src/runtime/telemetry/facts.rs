@@ -10,6 +10,9 @@ use crate::supervisor::notice::{
 };
 use crate::supervisor::time::Duration;
 
+/// No fact names more variables.
+const VARIABLES_MAX: usize = 100;
+
 /// The name of the fact, as `event`, and what else it has.
 #[must_use]
 pub(super) fn facts(notice: &Notice) -> Map<String, Value> {
@@ -141,9 +144,9 @@ fn fields(notice: &Notice) -> Fields {
     } = notice
     {
         let revisions = [("from", json!(from.0)), ("revision", json!(to.0))];
-        [vec![("variables", kinds(changed))], revisions.to_vec()].concat()
+        [kinds(changed), revisions.to_vec()].concat()
     } else if let Notice::Settling { changed, .. } | Notice::Deferred { changed, .. } = notice {
-        vec![("variables", kinds(changed))]
+        kinds(changed)
     } else {
         of_processes(notice).unwrap_or_else(|| of_heroku(notice))
     }
@@ -208,9 +211,14 @@ fn of_child(child: Child) -> Fields {
     ]
 }
 
-fn kinds(changed: &[(String, Kind)]) -> Value {
+/// The first of them, and how many more there are.
+fn kinds(changed: &[(String, Kind)]) -> Fields {
     let pair = |(name, kind): &(String, Kind)| (name.clone(), Value::from(kind.to_string()));
-    Value::Object(changed.iter().map(pair).collect())
+    let named = changed.iter().take(VARIABLES_MAX).map(pair).collect();
+    let mut fields = vec![("variables", Value::Object(named))];
+    let more = changed.len().saturating_sub(VARIABLES_MAX);
+    fields.extend((more > 0).then(|| ("more", json!(more))));
+    fields
 }
 
 /// In milliseconds, to the microsecond.

@@ -9,6 +9,9 @@ use crate::supervisor::notice::{HeldChange, Proof};
 
 use super::human;
 
+/// No line names more variables.
+const NAMES_MAX: usize = 20;
+
 /// It is confirmed.
 pub(super) fn confirmed(
     changed: &[(String, Kind)],
@@ -36,7 +39,12 @@ pub(super) fn deferred(changed: &[(String, Kind)], splay: Duration) -> String {
 /// `DATABASE_URL changed: password, REDIS_URL changed: value`.
 fn differences(changed: &[(String, Kind)], verb: &str) -> String {
     let one = |(name, kind): &(String, Kind)| format!("{} {verb}: {kind}", phrase(name));
-    changed.iter().map(one).collect::<Vec<_>>().join(", ")
+    let told: Vec<_> = changed.iter().take(NAMES_MAX).map(one).collect();
+    let told = told.join(", ");
+    match changed.len().saturating_sub(NAMES_MAX) {
+        0 => told,
+        more => format!("{told}, and {more} more"),
+    }
 }
 
 fn proof(login: &Proof) -> String {
@@ -79,4 +87,23 @@ pub(super) fn held(change: &HeldChange) -> String {
         "{why}. Nothing is touched on revision {running}; trying again in {}",
         retry_in
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_huge_change_is_one_short_line() {
+        let changed = |count: u32| {
+            let one = |number| (format!("V{number}"), Kind::Other);
+            (0..count).map(one).collect::<Vec<_>>()
+        };
+        assert!(differences(&changed(20), "differs").ends_with(", V19 differs: value"));
+        let told = differences(&changed(3000), "differs");
+        assert!(
+            told.ends_with(", V19 differs: value, and 2980 more"),
+            "{told}"
+        );
+    }
 }
