@@ -15,6 +15,10 @@ const ANCESTORS_MAX: usize = 4096;
 /// No more of an environment is read; the kernel's limit for one string is far below.
 const ENVIRON_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
+/// A line of `/proc/PID/stat` fits into this; and no more of one is read.
+const STAT_BYTES: usize = 1024;
+const STAT_BYTES_MAX: u64 = 64 * 1024;
+
 /// `event::Member` promises this: a few names fit into a line.
 const NAME_BYTES_MAX: usize = 32;
 
@@ -69,7 +73,11 @@ pub(super) struct Process {
 
 impl Process {
     pub(super) fn read(pid: u32) -> Option<Self> {
-        Self::parse(pid, &fs::read(format!("/proc/{pid}/stat")).ok()?)
+        // Read as a whole, at once: a file of `/proc` has no size that would help.
+        let mut line = Vec::with_capacity(STAT_BYTES);
+        let file = File::open(format!("/proc/{pid}/stat")).ok()?;
+        file.take(STAT_BYTES_MAX).read_to_end(&mut line).ok()?;
+        Self::parse(pid, &line)
     }
 
     /// The name stands in parentheses and may hold anything, parentheses too.

@@ -137,7 +137,10 @@ impl Tree {
         if self.sight == Sight::None {
             return pid == self.leader && group::has_children(pid);
         }
-        match Process::read(pid).map(|process| follow(&process, Process::read)) {
+        // Who started before the leader is none, and makes nobody one: most often that is the first
+        // that is looked at.
+        let read = |pid| Process::read(pid).filter(|process| process.start >= self.start);
+        match read(pid).map(|process| follow(&process, read)) {
             Some(Ancestry::Ours(line)) => self.owns(&line, &mut read_mark, self.next()),
             Some(Ancestry::Stranger | Ancestry::Broken) | None => false,
         }
