@@ -31,6 +31,7 @@ mod table;
 #[path = "../kit/tree.rs"]
 mod tree;
 
+use std::collections::BTreeSet;
 use std::env;
 use std::path::Path;
 use std::process::ExitCode;
@@ -39,6 +40,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use nix::sys::prctl::set_child_subreaper;
 use nix::time::{ClockId, clock_gettime};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 use fetchers::{Changeover, FortyLines};
 use ground::Ground;
@@ -65,6 +68,13 @@ fn main() -> Result<ExitCode> {
     let wanted = wanted()?;
     // What a peer leaves behind comes to us.
     set_child_subreaper(true)?;
+    let mut interrupts = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    std::thread::spawn(move || {
+        if let Some(signal) = interrupts.forever().next() {
+            running::sweep(&BTreeSet::new());
+            std::process::exit(128 + signal);
+        }
+    });
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let target = env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), Into::into);
     let mut ground = Ground::new(&target.join("peers"), wanted.rounds, wanted.idle)?;

@@ -84,32 +84,35 @@ impl Running {
         found.retain(|pid| lives(*pid) && !is_program(*pid, &ground.child));
         Ok(found)
     }
-
-    fn sweep(&self) -> Result<()> {
-        let begin = now();
-        loop {
-            let mut left = descendants(std::process::id())?;
-            left.retain(|pid| !self.before.contains(pid));
-            if left.is_empty() || now() - begin > SWEEP_MAX {
-                return Ok(());
-            }
-            for left in left {
-                let _ = kill(pid(left), Signal::SIGKILL);
-                // Those that are not our own children yet become so.
-                let _ = waitpid(pid(left), Some(WaitPidFlag::WNOHANG));
-            }
-            pause(Duration::from_millis(1));
-        }
-    }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
-        if let Err(error) = self.sweep() {
-            eprintln!("peers: something may be left: {error:#}");
+        sweep(&self.before);
+    }
+}
+
+/// Ends all that is below us and has not been there before.
+pub(crate) fn sweep(before: &BTreeSet<u32>) {
+    let begin = now();
+    loop {
+        let mut left = descendants(std::process::id()).unwrap_or_default();
+        left.retain(|pid| !before.contains(pid));
+        if left.is_empty() {
+            return;
         }
+        if now() - begin > SWEEP_MAX {
+            eprintln!("peers: not to be ended: {left:?}");
+            return;
+        }
+        for left in left {
+            let _ = kill(pid(left), Signal::SIGKILL);
+            // Those that are not our own children yet become so.
+            let _ = waitpid(pid(left), Some(WaitPidFlag::WNOHANG));
+        }
+        pause(Duration::from_millis(1));
     }
 }
 

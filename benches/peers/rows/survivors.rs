@@ -18,6 +18,7 @@ const STEP_MAX: Duration = Duration::from_secs(20);
 const END_MAX: Duration = Duration::from_secs(10);
 /// What ends with it has ended by then.
 const SETTLE: Duration = Duration::from_millis(500);
+const AGE: Duration = Duration::from_millis(1100);
 
 /// What runs, and how many of it there are that must not be left.
 #[derive(Clone, Copy)]
@@ -106,7 +107,8 @@ fn left(ground: &mut Ground, peer: &dyn Peer, shape: Shape, end: End) -> Result<
         let serves = ground.stamps.wait_for("serves", STEP_MAX);
         old.push(serves.with_context(|| running.log())?.pid);
     }
-    pause(SETTLE);
+    // Nobody likes to start a program twice within a second.
+    pause(AGE);
     ground.stamps.forget()?;
     match end {
         End::Signal(signal) => {
