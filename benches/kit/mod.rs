@@ -21,6 +21,34 @@ impl Process {
         Ok(fs::read_dir(&path).with_context(|| path)?.count())
     }
 
+    /// Its children, those that have ended and are not reaped among them.
+    pub(crate) fn children(self) -> Result<Vec<Self>> {
+        let mut children = Vec::new();
+        for task in fs::read_dir(format!("/proc/{}/task", self.0))? {
+            // A thread may end meanwhile.
+            let all = fs::read_to_string(task?.path().join("children")).unwrap_or_default();
+            for number in all.split_whitespace() {
+                children.push(Self(number.parse()?));
+            }
+        }
+        Ok(children)
+    }
+
+    /// The page faults of all processes that it has reaped: each had some.
+    pub(crate) fn reaped_faults(self) -> Result<u64> {
+        let stat = self.file("stat")?;
+        let (_, fields) = stat.rsplit_once(") ").context("no fields")?;
+        let faults = fields.split(' ').nth(8).context("no faults")?;
+        Ok(faults.parse()?)
+    }
+
+    /// Whether it has ended, and its parent has not asked how.
+    pub(crate) fn is_zombie(self) -> bool {
+        let stat = self.file("stat").unwrap_or_default();
+        let state = stat.rsplit_once(") ").map(|(_, state)| state);
+        state.is_some_and(|state| state.starts_with('Z'))
+    }
+
     /// A field of `smaps_rollup`, in KiB. Only root may read it: a supervisor is not dumpable.
     pub(crate) fn memory_kib(self, field: &str) -> Result<f64> {
         number(&self.file("smaps_rollup")?, field)
