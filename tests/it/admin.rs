@@ -81,6 +81,9 @@ fn it_shows_what_runs_and_how_long_it_knows() {
     eventually("the refusal is shown", || {
         refused(&get(place, "/status").json())
     });
+    let detail = get(place, "/status").json()["heroku"]["failing"]["detail"].clone();
+    let detail = detail.as_str().unwrap();
+    assert!(detail.starts_with("Heroku refused the token"), "{detail}");
     assert_eq!(get(place, "/readyz").status, 200, "the child is untouched");
     let metrics = get(place, "/metrics").text();
     for line in [

@@ -2,7 +2,9 @@
 //! nobody reads.
 
 use std::io::Write as _;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
+
+use crate::support::ran::{Ran, alone};
 
 fn changeover(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_changeover"));
@@ -11,15 +13,8 @@ fn changeover(arguments: &[&str]) -> Command {
 }
 
 fn run(arguments: &[&str], environment: &[(&str, &str)]) -> (Option<i32>, String, String) {
-    let mut command = changeover(arguments);
-    command.envs(environment.iter().copied());
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command.output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (status.code(), text(stdout), text(stderr))
+    let Ran { code, out, errors } = alone(arguments, environment.iter().copied());
+    (code, out, errors)
 }
 
 /// Lines that begin at the margin and end in a colon.

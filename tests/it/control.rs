@@ -5,12 +5,12 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 use std::time::Duration;
 
 use changeover::testing::heroku::Simulator;
 use serde_json::{Value, json};
 
+use crate::support::ran::{Ran, alone};
 use crate::support::supervised::{QUICK, Supervise, Supervised, simulator, url};
 use crate::support::world::{Process, eventually};
 
@@ -31,16 +31,8 @@ fn controlled(simulator: &Simulator, options: &str) -> (Supervised, PathBuf) {
 
 /// What the client's commands say, and their code.
 fn changeover(arguments: &[&str], environment: &[(&str, &Path)]) -> (Option<i32>, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_changeover"));
-    command.args(arguments).env_clear();
-    command.envs(environment.iter().copied());
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command.output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-    (status.code(), text(&stdout), text(&stderr))
+    let Ran { code, out, errors } = alone(arguments, environment.iter().copied());
+    (code, out.trim().to_owned(), errors.trim().to_owned())
 }
 
 fn ask(verb: &[&str], socket: &Path) -> (Option<i32>, String, String) {
@@ -201,6 +193,14 @@ fn the_usual_place_is_made_and_found() {
         "{errors}"
     );
     assert_eq!(run.terminate(), 143, "{}", run.told());
+}
+
+#[test]
+fn where_there_is_no_usual_place_that_is_told_with_v() {
+    let simulator = simulator();
+    let mut run = Supervise::on(&simulator).options("-v").script("exit 3");
+    run.log("no control socket, for changeover status and its like");
+    assert_eq!(run.exit_code(), 3, "{}", run.told());
 }
 
 #[test]

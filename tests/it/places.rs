@@ -7,7 +7,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 
 use changeover::testing::heroku::{Options, Simulator};
 use nix::sys::signal::{Signal, kill};
@@ -188,15 +187,8 @@ fn bare_root(binary: &Path, authority: &Authority) -> TempDir {
 /// A Heroku that has only this name, behind TLS.
 async fn heroku_in_the_open(authority: &Authority) -> Canned {
     let signed = authority.sign(BARE_HOST, Validity::Now);
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![signed.certificate], signed.key)
-        .unwrap();
     let body = format!(r#"{{"DATABASE_URL":"{}"}}"#, url(1));
-    Canned::start_tls(vec![Reply::answer("200 OK", "", &body)], config).await
+    Canned::start_tls(vec![Reply::answer("200 OK", "", &body)], signed).await
 }
 
 /// A command of the image, as its user and with its environment.

@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::support::authority::{Authority, Validity};
 use crate::support::canned::{Canned, Reply};
 
 use super::{BODY, options, snapshot, with_key};
@@ -54,18 +55,10 @@ async fn tunnel(mut client: TcpStream, to: u16) {
 
 /// A server for `HOST`, and the way to it: the options of a client that goes through a proxy there.
 async fn server(replies: Vec<Reply>, directory: &std::path::Path) -> (Canned, ClientOptions) {
-    let made = rcgen::generate_simple_self_signed([HOST.to_owned()]).unwrap();
-    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .unwrap();
-    let server = Canned::start_tls(replies, config).await;
+    let authority = Authority::new("of a host behind a proxy");
+    let server = Canned::start_tls(replies, authority.sign(HOST, Validity::Now)).await;
     let ca_file = directory.join("ca.pem");
-    std::fs::write(&ca_file, made.cert.pem()).unwrap();
+    std::fs::write(&ca_file, authority.pem()).unwrap();
     let mut options = options(&format!("https://{HOST}"), with_key());
     options.ca_file = Some(ca_file);
     (server, options)

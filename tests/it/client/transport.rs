@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use changeover::heroku::{Client, ClientOptions};
 
+use crate::support::authority::{Authority, Validity};
 use crate::support::canned::{Canned, Reply};
 
 use super::{BODY, failed, fetched, options, snapshot, unavailable, with_key};
@@ -141,19 +142,12 @@ async fn https_elsewhere_goes_through_the_proxy_that_never_sees_the_token() {
 
 #[tokio::test]
 async fn https_trusts_the_ca_file_and_nobody_unknown() {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .unwrap();
-    let server = Canned::start_tls(vec![Reply::answer("200 OK", "", BODY)], config).await;
+    let replies = vec![Reply::answer("200 OK", "", BODY)];
+    let authority = Authority::new("of localhost");
+    let server = Canned::start_tls(replies, authority.sign("localhost", Validity::Now)).await;
     let directory = tempfile::tempdir().unwrap();
     let ca_file = directory.path().join("ca.pem");
-    std::fs::write(&ca_file, made.cert.pem()).unwrap();
+    std::fs::write(&ca_file, authority.pem()).unwrap();
     let ask = async |ca_file: Option<PathBuf>, inherited: Option<&PathBuf>| {
         let mut variables = with_key();
         if let Some(path) = inherited {

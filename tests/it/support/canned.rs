@@ -6,6 +6,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 
+use super::authority::Signed;
+
 /// What the server does with one connection, after the request's headers came.
 #[derive(Clone)]
 pub(crate) enum Reply {
@@ -38,7 +40,15 @@ impl Canned {
         Self::serve(replies, acceptor).await
     }
 
-    pub(crate) async fn start_tls(replies: Vec<Reply>, config: rustls::ServerConfig) -> Self {
+    /// The same through TLS, as the host of this certificate.
+    pub(crate) async fn start_tls(replies: Vec<Reply>, signed: Signed) -> Self {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![signed.certificate], signed.key)
+            .unwrap();
         Self::serve(replies, Some(Arc::new(config))).await
     }
 

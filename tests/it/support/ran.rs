@@ -1,5 +1,6 @@
 //! The program from its start to its end, as a script runs it.
 
+use std::ffi::OsStr;
 use std::process::Command;
 
 use changeover::testing::heroku::Simulator;
@@ -19,14 +20,26 @@ pub(crate) fn changeover(
     arguments: &[&str],
     environment: &[(&str, &str)],
 ) -> Ran {
+    let url = simulator.url();
+    let ours = [
+        ("PATH", "/usr/bin:/bin"),
+        ("HEROKU_APP", "myapp"),
+        ("HEROKU_API_KEY", "HRKU-simulator"),
+        ("CHANGEOVER_API_URL", &url),
+    ];
+    let environment = ours.into_iter().chain(environment.iter().copied());
+    alone(arguments, environment)
+}
+
+/// Runs it with nothing but these arguments and this environment.
+pub(crate) fn alone<N: AsRef<OsStr>, V: AsRef<OsStr>>(
+    arguments: &[&str],
+    environment: impl IntoIterator<Item = (N, V)>,
+) -> Ran {
     let output = Command::new(env!("CARGO_BIN_EXE_changeover"))
         .args(arguments)
         .env_clear()
-        .env("PATH", "/usr/bin:/bin")
-        .env("HEROKU_APP", "myapp")
-        .env("HEROKU_API_KEY", "HRKU-simulator")
-        .env("CHANGEOVER_API_URL", simulator.url())
-        .envs(environment.iter().copied())
+        .envs(environment)
         .output()
         .unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
