@@ -1,13 +1,23 @@
-//! Those that fetch the credential themselves: changeover, and forty lines of bash.
+//! Those that fetch the credential themselves: changeover, and forty lines of bash; in files of
+//! their own Doppler, OpenBao, and the recipe with the Heroku CLI.
+
+mod doppler;
+mod front;
+mod openbao;
+mod recipe;
 
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
 
+use crate::api::Api;
 use crate::ground::Ground;
 use crate::peer::{Peer, Restart};
-use crate::running::Running;
+
+pub(crate) use doppler::{Doppler, DopplerApi};
+pub(crate) use openbao::{OpenBao, OpenBaoApi, Server};
+pub(crate) use recipe::{Recipe, config_get};
 
 const TOKEN: (&str, &str) = ("HEROKU_API_KEY", "HRKU-simulator");
 
@@ -40,8 +50,8 @@ impl Peer for Changeover {
         Restart::Watches
     }
 
-    fn change(&self, ground: &Ground, _running: &Running, _program: u32) -> Result<()> {
-        Ok(ground.heroku.rotate("default")?)
+    fn api<'a>(&self, ground: &'a Ground) -> Option<&'a dyn Api> {
+        Some(&ground.heroku)
     }
 }
 
@@ -72,7 +82,7 @@ impl Peer for FortyLines {
         Restart::Watches
     }
 
-    fn change(&self, ground: &Ground, _running: &Running, _program: u32) -> Result<()> {
-        Ok(ground.heroku.rotate("default")?)
+    fn api<'a>(&self, ground: &'a Ground) -> Option<&'a dyn Api> {
+        Some(&ground.heroku)
     }
 }

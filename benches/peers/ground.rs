@@ -4,6 +4,7 @@ use std::env;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -11,6 +12,7 @@ use changeover::testing::heroku::{Options, Simulator};
 use tempfile::TempDir;
 
 use crate::bare::Bare;
+use crate::fetchers::{DopplerApi, OpenBaoApi, Server};
 use crate::stamps::Stamps;
 
 /// What the peers stand on.
@@ -20,6 +22,8 @@ pub(crate) struct Ground {
     pub(crate) child: PathBuf,
     pub(crate) stamps: Stamps,
     pub(crate) heroku: Simulator,
+    pub(crate) doppler: DopplerApi,
+    pub(crate) openbao: OpenBaoApi,
     pub(crate) rounds: usize,
     /// How long a child takes from its TERM to its end.
     pub(crate) idle: Duration,
@@ -30,6 +34,21 @@ pub(crate) struct Ground {
 
 impl Ground {
     pub(crate) fn new(installed: &Path, rounds: usize, idle: Duration) -> Result<Self> {
+        Self::build(installed, rounds, idle, Arc::new(Server::new()?))
+    }
+
+    /// Another one, with APIs and stamps of its own.
+    pub(crate) fn beside(&self) -> Result<Self> {
+        let server = self.openbao.server();
+        Self::build(&self.installed, self.rounds, self.idle, server)
+    }
+
+    fn build(
+        installed: &Path,
+        rounds: usize,
+        idle: Duration,
+        openbao: Arc<Server>,
+    ) -> Result<Self> {
         let child = installed.join("child");
         ensure!(
             child.exists(),
@@ -42,6 +61,8 @@ impl Ground {
             child: child.canonicalize()?,
             stamps: Stamps::new(&place.path().join("stamps"))?,
             heroku: Simulator::start(Options::default())?,
+            doppler: DopplerApi::start()?,
+            openbao: OpenBaoApi::start(openbao)?,
             rounds,
             idle,
             interval: Duration::from_secs(1),

@@ -14,6 +14,7 @@
 //! section *Side by side* has an item for it that begins with `*the row's title*:` and names that
 //! peer, or the bar. Ahead means by more than 5 %.
 
+mod api;
 #[path = "../kit/bare.rs"]
 mod bare;
 mod fetchers;
@@ -43,12 +44,18 @@ use nix::time::{ClockId, clock_gettime};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use fetchers::{Changeover, FortyLines};
+use fetchers::{Changeover, Doppler, FortyLines, OpenBao, Recipe};
 use ground::Ground;
 use peer::Peer;
 
 fn peers() -> Vec<Box<dyn Peer>> {
-    let mut peers: Vec<Box<dyn Peer>> = vec![Box::new(Changeover), Box::new(FortyLines)];
+    let mut peers: Vec<Box<dyn Peer>> = vec![
+        Box::new(Changeover),
+        Box::new(FortyLines),
+        Box::new(Doppler),
+        Box::new(OpenBao),
+        Box::new(Recipe),
+    ];
     peers.extend(managers::all());
     for init in inits::INITS {
         peers.push(Box::new(init));

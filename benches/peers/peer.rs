@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result};
 
+use crate::api::Api;
 use crate::ground::Ground;
 use crate::running::Running;
 
@@ -24,9 +25,17 @@ pub(crate) trait Peer {
         Restart::Never
     }
 
+    /// What it asks for the credential, if it is one that watches it.
+    fn api<'a>(&self, _ground: &'a Ground) -> Option<&'a dyn Api> {
+        None
+    }
+
     /// Makes it restart its program, and returns without waiting for that. `program` is its pid.
-    fn change(&self, _ground: &Ground, _running: &Running, _program: u32) -> Result<()> {
-        bail!("{} does not restart its program", self.name())
+    fn change(&self, ground: &Ground, _running: &Running, _program: u32) -> Result<()> {
+        let api = self
+            .api(ground)
+            .context("it does not restart its program")?;
+        api.change()
     }
 }
 

@@ -56,6 +56,10 @@ impl Running {
         self.place.path()
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     /// What it has said.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.place.path().join("log")).unwrap_or_default()

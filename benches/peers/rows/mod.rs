@@ -1,8 +1,10 @@
 //! The rows of the table, a file for those that are measured together.
 
 mod exit_code;
+mod faults;
 mod idle;
 mod life;
+mod polls;
 mod restart;
 mod signal;
 mod survivors;
@@ -20,13 +22,15 @@ pub(crate) type Peers = [Box<dyn Peer>];
 type Measure = fn(&mut Ground, &Peers) -> Result<Vec<Row>>;
 
 /// What can be asked for with `--rows`.
-pub(crate) const ALL: [(&str, Measure); 6] = [
+pub(crate) const ALL: [(&str, Measure); 8] = [
     ("restart", restart::measure),
     ("life", life::measure),
     ("signal", signal::measure),
     ("idle", idle::measure),
     ("survivors", survivors::measure),
     ("exit-code", exit_code::measure),
+    ("polls", polls::measure),
+    ("faults", faults::measure),
 ];
 
 /// A peer that fails is told of, and stands in the table as one that did.
