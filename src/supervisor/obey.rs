@@ -10,7 +10,7 @@ use super::launch::{Attempt, Launch, Stage, Why};
 use super::notice::Notice;
 use super::phase::Phase;
 use super::service::Service;
-use super::transition::{apply, apply_again, resume};
+use super::transition::{apply, apply_again, put_off, resume};
 use super::turn::Turn;
 
 impl Machines<'_> {
@@ -139,6 +139,8 @@ impl Service {
                 resume(turn, failed, desired)
             }
             Phase::Pausing { ended, .. } => resume(turn, ended, desired),
+            // What is prepared may have been for the env file alone, which spares nobody.
+            Phase::Preparing { old, next } => put_off(turn, old, next),
             Phase::BackingOff { attempt, .. } => Phase::Starting {
                 next: Launch::new(turn, desired, Why::Replacement(attempt.afresh())),
             },
@@ -149,7 +151,6 @@ impl Service {
             }
             phase @ (Phase::Waiting(_)
             | Phase::Starting { .. }
-            | Phase::Preparing { .. }
             | Phase::Held { .. }
             | Phase::Joining { .. }
             | Phase::Overlapping { .. }

@@ -5,13 +5,13 @@ use crate::exit_code::ExitCode;
 use super::action::Action;
 use super::config::Mapped;
 use super::instance::Instance;
-use super::launch::{Launch, Stage, Takeover};
+use super::launch::{Stage, Takeover};
 use super::notice::Notice;
 use super::phase::{ExitWith, Last, Phase};
 use super::service::Service;
 use super::signal::{Origin, Signal};
 use super::tell::tell_later;
-use super::transition::{end, shut_down};
+use super::transition::{end, put_off, shut_down};
 use super::turn::Turn;
 
 /// Whether we stopped ourselves, as a part of a shell's job, and no CONT came since.
@@ -251,22 +251,6 @@ impl Service {
             Phase::ShuttingDown(last) => Phase::ShuttingDown(last.asked_for()),
             Phase::Done => Phase::Done,
         }
-    }
-}
-
-/// The change waits, if it has not waited for an interrupt before.
-fn put_off(turn: &Turn<'_>, old: Instance, mut next: Launch) -> Phase {
-    next.spare(turn, &old);
-    let Some(attempt) = next.attempt() else {
-        return Phase::Preparing { old, next };
-    };
-    match attempt.spared(turn) {
-        Some(until) => Phase::Postponed {
-            old,
-            attempt,
-            until,
-        },
-        None => Phase::Preparing { old, next },
     }
 }
 

@@ -90,6 +90,22 @@ pub(super) fn apply_again(
     apply(turn, old, desired, attempt)
 }
 
+/// The change waits, if it has not waited for an interrupt before.
+pub(super) fn put_off(turn: &Turn<'_>, old: Instance, mut next: Launch) -> Phase {
+    next.spare(turn, &old);
+    let Some(attempt) = next.attempt() else {
+        return Phase::Preparing { old, next };
+    };
+    match attempt.spared(turn) {
+        Some(until) => Phase::Postponed {
+            old,
+            attempt,
+            until,
+        },
+        None => Phase::Preparing { old, next },
+    }
+}
+
 /// What is done about a child that does not suit: a restart, if somebody asked for one.
 fn reaction(turn: &Turn<'_>, old: &Instance) -> OnChange {
     match old.fate() {

@@ -82,3 +82,23 @@ impl Notice {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// They are labels of a metric, which people have in their queries.
+    #[test]
+    fn the_reasons_of_a_start_keep_their_names() {
+        let names = [
+            (StartedFor::First, "first"),
+            (StartedFor::Change, "change"),
+            (StartedFor::Failover, "failover"),
+            (StartedFor::OwnEnd, "own_end"),
+            (StartedFor::Asked, "asked"),
+        ];
+        for (cause, name) in names {
+            assert_eq!(cause.name(), name);
+        }
+    }
+}

@@ -3,6 +3,7 @@
 
 use crate::exit_code::ExitCode;
 use crate::supervisor::event::{Ended, FailureKind, SpawnError};
+use crate::supervisor::id::InstanceId;
 use crate::supervisor::signal::Signal;
 use crate::supervisor::time::{Duration, Time};
 use crate::testing::world::bounds::{SLACK, SWEEP, UNKILLABLE};
@@ -24,7 +25,7 @@ pub(super) enum Why {
     /// A person asked for it, while a child lived.
     Asked,
     /// A person asked for it, while one was being spawned.
-    AskedWhileSpawning(Signal),
+    AskedWhileSpawning { unborn: InstanceId, signal: Signal },
     /// A person asked for it, and there was no child.
     AskedWithoutChild(Signal),
     /// The child ended, and that was final.
@@ -74,12 +75,12 @@ impl End {
         };
         let ended = |child: &Child| child.ended.map(|end| its_code(end.how));
         let childs = child.and_then(ended);
-        let born = child
-            .filter(|child| child.since >= self.since)
-            .and_then(ended);
         match &self.why {
             Why::Asked => Some(code) == childs,
-            Why::AskedWhileSpawning(signal) => code == born.unwrap_or(by_signal(*signal)),
+            Why::AskedWhileSpawning { unborn, signal } => {
+                let born = child.filter(|child| child.id == *unborn).and_then(ended);
+                code == born.unwrap_or(by_signal(*signal))
+            }
             Why::AskedWithoutChild(signal) => code == by_signal(*signal),
             Why::ChildsOwn => Some(code) == childs,
             Why::TooMany if childs == Some(ExitCode::Child(0)) => code == ExitCode::RestartLimit,

@@ -316,7 +316,8 @@ impl Law {
             self.requests.confirm(now, self.is_off());
         }
         let timeout = self.config.start_timeout;
-        if self.inquiry.looks_once_more(now, timeout) && !self.requests.affords_bursts() {
+        let looks = self.inquiry.looks_once_more(now, timeout) && self.adopts == Adopts::No;
+        if looks && !self.requests.affords_bursts() {
             self.dying(now);
         }
         if self.end.is_none() && !self.is_off() {

@@ -263,12 +263,14 @@ impl Requests {
     /// One that is made in the step in which its confirmation falls due needs none, and may have
     /// one.
     pub(super) fn is_made(&mut self, now: Time) {
-        let is_moot = self.confirms == Some(now);
-        if let Some(evidence) = self
-            .evidence
-            .as_mut()
-            .filter(|it| is_moot && it.since == now)
-        {
+        if self.confirms == Some(now) {
+            self.excuses(now);
+        }
+    }
+
+    /// What was found in this very step needs no request, and may have one.
+    fn excuses(&mut self, now: Time) {
+        if let Some(evidence) = self.evidence.as_mut().filter(|it| it.since == now) {
             evidence.spread = NEVER;
         }
     }
@@ -365,9 +367,13 @@ impl Requests {
         }
     }
 
-    /// There are values to start on.
+    /// There are values to start on. From now on the account is spared, and a webhook's later
+    /// request that falls due in this very step may be left out.
     pub(super) fn has_started(&mut self, now: Time) {
         self.start = Start::Over(now);
+        if self.later_falls_due(now) && !self.affords_bursts() {
+            self.excuses(now);
+        }
     }
 
     /// What was planned before the first values stays planned.

@@ -7,7 +7,7 @@ use crate::supervisor::time::Time;
 
 use super::child::Child;
 use super::end::Why;
-use super::{Launch, Law};
+use super::{Launch, Law, Planned};
 
 /// The last job control signal to the supervisor, unless CONT came since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,12 +95,19 @@ impl Law {
     /// A person wants the end.
     pub(super) fn terminates(&mut self, now: Time, signal: Signal) {
         let lives = self.child.as_ref().is_some_and(Child::lives);
-        let spawning = matches!(self.launch, Launch::Spawning(_));
-        let why = match (lives, spawning) {
-            (true, _) => Why::Asked,
-            (false, true) => Why::AskedWhileSpawning(signal),
-            (false, false) if self.inquiry.is_asking() => Why::ChildsOwn,
-            (false, false) => Why::AskedWithoutChild(signal),
+        let why = match self.launch {
+            _ if lives => Why::Asked,
+            Launch::Spawning(Planned { instance, .. }) => Why::AskedWhileSpawning {
+                unborn: instance,
+                signal,
+            },
+            Launch::None | Launch::Preparing(_) | Launch::Prepared(_) | Launch::Failed { .. } => {
+                if self.inquiry.is_asking() {
+                    Why::ChildsOwn
+                } else {
+                    Why::AskedWithoutChild(signal)
+                }
+            }
         };
         self.begin_end(now, why);
     }

@@ -6,8 +6,9 @@ use crate::supervisor::id::ReplyId;
 use crate::supervisor::signal::Signal;
 use crate::supervisor::time::{Duration, Time};
 
+use super::child::Child;
 use super::ledger::Adopts;
-use super::{Inquiry, Launch, Law};
+use super::{Inquiry, Launch, Law, Planned};
 
 /// The answer that this step owes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,8 +92,22 @@ impl Law {
         }
         self.spares(now);
         self.put_off = None;
-        if let Launch::Failed { .. } = self.launch {
-            self.launch = Launch::None;
+        let is_told = self.child.as_ref().is_some_and(Child::is_told);
+        match self.launch {
+            // It was for the env file alone.
+            Launch::Preparing(planned) if self.is_spared(now) => {
+                self.puts_off(planned);
+                self.launch = Launch::None;
+            }
+            // The child was only to be told of it, and not yet: it is prepared anew.
+            Launch::Prepared(planned) if !is_told => {
+                self.launch = Launch::Prepared(Planned {
+                    failures: 0,
+                    ..planned
+                });
+            }
+            Launch::Failed { .. } => self.launch = Launch::None,
+            Launch::None | Launch::Preparing(_) | Launch::Prepared(_) | Launch::Spawning(_) => {}
         }
         self.inquiry = Inquiry::None;
         self.crashes.drop_pause();

@@ -13,6 +13,8 @@ pub(super) enum Webhooks {
         since: Time,
         /// Requests that have fallen due after the first.
         later: usize,
+        /// When one last did that an account with little left would not have been asked.
+        fell_due: Option<Time>,
         /// Another webhook came, which the first request does not answer.
         renewed: Option<Time>,
     },
@@ -36,6 +38,7 @@ impl Requests {
         let Webhooks::Series {
             since,
             later,
+            fell_due,
             renewed,
         } = &mut self.webhooks
         else {
@@ -48,15 +51,24 @@ impl Requests {
         let due = WEBHOOK.iter().filter(|after| now >= *since + **after);
         let (before, due) = (*later, due.count());
         *later = due;
-        if due > before && self.affords_bursts() {
-            self.evidence_now(now);
+        if due > before {
+            *fell_due = Some(now);
+            if self.affords_bursts() {
+                self.evidence_now(now);
+            }
         }
+    }
+
+    /// Whether a later request of a series fell due in this very moment.
+    pub(super) fn later_falls_due(&self, now: Time) -> bool {
+        matches!(self.webhooks, Webhooks::Series { fell_due, .. } if fell_due == Some(now))
     }
 
     fn begin_series(&mut self, now: Time) {
         self.webhooks = Webhooks::Series {
             since: now,
             later: 0,
+            fell_due: None,
             renewed: None,
         };
         self.evidence_now(now);
