@@ -1,5 +1,6 @@
 //! What holds of the control socket's two lines, whatever is said there.
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::admin::protocol::{REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX, VERSION};
@@ -29,9 +30,8 @@ pub fn hold(line: &[u8]) -> Held {
 }
 
 fn question(line: &[u8]) -> Held {
-    let read = Request::read(line);
-    let means = serde_json::from_slice(line).ok().and_then(|it| meant(&it));
-    match read {
+    let means = meant(line);
+    match Request::read(line) {
         Ok(request) => {
             law(
                 means == Some(request),
@@ -44,9 +44,7 @@ fn question(line: &[u8]) -> Held {
             )
         }
         Err(why) => {
-            // Twice the same word is no word, and serde's own reader keeps the last.
-            let is_plain = !line.windows(2).any(|pair| pair == b"\\u") && !repeats(line);
-            law(means.is_none() || !is_plain, "what the line says is done")?;
+            law(means.is_none(), "what the line says is done")?;
             // What is refused is quoted, and each byte may be escaped.
             let longest = 8 * line.len().min(REQUEST_BYTES_MAX) + 256;
             law(
@@ -57,14 +55,33 @@ fn question(line: &[u8]) -> Held {
     }
 }
 
-/// What a JSON value asks for, read in another way.
-fn meant(line: &Value) -> Option<Request> {
-    let line = line.as_object()?;
-    let version = line.get("v")?.as_u64()?;
-    let verb = word(line.get("verb")?)?;
-    let force = line.get("force").map_or(Some(false), Value::as_bool)?;
+/// A line whose fields may be anything. What else is in it is passed over unread.
+#[derive(Deserialize)]
+struct Loose {
+    v: Value,
+    verb: Value,
+    #[serde(default)]
+    force: Force,
+}
+
+/// One that is null is given, too.
+#[derive(Deserialize)]
+struct Force(Value);
+
+impl Default for Force {
+    fn default() -> Self {
+        Self(Value::Bool(false))
+    }
+}
+
+/// What a line asks for, read in another way.
+fn meant(line: &[u8]) -> Option<Request> {
+    let is_object = line.trim_ascii_start().starts_with(b"{");
+    let loose: Loose = serde_json::from_slice(line).ok().filter(|_| is_object)?;
+    let verb = word(&loose.verb)?;
+    let force = loose.force.0.as_bool()?;
     let (_, verb) = WORDS.into_iter().find(|(name, _)| *name == verb)?;
-    let is_ours = version == u64::from(VERSION);
+    let is_ours = loose.v.as_u64()? == u64::from(VERSION);
     is_ours.then_some(Request {
         force,
         ..Request::new(verb)
@@ -78,13 +95,6 @@ fn word(value: &Value) -> Option<&str> {
         let (word, _) = fields.next().filter(|(_, value)| value.is_null())?;
         fields.next().is_none().then_some(word)
     })
-}
-
-fn repeats(line: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(line);
-    ["\"v\"", "\"verb\"", "\"force\""]
-        .iter()
-        .any(|name| text.matches(name).count() > 1)
 }
 
 /// As the one who asked reads it.

@@ -84,11 +84,10 @@ fn status(word: &Word) -> Held {
         !status.chars().any(char::is_control),
         "a status steers no terminal",
     )?;
-    let token = status.split("HRKU-").skip(1);
+    let is_of_a_token = |c: char| c.is_ascii_alphanumeric();
+    let mut tokens = status.split("HRKU-").skip(1);
     law(
-        token
-            .clone()
-            .all(|rest| !rest.starts_with(char::is_alphanumeric)),
+        tokens.all(|rest| !rest.starts_with(is_of_a_token)),
         "a status shows no token",
     )
 }
