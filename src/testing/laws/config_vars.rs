@@ -16,8 +16,9 @@ use crate::heroku::for_laws;
 
 use super::{Held, law};
 
-/// Without the mark by which every token of Heroku's is masked.
-const TOKEN: &str = "t0ken-0f-the-laws";
+/// Without the mark by which every token of Heroku's is masked. Its first letter is no escape's
+/// (`\t`).
+const TOKEN: &str = "k3y-0f-the-laws";
 
 /// Holds a body against every law.
 ///
