@@ -2,6 +2,7 @@
 //! is accepted is done.
 
 use crate::supervisor::command::{Answer, Effect, Force, Refusal, Verb};
+use crate::supervisor::config::OnChange;
 use crate::supervisor::id::ReplyId;
 use crate::supervisor::signal::Signal;
 use crate::supervisor::time::{Duration, Time};
@@ -87,20 +88,22 @@ impl Law {
 
     /// Whatever was waited for, the next child's start begins in this very step.
     fn wants_another(&mut self, now: Time, force: Force) {
+        let is_told = |child: &Child| child.is_told() || child.asked_for.is_some();
+        let signals = matches!(self.config.on_change, OnChange::Signal(_));
+        let only_told = signals && !self.child.as_ref().is_some_and(is_told);
         if let Some(child) = &mut self.child {
             child.asked_for = Some(child.asked_for.unwrap_or(Force::No).max(force));
         }
         self.spares(now);
         self.put_off = None;
-        let is_told = self.child.as_ref().is_some_and(Child::is_told);
         match self.launch {
             // It was for the env file alone.
             Launch::Preparing(planned) if self.is_spared(now) => {
                 self.puts_off(planned);
                 self.launch = Launch::None;
             }
-            // The child was only to be told of it, and not yet: it is prepared anew.
-            Launch::Prepared(planned) if !is_told => {
+            // The child was only to be told of it, and is not yet: it is prepared anew.
+            Launch::Prepared(planned) if only_told => {
                 self.launch = Launch::Prepared(Planned {
                     failures: 0,
                     ..planned
