@@ -244,11 +244,6 @@ pub(super) const ALL: &[Impossible] = &[
         why: "that was before",
     },
     Impossible {
-        phases: &["Change::Settling"],
-        kinds: &[TREE_EMPTY],
-        why: "a difference that no login was refused to is considered only while a child lives",
-    },
-    Impossible {
         phases: &[
             "Service::Waiting",
             "Service::Starting",

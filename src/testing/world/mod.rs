@@ -99,7 +99,16 @@ pub fn retell(seed: u64) -> (String, Result<Life, Breach>) {
     let mut reach = Reach::new();
     let mut world = World::new(seed, Story::told(), &mut reach);
     let result = world.live();
-    (world.story.to_string(), result)
+    let story = world.story.to_string();
+    let met = reach.breaches().into_iter().next();
+    let result = result.and_then(|life| match met {
+        Some(what) => Err(Breach {
+            what,
+            story: String::new(),
+        }),
+        None => Ok(life),
+    });
+    (story, result)
 }
 
 /// One life.
