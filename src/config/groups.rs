@@ -401,13 +401,17 @@ fn contradiction<T, U>(one: &Given<T>, other: &Given<U>) -> UsageError {
 /// go unseen.
 #[must_use]
 pub fn unknown_variables(inherited: &Inherited) -> Vec<String> {
+    let names = inherited.keys().filter_map(|name| name.to_str());
+    let ours = |name: &&str| name.starts_with("CHANGEOVER_") && !is_foreign(name);
+    let mut names = names.filter(ours).peekable();
+    // The list of them all takes a quarter of a start.
+    if names.peek().is_none() {
+        return Vec::new();
+    }
     let options = cli::options();
     let options = options.iter().map(String::as_str);
     let known: Vec<String> = options.chain([LISTEN]).map(given::variable).collect();
-    inherited
-        .keys()
-        .filter_map(|name| name.to_str())
-        .filter(|name| name.starts_with("CHANGEOVER_") && !is_foreign(name))
+    names
         .filter(|name| !known.iter().any(|known| known == name))
         .map(|name| match nearest(name, &known) {
             Some(near) => format!(

@@ -15,9 +15,8 @@ const ANCESTORS_MAX: usize = 4096;
 /// No more of an environment is read; the kernel's limit for one string is far below.
 const ENVIRON_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
-/// A line of `/proc/PID/stat` fits into this; and no more of one is read.
-const STAT_BYTES: usize = 1024;
-const STAT_BYTES_MAX: u64 = 64 * 1024;
+/// A line of `/proc/PID/stat` fits into this: 52 numbers of at most 20 digits, and a name.
+const STAT_BYTES: usize = 2048;
 
 /// `event::Member` promises this: a few names fit into a line.
 const NAME_BYTES_MAX: usize = 32;
@@ -73,11 +72,11 @@ pub(super) struct Process {
 
 impl Process {
     pub(super) fn read(pid: u32) -> Option<Self> {
-        // Read as a whole, at once: a file of `/proc` has no size that would help.
-        let mut line = Vec::with_capacity(STAT_BYTES);
-        let file = File::open(format!("/proc/{pid}/stat")).ok()?;
-        file.take(STAT_BYTES_MAX).read_to_end(&mut line).ok()?;
-        Self::parse(pid, &line)
+        // The kernel hands it over as a whole, at once.
+        let mut line = [0; STAT_BYTES];
+        let mut file = File::open(format!("/proc/{pid}/stat")).ok()?;
+        let length = file.read(&mut line).ok()?;
+        Self::parse(pid, line.get(..length)?)
     }
 
     /// The name stands in parentheses and may hold anything, parentheses too.

@@ -10,6 +10,10 @@
 //! For a job control signal (TSTP, TTIN, TTOU, CONT): we can do something before it stops us, and
 //! the last one counts: the kernel drops a CONT that waits when a stop comes, and the reverse.
 //!
+//! For one that is only the child's (USR1, WINCH and others): it is there in one step, where a
+//! handler interrupts the wait for it, and writes into a pipe that has to be read. What may end us
+//! (TERM, INT, QUIT, HUP) is handled: those must be looked for without waiting, too.
+//!
 //! For a real-time signal: each one that was sent is read, in its order; a handler's pipe merges
 //! them. `abort` unblocks ABRT by itself.
 

@@ -18,12 +18,25 @@ use crate::supervisor::signal::{Origin, Signal};
 const ALWAYS: [Signal; 3] = [Signal::TERM, Signal::INT, Signal::QUIT];
 
 /// Handled unless ignored at the start: `nohup` means it.
-const UNLESS_IGNORED: [i32; 13] = [
-    1,  // HUP
+const UNLESS_IGNORED: Signal = Signal::HUP;
+
+/// Read from a queue unless ignored at the start; `process::queue` tells why.
+const QUEUED: [i32; 24] = [
+    4,  // ILL
+    5,  // TRAP
+    6,  // ABRT
+    7,  // BUS
+    8,  // FPE
     10, // USR1
+    11, // SEGV
     12, // USR2
+    13, // PIPE
     14, // ALRM
     16, // STKFLT
+    18, // CONT
+    20, // TSTP
+    21, // TTIN
+    22, // TTOU
     23, // URG
     24, // XCPU
     25, // XFSZ
@@ -32,21 +45,6 @@ const UNLESS_IGNORED: [i32; 13] = [
     28, // WINCH
     29, // IO
     30, // PWR
-];
-
-/// Read from a queue unless ignored at the start; `process::queue` tells why.
-const QUEUED: [i32; 12] = [
-    4,  // ILL
-    5,  // TRAP
-    6,  // ABRT
-    7,  // BUS
-    8,  // FPE
-    11, // SEGV
-    13, // PIPE
-    18, // CONT
-    20, // TSTP
-    21, // TTIN
-    22, // TTOU
     31, // SYS
 ];
 
@@ -89,14 +87,14 @@ impl Signals {
     pub fn install(inherited: &Inherited) -> io::Result<Self> {
         let (read, write) = net::UnixStream::pair()?;
         read.set_nonblocking(true)?;
-        let unless_ignored = |number: &i32| !inherited.ignores(Signal(*number));
-        let others = UNLESS_IGNORED.into_iter().filter(unless_ignored);
-        let numbers = ALWAYS.map(|signal| signal.0).into_iter().chain(others);
+        let is_wanted = |signal: &Signal| !inherited.ignores(*signal);
+        let hang_up = Some(UNLESS_IGNORED).filter(is_wanted);
+        let handled = ALWAYS.into_iter().chain(hang_up).map(|signal| signal.0);
         let read = UnixStream::from_std(read)?;
-        let mut delivery = SignalDelivery::with_pipe(read, write, WithOrigin::default(), numbers)?;
+        let mut delivery = SignalDelivery::with_pipe(read, write, WithOrigin::default(), handled)?;
         let pending = delivery.pending();
-        let queued = QUEUED.into_iter().chain(Signal::REAL_TIME);
-        let queued: Vec<_> = queued.filter(unless_ignored).map(Signal).collect();
+        let queued = QUEUED.into_iter().chain(Signal::REAL_TIME).map(Signal);
+        let queued: Vec<_> = queued.filter(is_wanted).collect();
         // No pipe, but read like one.
         let queue = pipe::Receiver::from_owned_fd_unchecked(process::queue(&queued)?)?;
         Ok(Self {
@@ -130,6 +128,7 @@ impl Signals {
             }
             let pipe = self.delivery.get_read();
             tokio::select! {
+                biased;
                 ready = pipe.readable() => {
                     ready?;
                     // The runtime learns from its own read alone that the pipe is empty again.
