@@ -70,6 +70,7 @@ fn rows(ground: &mut Ground, peers: &Peers) -> Result<Vec<Row>> {
 /// share counts half for each.
 fn one(ground: &mut Ground, peer: &dyn Peer) -> Result<[Option<f64>; 3]> {
     let running = start(ground, peer)?;
+    pause(SETTLE);
     let supervisors = running.supervisors(ground)?;
     let memory = |field| -> Option<f64> {
         let each = supervisors
@@ -97,6 +98,7 @@ fn wake_ups(ground: &mut Ground, peers: &Peers) -> Result<Vec<Cell>> {
             Err(error) => eprintln!("peers: {} failed: {error:#}", peer.name()),
         }
     }
+    pause(SETTLE);
     let mut before = Vec::new();
     for (_, running) in &all {
         before.push(switches(&running.supervisors(ground)?));
@@ -116,7 +118,6 @@ fn start(ground: &mut Ground, peer: &dyn Peer) -> Result<Running> {
     let running = Running::start(peer, ground, &program)?;
     let serves = ground.stamps.wait_for("serves", STEP_MAX);
     serves.with_context(|| running.log())?;
-    pause(SETTLE);
     Ok(running)
 }
 

@@ -17,7 +17,8 @@ const STEP_MAX: Duration = Duration::from_secs(20);
 /// A supervisor that has been told to end has this long.
 const END_MAX: Duration = Duration::from_secs(10);
 /// What ends with it has ended by then.
-const SETTLE: Duration = Duration::from_millis(500);
+const SETTLE: Duration = Duration::from_millis(300);
+/// Nobody likes to start a program twice within a second.
 const AGE: Duration = Duration::from_millis(1100);
 
 /// What runs, and how many of it there are that must not be left.
@@ -107,15 +108,15 @@ fn left(ground: &mut Ground, peer: &dyn Peer, shape: Shape, end: End) -> Result<
         let serves = ground.stamps.wait_for("serves", STEP_MAX);
         old.push(serves.with_context(|| running.log())?.pid);
     }
-    // Nobody likes to start a program twice within a second.
-    pause(AGE);
-    ground.stamps.forget()?;
     match end {
         End::Signal(signal) => {
+            pause(SETTLE);
             running.signal(signal)?;
             running.wait(END_MAX)?.context("it does not end")?;
         }
         End::Restart => {
+            pause(AGE);
+            ground.stamps.forget()?;
             let first = *old.first().context("nobody began")?;
             let told = match shape {
                 Shape::Plain | Shape::Session => first,
