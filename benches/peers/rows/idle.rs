@@ -42,15 +42,9 @@ fn rows(ground: &mut Ground, peers: &Peers) -> Result<Vec<Row>> {
     for peer in peers {
         match one(ground, peer.as_ref()) {
             Ok(figures) => {
-                for (row, (figure, digits)) in
-                    rows.iter_mut().zip(figures.into_iter().zip([2, 2, 0]))
-                {
-                    row.cells.push(figure.map_or_else(
-                        || Cell::said(peer.name(), "only root may read it", None),
-                        |figure| {
-                            Cell::said(peer.name(), &format!("{figure:.digits$}"), Some(figure))
-                        },
-                    ));
+                let named = figures.into_iter().zip([2, 2, 0]);
+                for (row, (figure, digits)) in rows.iter_mut().zip(named) {
+                    row.cells.push(figure.cell(peer.name(), digits));
                 }
             }
             Err(error) => rows[0].cells.push(failed(peer.as_ref(), &error)),
@@ -66,17 +60,38 @@ fn rows(ground: &mut Ground, peers: &Peers) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
+enum Figure {
+    Is(f64),
+    Unreadable,
+    /// It has become the program.
+    NothingLeft,
+}
+
+impl Figure {
+    fn cell(self, peer: &'static str, digits: usize) -> Cell {
+        match self {
+            Self::Is(figure) => Cell::said(peer, &format!("{figure:.digits$}"), Some(figure)),
+            Self::Unreadable => Cell::said(peer, "only root may read it", None),
+            Self::NothingLeft => Cell::said(peer, "nothing is left of it", None),
+        }
+    }
+}
+
 /// Proportional memory, private dirty memory, threads; of one peer at a time, because what two
 /// share counts half for each.
-fn one(ground: &mut Ground, peer: &dyn Peer) -> Result<[Option<f64>; 3]> {
+fn one(ground: &mut Ground, peer: &dyn Peer) -> Result<[Figure; 3]> {
     let running = start(ground, peer)?;
     pause(SETTLE);
     let supervisors = running.supervisors(ground)?;
-    let memory = |field| -> Option<f64> {
+    if supervisors.is_empty() {
+        return Ok([const { Figure::NothingLeft }; 3]);
+    }
+    let memory = |field| {
         let each = supervisors
             .iter()
             .map(|pid| Process(*pid).memory_kib(field));
-        Some(each.sum::<Result<f64>>().ok()? / 1024.0)
+        let sum: Result<f64> = each.sum();
+        sum.map_or(Figure::Unreadable, |kib| Figure::Is(kib / 1024.0))
     };
     let mut threads = 0;
     for pid in &supervisors {
@@ -85,7 +100,7 @@ fn one(ground: &mut Ground, peer: &dyn Peer) -> Result<[Option<f64>; 3]> {
     Ok([
         memory("Pss:"),
         memory("Private_Dirty:"),
-        Some(threads as f64),
+        Figure::Is(threads as f64),
     ])
 }
 
@@ -106,8 +121,12 @@ fn wake_ups(ground: &mut Ground, peers: &Peers) -> Result<Vec<Cell>> {
     pause(WATCHED);
     let mut cells = Vec::new();
     for ((peer, running), before) in all.iter().zip(before) {
-        let woken = switches(&running.supervisors(ground)?) - before;
-        cells.push(Cell::said(peer.name(), &woken.to_string(), Some(woken)));
+        let supervisors = running.supervisors(ground)?;
+        let figure = match supervisors.as_slice() {
+            [] => Figure::NothingLeft,
+            all => Figure::Is(switches(all) - before),
+        };
+        cells.push(figure.cell(peer.name(), 0));
     }
     Ok(cells)
 }
