@@ -86,13 +86,18 @@ impl Process {
         let mut name = line.get(open + 1..close)?.escape_ascii().to_string();
         name.truncate(NAME_BYTES_MAX);
         let rest = str::from_utf8(line.get(close + 1..)?).ok()?;
-        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+        // The 3rd, the 4th, the 20th and the 22nd of proc(5).
+        let mut fields = rest.split_ascii_whitespace();
+        let state = *fields.next()?.as_bytes().first()?;
+        let parent = fields.next()?.parse().ok()?;
+        let threads = fields.nth(15)?.parse().ok()?;
+        let start = StartTime(fields.nth(1)?.parse().ok()?);
         Some(Self {
             pid,
-            state: *fields.first()?.as_bytes().first()?,
-            parent: fields.get(1)?.parse().ok()?,
-            threads: fields.get(17)?.parse().ok()?,
-            start: StartTime(fields.get(19)?.parse().ok()?),
+            state,
+            parent,
+            threads,
+            start,
             name,
         })
     }
