@@ -73,7 +73,7 @@ impl Tally {
         let registry = &mut self.registry;
         let help = "Programs started, by cause";
         registry.register("starts", help, self.starts.clone());
-        let help = "Starts that failed";
+        let help = "Starts that failed, or beside a program that had to go on";
         registry.register("failed_starts", help, self.failed_starts.clone());
         let help = "From the old program's end to the new one's start";
         let of = self.dead_time.clone();
@@ -115,7 +115,7 @@ impl Tally {
             self.started(*cause, *dead_time);
         } else if let Notice::StartedBeside { cause, .. } = notice {
             self.started(*cause, None);
-        } else if let Notice::StartFailed { .. } = notice {
+        } else if let Notice::StartFailed { .. } | Notice::RolledBack { .. } = notice {
             self.failed_starts.inc();
         }
     }

@@ -23,7 +23,7 @@ pub struct Overview {
     pub children: Vec<ChildOverview>,
     /// What the newest child runs with, or the next one will; `None` before the first good answer.
     pub revision: Option<RevisionOverview>,
-    /// A difference on its way, or held back by a person.
+    /// A difference on its way: not proven yet, or not with the program that serves.
     pub pending: Option<Pending>,
     /// Since when a person holds changes back.
     pub held_since: Option<Time>,
@@ -66,7 +66,7 @@ pub struct RevisionOverview {
     pub changed: Vec<(String, Kind)>,
 }
 
-/// A difference that is no revision yet.
+/// A difference on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pending {
     /// Variables and kinds.
@@ -127,14 +127,6 @@ impl Supervisor {
         // One that has ended and left nothing is history, even while its end is thought about.
         let instances = instances.filter(|instance| instance.name() != InstancePhase::Gone);
         let desired = self.change.desired();
-        let phase = &self.service.phase;
-        let held = desired.filter(
-            |desired| matches!(phase, Phase::Held { old, .. } if old.revision != desired.revision),
-        );
-        let held = held.map(|desired| Pending {
-            changed: desired.changed.clone(),
-            seen_at: desired.seen_at,
-        });
         Overview {
             status: self.status(),
             children: instances.map(Instance::overview).collect(),
@@ -143,12 +135,37 @@ impl Supervisor {
                 seen_at: desired.seen_at,
                 changed: desired.changed.clone(),
             }),
-            pending: self.change.pending().or(held),
+            pending: self.change.pending().or_else(|| self.waiting()),
             held_since: match self.hold {
                 Hold::Off => None,
                 Hold::On { since } => Some(since),
             },
             api: self.watch.overview(&self.config),
         }
+    }
+
+    /// The newest revision, while the program that serves, or did, has not got it: it is held back,
+    /// on its way, or its own program does not start.
+    fn waiting(&self) -> Option<Pending> {
+        let desired = self.change.desired()?;
+        let behind = match &self.service.phase {
+            Phase::Waiting(_) | Phase::Starting { .. } | Phase::BackingOff { .. } => false,
+            Phase::ShuttingDown(_) | Phase::Done => false,
+            Phase::Running { instance: old }
+            | Phase::Preparing { old, .. }
+            | Phase::Postponed { old, .. }
+            | Phase::Held { old, .. }
+            | Phase::Telling { child: old, .. }
+            | Phase::Joining { old, .. }
+            | Phase::Overlapping { old, .. }
+            | Phase::Replacing { old, .. }
+            | Phase::Asking { failed: old, .. }
+            | Phase::AwaitingCredential { failed: old, .. }
+            | Phase::Pausing { ended: old, .. } => old.revision != desired.revision,
+        };
+        behind.then(|| Pending {
+            changed: desired.changed.clone(),
+            seen_at: desired.seen_at,
+        })
     }
 }
