@@ -6,7 +6,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::IpAddr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
@@ -161,19 +161,20 @@ pub(crate) fn names_this_machine<B>(request: &Request<B>) -> bool {
 
 /// `localhost`, or a loopback address; with or without a port.
 fn is_local(host: &str) -> bool {
-    let (name, port) = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, rest)) => (
-            address,
-            rest.strip_prefix(':').or(rest.is_empty().then_some("")),
-        ),
-        None => host
-            .split_once(':')
-            .map_or((host, Some("")), |(name, port)| (name, Some(port))),
-    };
-    let address = name.parse::<IpAddr>();
-    let is_us = name.eq_ignore_ascii_case("localhost")
-        || address.is_ok_and(|address| address.is_loopback());
-    is_us && port.is_some_and(is_port)
+    match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, rest)) => {
+            let address = address.parse::<Ipv6Addr>();
+            let port = rest.strip_prefix(':').or(rest.is_empty().then_some(""));
+            address.is_ok_and(|address| address.is_loopback()) && port.is_some_and(is_port)
+        }
+        None => {
+            let (name, port) = host.split_once(':').unwrap_or((host, ""));
+            let address = name.parse::<Ipv4Addr>();
+            let is_us = name.eq_ignore_ascii_case("localhost")
+                || address.is_ok_and(|address| address.is_loopback());
+            is_us && is_port(port)
+        }
+    }
 }
 
 /// A number, or nothing; no sign, which Rust would read.
