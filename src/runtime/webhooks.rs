@@ -9,13 +9,14 @@ use crate::supervisor::time::{Duration, Time};
 
 /// When so many wait to be looked at, whoever brings another waits, too.
 const DELIVERIES_MAX: usize = 16;
-/// Webhooks that are not to be trusted are told of no more often.
+/// Webhooks that are not to be trusted are told of no more often, for each reason.
 const PAUSE: Duration = Duration::from_secs(60);
 
 /// What came of webhooks.
 pub(super) struct Webhooks {
     deliveries: Option<mpsc::Receiver<Delivery>>,
-    warned_at: Option<Time>,
+    unsigned_at: Option<Time>,
+    undecided_at: Option<Time>,
 }
 
 /// A line of the log.
@@ -37,7 +38,8 @@ impl Webhooks {
         });
         Self {
             deliveries,
-            warned_at: None,
+            unsigned_at: None,
+            undecided_at: None,
         }
     }
 
@@ -54,22 +56,28 @@ impl Webhooks {
 
     /// What people are told of it.
     pub(super) fn line(&mut self, now: Time, delivery: &Delivery) -> Line {
-        let line = match delivery {
+        let (line, warned_at) = match delivery {
             Delivery::Valid => return Line::Detail("a webhook came".to_owned()),
             Delivery::Other(code) => {
                 let line = format!("a request that is no webhook came: answered {code}");
                 return Line::Detail(line);
             }
-            Delivery::Unsigned(why) => format!(
-                "a webhook {why} and was refused, so either it is not Heroku's or changes may be seen only by polling: \
-                 compare the secret in --webhook-secret-file with the one that the webhook was added with"
-            ),
-            Delivery::Undecided(why) => format!("a webhook was refused: {why}"),
+            Delivery::Unsigned(why) => {
+                let line = format!(
+                    "a webhook {why} and was refused, so either it is not Heroku's or changes may be seen only by \
+                     polling: compare the secret in --webhook-secret-file with the one that the webhook was added with"
+                );
+                (line, &mut self.unsigned_at)
+            }
+            Delivery::Undecided(why) => {
+                let line = format!("a webhook was refused: {why}");
+                (line, &mut self.undecided_at)
+            }
         };
-        if self.warned_at.is_some_and(|at| now < at + PAUSE) {
+        if warned_at.is_some_and(|at| now < at + PAUSE) {
             return Line::Detail(line);
         }
-        self.warned_at = Some(now);
+        *warned_at = Some(now);
         Line::Warning(line)
     }
 }
@@ -79,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_trusted_is_told_once_a_minute() {
+    fn what_cannot_be_trusted_is_told_once_a_minute_for_each_reason() {
         let mut webhooks = Webhooks::begin(None);
         let mut is_warned = |seconds, delivery: &Delivery| {
             let now = Time::ZERO + Duration::from_secs(seconds);
@@ -91,10 +99,11 @@ mod tests {
         assert!(!is_warned(0, &Delivery::Other(404)));
         assert!(is_warned(1, &unsigned));
         assert!(!is_warned(1, &unsigned));
-        assert!(!is_warned(60, &undecided));
-        assert!(is_warned(61, &undecided));
+        assert!(is_warned(2, &undecided));
+        assert!(!is_warned(60, &unsigned));
+        assert!(is_warned(61, &unsigned));
+        assert!(!is_warned(61, &undecided));
+        assert!(is_warned(62, &undecided));
         assert!(!is_warned(62, &Delivery::Valid));
-        assert!(!is_warned(120, &unsigned));
-        assert!(is_warned(121, &unsigned));
     }
 }
