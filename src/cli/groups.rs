@@ -110,8 +110,8 @@ pub struct Change {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Ready")]
 pub struct Ready {
-    /// When a new program counts as serving: none, notify, fd:N, tcp:HOST:PORT, http://HOST/PATH or
-    /// delay:TIME [default: none]
+    /// When a new program counts as serving: none, notify, fd:N, tcp:HOST:PORT,
+    /// http://HOST:PORT/PATH or delay:TIME [default: none]
     #[arg(long, value_name = "HOW", value_parser = words::READY)]
     pub ready: Option<OsString>,
     /// Time that it has until then; with --ready notify it can ask for more, up to an hour in all

@@ -13,9 +13,9 @@ Exit codes:
     2  the options make no sense
    75  no answer from Heroku in time at the start, or a change under --on-change exit
    78  unusable configuration: no token, token refused, app not found, variable missing or
-       malformed, no such --user, --env-file or --cache not writable, no such --hook or
-       key file, no secret for webhooks, a socket that cannot be had (of a --listen or
-       for webhooks, --control or --admin)
+       malformed, no such --user or --chdir, --api-url without TLS, --env-file or --cache
+       not writable, no such --hook or key file, no secret for webhooks, a socket that
+       cannot be had (of a --listen or for webhooks, --control or --admin)
   125  changeover itself failed, or a program that ends with 0 met --max-restarts
   126  the program cannot be executed
   127  the program was not found";

@@ -67,7 +67,7 @@ fn sections(after: &str) -> String {
 
 fn print(text: &[u8]) -> Result<ExitCode, Failure> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(text)?;
-    stdout.flush()?;
+    let written = stdout.write_all(text).and_then(|()| stdout.flush());
+    written.map_err(Failure::Output)?;
     Ok(ExitCode::Success)
 }

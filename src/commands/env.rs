@@ -44,8 +44,10 @@ pub(super) fn print(
     let text = render(format, environment.fetched())
         .map_err(|error| Failure::Unusable(error.to_string()))?;
     let mut stdout = std::io::stdout().lock();
-    stdout.write_all(text.expose().as_bytes())?;
-    stdout.flush()?;
+    let written = stdout
+        .write_all(text.expose().as_bytes())
+        .and_then(|()| stdout.flush());
+    written.map_err(Failure::Output)?;
     Ok(ExitCode::Success)
 }
 

@@ -44,6 +44,11 @@ pub enum Failure {
     /// No usable answer came; the log has told why.
     #[error("exit code {}", .0.number())]
     Told(ExitCode),
+    /// What was asked for cannot be printed.
+    #[error(
+        "standard output cannot be written ({0}), so what was asked for is not all there: see where it leads"
+    )]
+    Output(io::Error),
     /// The system refused what no supervisor can do without.
     #[error(
         "the system refused what changeover needs ({0}); nothing was started; see whether this machine is out of files or memory"
@@ -79,6 +84,7 @@ impl Failure {
                 error: SpawnError::Failed { .. },
                 ..
             }
+            | Self::Output(_)
             | Self::System(_) => ExitCode::Internal,
         }
     }

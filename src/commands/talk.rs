@@ -194,7 +194,8 @@ fn find(whom: Whom) -> Result<PathBuf, Failure> {
     match &found[..] {
         [one] => Ok(one.clone()),
         [] => Err(Failure::Refused(format!(
-            "no control socket{} is in {}, so nobody can be asked: name it with --control, as changeover run was given it",
+            "no control socket{} is in {}, so nobody can be asked: name it with --control PATH; a changeover run that has none is started with one by the same \
+             option",
             app.map(|app| format!(" of {app}")).unwrap_or_default(),
             shown(&directories)
         ))),

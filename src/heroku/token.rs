@@ -360,7 +360,9 @@ fn clean(bytes: &[u8]) -> Result<Secret, &'static str> {
         return Err("is empty");
     }
     if !bytes.iter().all(u8::is_ascii_graphic) {
-        return Err("holds a blank, a control character or a letter that no token has");
+        return Err(
+            "holds a blank, a control character or a letter that no token has (one line with the token alone will do)",
+        );
     }
     let text = str::from_utf8(bytes).unwrap_or_default();
     Ok(Secret::from(text))

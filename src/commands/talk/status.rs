@@ -122,9 +122,10 @@ fn heroku(view: &View) -> String {
     match &heroku.failing {
         None => good + &next,
         Some(failing) => format!(
-            "FAILING for {} ({} requests): {}; {good}{next}",
+            "FAILING for {} ({} request{}): {}; {good}{next}",
             time(failing.age_s),
             failing.requests,
+            if failing.requests == 1 { "" } else { "s" },
             phrase(&failing.detail)
         ),
     }
