@@ -62,8 +62,9 @@ pub(super) fn environment(
         )
         .await
     });
-    // A name lookup that hangs in the system's resolver must not hold the end up.
-    event_loop.shutdown_background();
+    // We become the program, or end. A lookup of a name that hangs must not hold that up; and a
+    // thread that cleans up would close what the program is given under a number of its own.
+    std::mem::forget(event_loop);
     found
 }
 
