@@ -13,7 +13,7 @@ use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use groups::{
@@ -111,8 +111,11 @@ pub enum Talk {
     Resume(Target),
 }
 
-/// What fetches from Heroku.
+/// What fetches from Heroku. Its options are defined when one is asked for: most of a start's work
+/// on the command line was for options of other commands. (Then clap takes a command's description
+/// from its `Args`, and only the list of commands has it from here.)
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum Fetching {
     /// Run a program, and restart it when its credentials change
     #[command(
@@ -140,7 +143,7 @@ pub enum Fetching {
     Check(Box<Check>),
 }
 
-/// `changeover run`.
+/// Run a program, and restart it when its credentials change
 #[derive(Debug, Args)]
 pub struct Run {
     /// The program and its arguments, after `--`
@@ -178,7 +181,7 @@ pub struct Run {
     pub operate: Operate,
 }
 
-/// `changeover exec`.
+/// Fetch once, then become the program (no supervisor stays)
 #[derive(Debug, Args)]
 pub struct Exec {
     /// The program and its arguments, after `--`
@@ -201,7 +204,7 @@ pub struct Exec {
     pub operate: Operate,
 }
 
-/// `changeover env`.
+/// Print the fetched variables, all of them or nothing
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct Env {
@@ -225,7 +228,7 @@ pub struct Env {
     pub operate: Operate,
 }
 
-/// `changeover check`.
+/// Diagnose the whole way from the token to the database
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct Check {
@@ -303,10 +306,10 @@ pub struct Known {
 /// The options of `run`, in the order of its help.
 #[must_use]
 pub fn options_of_run() -> Vec<Known> {
-    let definition = Cli::command();
+    let definition = whole();
     let run = definition.find_subcommand("run");
     run.into_iter()
-        .flat_map(clap::Command::get_arguments)
+        .flat_map(options_of)
         .filter_map(|argument| {
             Some(Known {
                 name: argument.get_long()?.to_owned(),
@@ -319,14 +322,28 @@ pub fn options_of_run() -> Vec<Known> {
 /// The long names of all options of all commands, sorted: each has an environment variable.
 #[must_use]
 pub fn options() -> Vec<String> {
-    let mut names: Vec<String> = Cli::command()
+    let mut names: Vec<String> = whole()
         .get_subcommands()
-        .flat_map(clap::Command::get_arguments)
+        .flat_map(options_of)
         .filter_map(|argument| argument.get_long().map(str::to_owned))
         .collect();
     names.sort();
     names.dedup();
     names
+}
+
+/// The definition with the options of every command; a start defines those of its own command
+/// alone.
+pub(crate) fn whole() -> clap::Command {
+    let mut definition = Cli::command();
+    definition.build();
+    definition
+}
+
+/// Without `--help`, which clap adds.
+fn options_of(command: &clap::Command) -> impl Iterator<Item = &clap::Arg> {
+    let is_ours = |argument: &&clap::Arg| !matches!(argument.get_action(), ArgAction::Help);
+    command.get_arguments().filter(is_ours)
 }
 
 /// An option that only `run` knows is not a spelling mistake: say why the other commands have none.
@@ -357,6 +374,15 @@ mod tests {
     #[test]
     fn clap_finds_nothing_wrong_with_the_definition() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_command_says_of_itself_what_the_list_of_commands_does() {
+        let list = Cli::command();
+        for (listed, whole) in list.get_subcommands().zip(whole().get_subcommands()) {
+            let about = |command: &clap::Command| command.get_about().map(ToString::to_string);
+            assert_eq!(about(listed), about(whole), "{}", listed.get_name());
+        }
     }
 
     #[test]

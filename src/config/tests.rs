@@ -5,9 +5,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 
-use clap::CommandFactory;
-
-use crate::cli::{Cli, Command, Fetching};
+use crate::cli::{self, Cli, Command, Fetching};
 use crate::credential::environment::SslPolicy;
 use crate::credential::{Family, Secret, SslMode, Values};
 
@@ -118,7 +116,7 @@ fn the_defaults() {
 
 #[test]
 fn help_shows_every_default() {
-    for command in Cli::command().get_subcommands() {
+    for command in cli::whole().get_subcommands() {
         for argument in command.get_arguments() {
             let default = |(known, _): &&(&str, &str)| argument.get_long() == Some(known);
             let Some((option, text)) = DEFAULTS.iter().find(default) else {
