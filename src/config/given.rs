@@ -36,7 +36,11 @@ pub(super) struct Lookup<'a>(pub(super) &'a Inherited);
 
 /// The environment variable of an option.
 pub(super) fn variable(option: &str) -> String {
-    format!("CHANGEOVER_{}", option.to_uppercase().replace('-', "_"))
+    let name = option.chars().map(|letter| match letter {
+        '-' => '_',
+        letter => letter.to_ascii_uppercase(),
+    });
+    "CHANGEOVER_".chars().chain(name).collect()
 }
 
 impl Lookup<'_> {

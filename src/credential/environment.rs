@@ -128,8 +128,12 @@ impl EnvironmentSpec {
     /// those that it would have without.
     #[must_use]
     pub fn replaced(&self, values: &Values, others: &Values) -> Vec<String> {
+        let derived = self.derived(values, others);
+        if derived.is_empty() {
+            return Vec::new();
+        }
         let without = self.not_derived(values, others);
-        self.derived(values, others)
+        derived
             .into_iter()
             .filter(|(name, derived)| match without.get(OsStr::new(name)) {
                 None => false,
