@@ -23,6 +23,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::process;
 
+use nix::unistd::getppid;
+
 use crate::supervisor::event::Member;
 use crate::supervisor::signal::Signal;
 
@@ -134,6 +136,9 @@ impl Tree {
     /// Whether one process is a member, without a scan.
     #[must_use]
     pub fn contains(&self, pid: u32) -> bool {
+        if is_above_us(pid) {
+            return false;
+        }
         if self.sight == Sight::None {
             return pid == self.leader && group::has_children(pid);
         }
@@ -297,6 +302,13 @@ impl Tree {
         mark != self.mark
             && supervisor(mark).is_some_and(|found| supervisor(&self.mark) == Some(found))
     }
+}
+
+/// Whether a process surely descends from nobody of ours: the first one, and whoever started us, or
+/// adopted us since. Most signals come from these; and where nothing has run for a while, a look
+/// into `/proc` is half of what handing one on takes.
+fn is_above_us(pid: u32) -> bool {
+    pid == 1 || pid == getppid().as_raw().unsigned_abs()
 }
 
 /// Whose a process is.
