@@ -39,7 +39,7 @@ pub use manager::{Heard, Manager};
 pub use notify::{NotifySocket, is_passing};
 pub use procfs::{StartTime, name_of, sees_us};
 pub use program::{DESCRIPTOR_MAX, Group, Prepared, Program, prepare};
-pub use queue::{Queued, queue, queued, stop_self};
+pub use queue::{Queued, queue, queued, read_queue, stop_self};
 pub use ready_pipe::{ReadyPipe, Said};
 pub use reaper::{Change, Children, child_signal, collect};
 pub use spawn::{Child, Inherited, exec, signal_group, signal_process, spawn};

@@ -10,17 +10,17 @@
 //! For a job control signal (TSTP, TTIN, TTOU, CONT): we can do something before it stops us, and
 //! the last one counts: the kernel drops a CONT that waits when a stop comes, and the reverse.
 //!
-//! For one that is only the child's (USR1, WINCH and others): it is there in one step, where a
-//! handler interrupts the wait for it, and writes into a pipe that has to be read. What may end us
-//! (TERM, INT, QUIT, HUP) is handled: those must be looked for without waiting, too.
+//! For TERM, and for one that is only the child's (USR1, WINCH and others): it is there in one
+//! step, where a handler interrupts the wait for it, and writes into a pipe that has to be read.
 //!
 //! For a real-time signal: each one that was sent is read, in its order; a handler's pipe merges
 //! them. `abort` unblocks ABRT by itself.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use nix::sys::signal::{SigSet, raise};
+use nix::unistd::read;
 
 use super::spawn::{is_pending, signal_queue};
 use crate::supervisor::signal::Signal;
@@ -64,6 +64,15 @@ pub fn stop_self(signal: Signal) {
     let _ = raise(signal);
     let _ = this.thread_unblock();
     let _ = this.thread_block();
+}
+
+/// The signals that have come on the descriptor by now, eight of them at most.
+#[must_use]
+pub fn read_queue(descriptor: impl AsFd) -> Vec<Queued> {
+    let mut bytes = [0; 8 * RECORD_BYTES];
+    // Nothing has come, or the descriptor fails, as it will for whoever waits for it.
+    let length = read(descriptor, &mut bytes).unwrap_or(0);
+    queued(bytes.get(..length).unwrap_or_default()).collect()
 }
 
 /// The signals in what was read from the descriptor.

@@ -13,12 +13,17 @@ use tokio::net::unix::pipe;
 use crate::process::{self, Inherited, Queued};
 use crate::supervisor::signal::{Origin, Signal};
 
-/// Handled whatever the supervisor was started with. (A child starts with them ignored all the
-/// same, if they were.)
-const ALWAYS: [Signal; 3] = [Signal::TERM, Signal::INT, Signal::QUIT];
+/// Keys of a terminal, handled whatever the supervisor was started with. (A child starts with them
+/// ignored all the same, if they were.)
+const KEYS: [Signal; 2] = [Signal::INT, Signal::QUIT];
 
 /// Handled unless ignored at the start: `nohup` means it.
-const UNLESS_IGNORED: Signal = Signal::HUP;
+const HANG_UP: Signal = Signal::HUP;
+
+/// Read from a queue of its own, whatever the supervisor was started with. It is what service
+/// managers send, and there in one step: a handler interrupts the wait, and writes into a pipe that
+/// has to be waited for and read, a fifth of the way to the child.
+const TERM: [Signal; 1] = [Signal::TERM];
 
 /// Read from a queue unless ignored at the start; `process::queue` tells why.
 const QUEUED: [i32; 24] = [
@@ -54,8 +59,8 @@ const QUEUED: [i32; 24] = [
 pub struct Signals {
     delivery: SignalDelivery<UnixStream, WithOrigin>,
     pending: Pending<WithOrigin>,
-    queue: pipe::Receiver,
-    queued: VecDeque<Queued>,
+    terms: Queue,
+    others: Queue,
 }
 
 /// A signal, and what is known of where it came from.
@@ -88,30 +93,32 @@ impl Signals {
         let (read, write) = net::UnixStream::pair()?;
         read.set_nonblocking(true)?;
         let is_wanted = |signal: &Signal| !inherited.ignores(*signal);
-        let hang_up = Some(UNLESS_IGNORED).filter(is_wanted);
-        let handled = ALWAYS.into_iter().chain(hang_up).map(|signal| signal.0);
+        let hang_up = Some(HANG_UP).filter(is_wanted);
+        let handled = KEYS.into_iter().chain(hang_up).map(|signal| signal.0);
         let read = UnixStream::from_std(read)?;
         let mut delivery = SignalDelivery::with_pipe(read, write, WithOrigin::default(), handled)?;
         let pending = delivery.pending();
-        let queued = QUEUED.into_iter().chain(Signal::REAL_TIME).map(Signal);
-        let queued: Vec<_> = queued.filter(is_wanted).collect();
-        // No pipe, but read like one.
-        let queue = pipe::Receiver::from_owned_fd_unchecked(process::queue(&queued)?)?;
+        let others = QUEUED.into_iter().chain(Signal::REAL_TIME).map(Signal);
+        let others: Vec<_> = others.filter(is_wanted).collect();
         Ok(Self {
             delivery,
             pending,
-            queue,
-            queued: VecDeque::new(),
+            terms: Queue::open(&TERM)?,
+            others: Queue::open(&others)?,
         })
     }
 
-    /// The next signal that was handled by now, without waiting. What is queued is not looked at.
+    /// The next signal that may end us and has come by now, without waiting. The other queue is not
+    /// looked at.
     pub fn heard(&mut self) -> Option<Received> {
-        let next = self.pending.next().or_else(|| {
+        let handled = self.pending.next().or_else(|| {
             self.pending = self.delivery.pending();
             self.pending.next()
         });
-        next.map(|origin| Received::new(&origin))
+        match handled {
+            Some(origin) => Some(Received::new(&origin)),
+            None => self.terms.take().map(Received::from),
+        }
     }
 
     /// Waits for the next signal. A cancelled wait loses none.
@@ -123,7 +130,8 @@ impl Signals {
             if let Some(origin) = self.pending.next() {
                 return Ok(Received::new(&origin));
             }
-            if let Some(queued) = self.queued.pop_front() {
+            let read = self.terms.read.pop_front();
+            if let Some(queued) = read.or_else(|| self.others.read.pop_front()) {
                 return Ok(queued.into());
             }
             let pipe = self.delivery.get_read();
@@ -136,16 +144,48 @@ impl Signals {
                         self.pending = self.delivery.pending();
                     }
                 }
-                ready = self.queue.readable() => {
-                    ready?;
-                    let mut bytes = [0; 1024];
-                    if let Some(length) = unless_empty(self.queue.try_read(&mut bytes))? {
-                        let queued = bytes.get(..length).unwrap_or_default();
-                        self.queued.extend(process::queued(queued));
-                    }
-                }
+                filled = self.terms.fill() => filled?,
+                filled = self.others.fill() => filled?,
             }
         }
+    }
+}
+
+/// Signals that are read from a descriptor: some of them already, the others when they are waited
+/// for.
+#[derive(Debug)]
+struct Queue {
+    descriptor: pipe::Receiver,
+    read: VecDeque<Queued>,
+}
+
+impl Queue {
+    fn open(signals: &[Signal]) -> io::Result<Self> {
+        Ok(Self {
+            // No pipe, but read like one.
+            descriptor: pipe::Receiver::from_owned_fd_unchecked(process::queue(signals)?)?,
+            read: VecDeque::new(),
+        })
+    }
+
+    /// Waits for the descriptor, and reads what has come there; that may be nothing.
+    async fn fill(&mut self) -> io::Result<()> {
+        self.descriptor.readable().await?;
+        let mut bytes = [0; 1024];
+        if let Some(length) = unless_empty(self.descriptor.try_read(&mut bytes))? {
+            let bytes = bytes.get(..length).unwrap_or_default();
+            self.read.extend(process::queued(bytes));
+        }
+        Ok(())
+    }
+
+    /// The next signal that has come, without waiting: the runtime may not know of it yet, so it is
+    /// not asked. Should the descriptor fail, `fill` says so.
+    fn take(&mut self) -> Option<Queued> {
+        if self.read.is_empty() {
+            self.read.extend(process::read_queue(&self.descriptor));
+        }
+        self.read.pop_front()
     }
 }
 
