@@ -9,7 +9,7 @@ mod recipe;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::api::Api;
 use crate::ground::Ground;
@@ -34,7 +34,7 @@ impl Peer for Changeover {
     }
 
     fn command(&self, ground: &Ground, program: &[String], _place: &Path) -> Result<Command> {
-        let mut command = ground.command(env!("CARGO_BIN_EXE_changeover"))?;
+        let mut command = ground.command(ground.changeover.to_str().context("text")?)?;
         command
             .args(["run", "-a", "myapp", "--api-url", &ground.heroku.url()])
             .args(["--interval", &format!("{}s", ground.interval.as_secs())])

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use changeover::testing::heroku::{Options, Simulator};
 use tempfile::TempDir;
 
@@ -20,6 +20,7 @@ pub(crate) struct Ground {
     installed: PathBuf,
     /// The measured program.
     pub(crate) child: PathBuf,
+    pub(crate) changeover: PathBuf,
     pub(crate) stamps: Stamps,
     pub(crate) heroku: Simulator,
     pub(crate) doppler: DopplerApi,
@@ -49,16 +50,16 @@ impl Ground {
         idle: Duration,
         openbao: Arc<Server>,
     ) -> Result<Self> {
-        let child = installed.join("child");
-        ensure!(
-            child.exists(),
-            "{} is missing: benches/peers/run makes it",
-            child.display()
-        );
+        let made = |name: &str| -> Result<PathBuf> {
+            let path = installed.join(name);
+            let missing = || format!("{}: benches/peers/run makes it", path.display());
+            path.canonicalize().with_context(missing)
+        };
         let place = tempfile::tempdir()?;
         Ok(Self {
             installed: installed.to_owned(),
-            child: child.canonicalize()?,
+            child: made("child")?,
+            changeover: made("changeover")?,
             stamps: Stamps::new(&place.path().join("stamps"))?,
             heroku: Simulator::start(Options::default())?,
             doppler: DopplerApi::start()?,
