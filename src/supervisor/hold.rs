@@ -10,14 +10,14 @@
 
 use crate::credential::{Kind, Secret};
 
-use super::change::{Desired, Trust, retry_pause};
-use super::config::CheckLogin;
+use super::change::{Desired, Trust};
 use super::ends::Finish;
 use super::event::LoginOutcome;
 use super::id::LoginId;
 use super::instance::Instance;
 use super::launch::{Attempt, Left};
-use super::logins::{Logins, Standing};
+use super::logins::Standing;
+use super::lookout::Lookout;
 use super::notice::{HoldNotice, Notice};
 use super::phase::Phase;
 use super::service::Service;
@@ -27,9 +27,6 @@ use super::turn::Turn;
 
 /// That something waits is told again this often.
 const HEARTBEAT: Duration = Duration::from_secs(900);
-/// A login that takes longer has got no answer.
-const LOGIN_MAX: Duration = Duration::from_secs(10);
-
 /// Whether a person holds changes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hold {
@@ -42,19 +39,7 @@ pub(super) enum Hold {
 pub(super) struct Sentry {
     since: Time,
     told_at: Time,
-    login: Login,
-}
-
-/// Whether the child's credential still works.
-#[derive(Debug)]
-enum Login {
-    /// Nobody is to log in, or there is no other credential for it yet.
-    Never,
-    At(Time),
-    Out {
-        logins: Logins,
-        since: Time,
-    },
+    lookout: Lookout,
 }
 
 /// Something is to be done about a child that lives, and a person holds that back.
@@ -67,10 +52,10 @@ pub(super) fn hold_back(
     let mut sentry = Sentry {
         since: turn.now,
         told_at: turn.now,
-        login: Login::At(turn.now),
+        lookout: Lookout::begin(turn, turn.now),
     };
     sentry.tell(turn, &old, desired);
-    sentry.try_login(turn, &old, desired);
+    sentry.lookout.on_deadline(turn, outdated(&old, desired));
     Phase::Held {
         old,
         attempt,
@@ -90,18 +75,14 @@ pub(super) fn is_held(turn: &Turn<'_>, old: &Instance, attempt: &Attempt) -> boo
 impl Sentry {
     pub(super) fn deadline(&self) -> Time {
         let heartbeat = self.told_at + HEARTBEAT;
-        match &self.login {
-            Login::Never => heartbeat,
-            Login::At(at) => heartbeat.min(*at),
-            Login::Out { since, .. } => heartbeat.min(*since + LOGIN_MAX),
-        }
+        self.lookout
+            .deadline()
+            .map_or(heartbeat, |at| at.min(heartbeat))
     }
 
     /// Drops the question that nobody waits for any more.
     pub(super) fn close(self, turn: &mut Turn<'_>) {
-        if let Login::Out { logins, .. } = self.login {
-            logins.close(turn);
-        }
+        self.lookout.close(turn);
     }
 
     fn tell(&mut self, turn: &mut Turn<'_>, old: &Instance, desired: &Desired) {
@@ -113,47 +94,20 @@ impl Sentry {
         }));
     }
 
-    /// Logs in with what the child runs on, where that is not the newest.
-    fn try_login(&mut self, turn: &mut Turn<'_>, old: &Instance, desired: &Desired) {
-        let is_old = |(name, value): &(&String, &Secret)| desired.values.get(*name) != Some(value);
-        let logins = match turn.config.check_login {
-            CheckLogin::Never => None,
-            CheckLogin::Auto | CheckLogin::Always => {
-                Logins::ask(turn, old.values.iter().filter(is_old))
-            }
-        };
-        self.login = match logins {
-            None => Login::Never,
-            Some(logins) => Login::Out {
-                logins,
-                since: turn.now,
-            },
-        };
-    }
-
-    fn on_login(&mut self, login: LoginId, outcome: &LoginOutcome) -> Option<Standing> {
-        match &mut self.login {
-            Login::Out { logins, .. } => {
-                logins.on_login(login, outcome)?;
-                logins.standing()
-            }
-            Login::Never | Login::At(_) => None,
-        }
-    }
-
     /// There is nothing more to look at.
     fn rest(&mut self, turn: &mut Turn<'_>) {
-        self.pause(turn);
-        (self.told_at, self.login) = (turn.now, Login::Never);
+        self.told_at = turn.now;
+        std::mem::replace(&mut self.lookout, Lookout::Never).close(turn);
     }
+}
 
-    /// The login has come to something; the next one comes later.
-    fn pause(&mut self, turn: &mut Turn<'_>) {
-        let next = Login::At(turn.now + retry_pause(turn));
-        if let Login::Out { logins, .. } = std::mem::replace(&mut self.login, next) {
-            logins.close(turn);
-        }
-    }
+/// What the child runs on, where that is not the newest.
+fn outdated<'a>(
+    old: &'a Instance,
+    desired: &'a Desired,
+) -> impl Iterator<Item = (&'a String, &'a Secret)> {
+    let is_old = |(name, value): &(&String, &Secret)| desired.values.get(*name) != Some(value);
+    old.values.iter().filter(is_old)
 }
 
 impl Service {
@@ -242,7 +196,7 @@ impl Service {
         trust: Trust,
     ) {
         if let (Phase::Held { sentry, .. }, Some(desired)) = (&mut self.phase, desired)
-            && let Some(standing) = sentry.on_login(login, outcome)
+            && let Some(standing) = sentry.lookout.on_login(turn, login, outcome)
         {
             self.judge(turn, standing, desired, trust);
         }
@@ -265,21 +219,17 @@ impl Service {
         if sentry.told_at + HEARTBEAT <= turn.now {
             sentry.tell(turn, old, desired);
         }
-        match sentry.login {
-            Login::At(at) if at <= turn.now => sentry.try_login(turn, old, desired),
-            Login::Out { since, .. } if since + LOGIN_MAX <= turn.now => {
-                self.judge(turn, Standing::Unreachable, desired, trust);
-            }
-            Login::Never | Login::At(_) | Login::Out { .. } => {}
+        let found = sentry.lookout.on_deadline(turn, outdated(old, desired));
+        if let Some(standing) = found {
+            self.judge(turn, standing, desired, trust);
         }
     }
 
     /// Whether there is anything left to protect.
     fn judge(&mut self, turn: &mut Turn<'_>, found: Standing, desired: &Desired, trust: Trust) {
-        let Phase::Held { old, sentry, .. } = &mut self.phase else {
+        let Phase::Held { old, .. } = &self.phase else {
             return;
         };
-        sentry.pause(turn);
         let is_dead = match found {
             Standing::Accepted => false,
             Standing::Refused => trust.counts(turn),

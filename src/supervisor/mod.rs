@@ -32,6 +32,7 @@ mod instance;
 mod keeper;
 mod launch;
 mod logins;
+mod lookout;
 pub mod notice;
 mod obey;
 mod orders;
