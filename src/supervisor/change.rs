@@ -21,7 +21,7 @@ use faults::Unusable;
 pub(super) use login_check::Trust;
 use proof::ask_old;
 pub(super) use proof::retry_pause;
-use state::{Candidate, Confirmed, Reason, State};
+use state::{Candidate, Confirmed, State};
 
 use super::event::LoginOutcome;
 use super::id::{LoginId, Revision};
@@ -93,7 +93,7 @@ impl Change {
             State::Settling { .. } => ChangePhase::Settling,
             State::Confirming { .. } => ChangePhase::Confirming,
             State::CheckingLogin { .. } => ChangePhase::CheckingLogin,
-            State::Deferred { .. } => ChangePhase::Deferred,
+            State::Deferred { .. } | State::Splaying { .. } => ChangePhase::Deferred,
         }
     }
 
@@ -241,6 +241,10 @@ impl Change {
                 check.on_login(login, outcome);
                 self.judge(turn, protect)
             }
+            State::Splaying { lookout, .. } => match lookout.on_login(turn, login, outcome) {
+                Some(old) => self.end_splay_early(turn, old),
+                None => Verdict::Unchanged,
+            },
             State::Quiet
             | State::Settling { old: None, .. }
             | State::Confirming { .. }
@@ -304,14 +308,11 @@ impl Change {
                 Verdict::Unchanged
             }
             State::CheckingLogin { .. } => self.judge(turn, protect),
-            State::Deferred { reason, .. } => {
-                let reason = reason.clone();
-                match (self.take(turn), reason) {
-                    (None, _) => Verdict::Unchanged,
-                    (Some(candidate), Reason::Splay(proof)) => self.adopt(turn, &candidate, proof),
-                    (Some(candidate), Reason::Login) => self.check(turn, candidate),
-                }
-            }
+            State::Deferred { .. } => match self.take(turn) {
+                Some(candidate) => self.check(turn, candidate),
+                None => Verdict::Unchanged,
+            },
+            State::Splaying { .. } => self.look_out(turn, protect),
             State::Quiet | State::Confirming { .. } => Verdict::Unchanged,
         }
     }
@@ -320,6 +321,10 @@ impl Change {
         match &self.state {
             State::Settling { until, .. } | State::Deferred { until, .. } => Some(*until),
             State::CheckingLogin { check, .. } => Some(check.deadline()),
+            State::Splaying { lookout, until, .. } => {
+                let look = lookout.deadline();
+                Some(look.map_or(*until, |at| at.min(*until)))
+            }
             State::Quiet | State::Confirming { .. } => None,
         }
     }
@@ -375,11 +380,16 @@ impl Change {
                 }
                 Verdict::Unchanged
             }
-            State::Settling { .. } | State::Deferred { .. } if is_known => Verdict::Unchanged,
+            State::Settling { .. } | State::Deferred { .. } | State::Splaying { .. }
+                if is_known =>
+            {
+                Verdict::Unchanged
+            }
             State::Settling { .. }
             | State::Confirming { .. }
             | State::CheckingLogin { .. }
-            | State::Deferred { .. } => match self.take(turn) {
+            | State::Deferred { .. }
+            | State::Splaying { .. } => match self.take(turn) {
                 Some(known) => self.renew(turn, &known, seen, old),
                 None => Verdict::Unchanged,
             },
@@ -434,8 +444,10 @@ impl Change {
     }
 
     fn withdraw(&mut self, turn: &mut Turn<'_>) {
+        let is_splayed = matches!(self.state, State::Splaying { .. });
         if let Some(candidate) = self.take(turn) {
-            turn.announce(match (candidate.was_told(), candidate.gap_since) {
+            let was_told = is_splayed || candidate.was_told();
+            turn.announce(match (was_told, candidate.gap_since) {
                 (false, _) => Notice::ChangeWithdrawn,
                 (true, None) => Notice::HeldChangeWithdrawn,
                 (true, Some(_)) => Notice::HeldChangeGone,
@@ -457,6 +469,12 @@ impl Change {
                 candidate, check, ..
             } => {
                 check.close(turn);
+                Some(candidate)
+            }
+            State::Splaying {
+                candidate, lookout, ..
+            } => {
+                lookout.close(turn);
                 Some(candidate)
             }
             State::Confirming { candidate, .. } | State::Deferred { candidate, .. } => {

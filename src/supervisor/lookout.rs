@@ -17,7 +17,7 @@ const LOGIN_MAX: Duration = Duration::from_secs(10);
 /// The next login, or the one that is out.
 #[derive(Debug)]
 pub(super) enum Lookout {
-    /// Nobody is to log in, or there is nothing to log in with.
+    /// Nobody is to log in.
     Never,
     At(Time),
     Out {
@@ -43,8 +43,9 @@ impl Lookout {
         }
     }
 
-    /// Logs in with these values when it is time to; yields what a login has come to that has got
-    /// no answer.
+    /// Logs in with these values when it is time to, and where there is nothing to log in with,
+    /// looks again later: a successor may have taken over. Yields what a login has come to that has
+    /// got no answer.
     pub(super) fn on_deadline<'a>(
         &mut self,
         turn: &mut Turn<'_>,
@@ -57,8 +58,10 @@ impl Lookout {
             Self::Never => None,
             Self::At(_) => {
                 let since = turn.now;
-                let logins = Logins::ask(turn, values);
-                *self = logins.map_or(Self::Never, |logins| Self::Out { logins, since });
+                match Logins::ask(turn, values) {
+                    Some(logins) => *self = Self::Out { logins, since },
+                    None => self.pause(turn),
+                }
                 None
             }
             Self::Out { .. } => {

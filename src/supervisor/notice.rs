@@ -30,6 +30,16 @@ pub struct Child {
     pub revision: Revision,
 }
 
+/// The random delay of a change (`--splay`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Splay {
+    /// So long.
+    Begins(Duration),
+    /// The credential that the child runs on works no more, so what was left of it is not waited
+    /// for.
+    CutShort(Duration),
+}
+
 /// What is known of a new credential when its change is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proof {
@@ -189,12 +199,12 @@ pub enum Notice {
     },
     /// A change is confirmed, and its credential does not work yet: what runs is left alone.
     ChangeHeld(HeldChange),
-    /// A change is confirmed, and waits for the fleet's sake.
+    /// A change is confirmed, and waits for the fleet's sake; or does so no longer.
     Deferred {
         /// The variables that changed.
         changed: Vec<(String, Kind)>,
         /// The random delay.
-        splay: Duration,
+        splay: Splay,
     },
     /// `--on-change signal:SIG`: the child is still starting up, and is signalled when it is ready.
     SignalWaits {

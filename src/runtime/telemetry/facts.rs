@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::credential::Kind;
 use crate::supervisor::event::{Ended, FetchFailure};
 use crate::supervisor::notice::{
-    AccountNotice, Child, ConnectionFact, FallbackNotice, HoldNotice, Notice, ValueNotice,
+    AccountNotice, Child, ConnectionFact, FallbackNotice, HoldNotice, Notice, Splay, ValueNotice,
 };
 use crate::supervisor::time::Duration;
 
@@ -46,7 +46,10 @@ fn name(notice: &Notice) -> &'static str {
         }
         Notice::Changed { .. } => "changed",
         Notice::ChangeHeld(_) => "change_waits_for_login",
-        Notice::Deferred { .. } => "change_waits_for_splay",
+        Notice::Deferred { splay, .. } => match splay {
+            Splay::Begins(_) => "change_waits_for_splay",
+            Splay::CutShort(_) => "splay_cut_short",
+        },
         Notice::SignalWaits { .. } => "signal_waits",
         Notice::ChangeSignalled { .. } => "change_signalled",
         Notice::Stopping { .. } => "stopping",

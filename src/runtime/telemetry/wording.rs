@@ -116,7 +116,7 @@ fn off(notice: &Notice) -> String {
     } else {
         "shows the old value again"
     };
-    format!("Heroku {shows}: the change that was held back is off")
+    format!("Heroku {shows}: the change that waited is off")
 }
 
 fn asking(notice: &Notice) -> String {

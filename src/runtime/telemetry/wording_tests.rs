@@ -169,13 +169,6 @@ fn changes() {
             "I DATABASE_URL changed: password (revision 2→3), though its login was refused (28000): none from this \
              host has ever worked",
         ),
-        (
-            Notice::Deferred {
-                changed: one(),
-                splay: seconds(12),
-            },
-            "I DATABASE_URL changed: password; acting in 12 s (--splay)",
-        ),
     ]);
 }
 

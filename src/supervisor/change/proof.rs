@@ -1,14 +1,15 @@
 //! From a confirmed difference to one that may be acted on: its login, and its place in the fleet.
 
-use crate::credential::Values;
+use crate::credential::{Secret, Values};
 use crate::supervisor::config::{CheckLogin, Watching};
 use crate::supervisor::logins::{Bad, Logins, Standing};
-use crate::supervisor::notice::{HeldChange, Notice, Proof};
+use crate::supervisor::lookout::Lookout;
+use crate::supervisor::notice::{HeldChange, Notice, Proof, Splay};
 use crate::supervisor::time::{Duration, Time};
 use crate::supervisor::turn::Turn;
 
 use super::login_check::{Check, Decision, Round, Tried, decide};
-use super::state::{Candidate, Confirmed, Held, Reason, State};
+use super::state::{Candidate, Confirmed, Held, State};
 use super::{Change, Protect, Verdict};
 
 /// A login that did not work is tried again after the poll interval, or this.
@@ -42,7 +43,8 @@ impl Change {
                 state @ (State::Quiet
                 | State::Settling { .. }
                 | State::Confirming { .. }
-                | State::Deferred { .. }) => {
+                | State::Deferred { .. }
+                | State::Splaying { .. }) => {
                     self.state = state;
                     return Verdict::Unchanged;
                 }
@@ -141,11 +143,7 @@ impl Change {
         if candidate.must_tell(turn.now) {
             self.tell_held(turn, bad, until);
         }
-        self.state = State::Deferred {
-            candidate,
-            reason: Reason::Login,
-            until,
-        };
+        self.state = State::Deferred { candidate, until };
         Verdict::Unchanged
     }
 
@@ -168,13 +166,67 @@ impl Change {
         candidate.held = Held::No;
         let splay = turn.rng.up_to(turn.config.splay);
         let changed = candidate.changed.clone();
-        turn.announce(Notice::Deferred { changed, splay });
-        self.state = State::Deferred {
+        turn.announce(Notice::Deferred {
+            changed,
+            splay: Splay::Begins(splay),
+        });
+        let soon = turn.now + retry_pause(turn);
+        self.state = State::Splaying {
             candidate,
-            reason: Reason::Splay(proof),
+            proof,
+            lookout: Lookout::begin(turn, soon),
             until: turn.now + splay,
         };
         Verdict::Unchanged
+    }
+
+    /// The change's time has come, or that of a login with what runs.
+    pub(super) fn look_out(&mut self, turn: &mut Turn<'_>, protect: &Protect) -> Verdict {
+        let State::Splaying {
+            candidate,
+            lookout,
+            until,
+            ..
+        } = &mut self.state
+        else {
+            return Verdict::Unchanged;
+        };
+        match protect {
+            Protect::Child { values, .. } if *until > turn.now => {
+                // One that gets no answer is no reason to hurry.
+                lookout.on_deadline(turn, outdated(candidate, values));
+                Verdict::Unchanged
+            }
+            Protect::Child { .. } | Protect::Nothing => self.end_splay(turn),
+        }
+    }
+
+    /// A delay protects nothing when what runs has lost its credential.
+    pub(super) fn end_splay_early(&mut self, turn: &mut Turn<'_>, old: Standing) -> Verdict {
+        let is_dead = old == Standing::Refused && self.trust.counts(turn);
+        if is_dead
+            && let State::Splaying {
+                candidate, until, ..
+            } = &self.state
+        {
+            turn.announce(Notice::Deferred {
+                changed: candidate.changed.clone(),
+                splay: Splay::CutShort(until.since(turn.now)),
+            });
+            return self.end_splay(turn);
+        }
+        Verdict::Unchanged
+    }
+
+    fn end_splay(&mut self, turn: &mut Turn<'_>) -> Verdict {
+        let State::Splaying { proof, .. } = &self.state else {
+            return Verdict::Unchanged;
+        };
+        let proof = proof.clone();
+        match self.take(turn) {
+            Some(candidate) => self.adopt(turn, &candidate, proof),
+            None => Verdict::Unchanged,
+        }
     }
 
     /// Logs in with each postgres URL that differs; `None` when there is none, or nobody is to log
@@ -198,14 +250,19 @@ pub(super) fn ask_old(
     candidate: &Candidate,
     running: &Values,
 ) -> Option<Logins> {
-    let old = candidate
-        .changed
-        .iter()
-        .filter_map(|(name, _)| running.get_key_value(name));
     match turn.config.check_login {
         CheckLogin::Never => None,
-        CheckLogin::Auto | CheckLogin::Always => Logins::ask(turn, old),
+        CheckLogin::Auto | CheckLogin::Always => Logins::ask(turn, outdated(candidate, running)),
     }
+}
+
+/// What the same variables hold in the child that runs.
+fn outdated<'a>(
+    candidate: &'a Candidate,
+    running: &'a Values,
+) -> impl Iterator<Item = (&'a String, &'a Secret)> {
+    let changed = candidate.changed.iter();
+    changed.filter_map(|(name, _)| running.get_key_value(name))
 }
 
 /// Whether a delay does no harm: after a failover what runs talks to nobody, after a promotion to

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::credential::{Kind, Values};
 use crate::supervisor::logins::Logins;
+use crate::supervisor::lookout::Lookout;
 use crate::supervisor::notice::{Notice, Proof};
 use crate::supervisor::time::{Duration, Time};
 use crate::supervisor::turn::Turn;
@@ -37,10 +38,13 @@ pub(super) enum State {
         confirmed: Confirmed,
         check: Check,
     },
-    /// Confirmed, and put off.
-    Deferred {
+    /// Confirmed; a login with the new credential does not work yet, and is tried again then.
+    Deferred { candidate: Candidate, until: Time },
+    /// Proven, and waiting for its place in the fleet, unless what runs loses its credential.
+    Splaying {
         candidate: Candidate,
-        reason: Reason,
+        proof: Proof,
+        lookout: Lookout,
         until: Time,
     },
 }
@@ -53,15 +57,6 @@ pub(super) enum Confirmed {
     NotYet {
         asked_at: Time,
     },
-}
-
-/// What a confirmed change waits for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Reason {
-    /// Its place in the fleet.
-    Splay(Proof),
-    /// A login with the new credential that works.
-    Login,
 }
 
 /// Values that may become the next revision.
@@ -105,7 +100,8 @@ impl State {
             Self::Settling { candidate, .. }
             | Self::Confirming { candidate, .. }
             | Self::CheckingLogin { candidate, .. }
-            | Self::Deferred { candidate, .. } => Some(candidate),
+            | Self::Deferred { candidate, .. }
+            | Self::Splaying { candidate, .. } => Some(candidate),
         }
     }
 
@@ -116,7 +112,8 @@ impl State {
             Self::Settling { candidate, .. }
             | Self::Confirming { candidate, .. }
             | Self::CheckingLogin { candidate, .. }
-            | Self::Deferred { candidate, .. } => Some(candidate),
+            | Self::Deferred { candidate, .. }
+            | Self::Splaying { candidate, .. } => Some(candidate),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::credential::{Kind, phrase};
 use crate::supervisor::event::LoginOutcome;
 use crate::supervisor::id::Revision;
-use crate::supervisor::notice::{HeldChange, Proof};
+use crate::supervisor::notice::{HeldChange, Proof, Splay};
 
 use super::human;
 
@@ -31,9 +31,15 @@ pub(super) fn settling(changed: &[(String, Kind)], debounce: Duration) -> String
     )
 }
 
-pub(super) fn deferred(changed: &[(String, Kind)], splay: Duration) -> String {
+pub(super) fn deferred(changed: &[(String, Kind)], splay: Splay) -> String {
     let differences = differences(changed, "changed");
-    format!("{differences}; acting in {} (--splay)", human(splay))
+    match splay {
+        Splay::Begins(delay) => format!("{differences}; acting in {} (--splay)", human(delay)),
+        Splay::CutShort(left) => format!(
+            "{differences}; acting now, not in {} (--splay), because the old credential works no more",
+            human(left)
+        ),
+    }
 }
 
 /// `DATABASE_URL changed: password, REDIS_URL changed: value`.
@@ -91,7 +97,28 @@ pub(super) fn held(change: &HeldChange) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::{all_tell, seconds};
     use super::*;
+    use crate::supervisor::notice::Notice;
+
+    #[test]
+    fn a_splay_and_its_early_end() {
+        let deferred = |splay| Notice::Deferred {
+            changed: vec![("DATABASE_URL".to_owned(), Kind::Password)],
+            splay,
+        };
+        all_tell(vec![
+            (
+                deferred(Splay::Begins(seconds(12))),
+                "I DATABASE_URL changed: password; acting in 12 s (--splay)",
+            ),
+            (
+                deferred(Splay::CutShort(seconds(7))),
+                "I DATABASE_URL changed: password; acting now, not in 7 s (--splay), because the old credential works \
+                 no more",
+            ),
+        ]);
+    }
 
     #[test]
     fn a_huge_change_is_one_short_line() {

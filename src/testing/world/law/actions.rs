@@ -341,6 +341,7 @@ impl Law {
             Notice::Ready { child, .. } => self.is_ready(now, of_pid(child.pid)),
             Notice::Fallback(notice) => self.tells_fallback(now, notice),
             Notice::Account(notice) => self.requests.account.told(notice),
+            Notice::Deferred { splay, .. } => self.tells_splay(*splay),
             #[rustfmt::skip] // What nobody can say wrongly.
             Notice::StartFailed { .. } | Notice::StartedBeside { .. }
             | Notice::NotReady { .. } | Notice::Unheard { .. } | Notice::TookOver { .. }
@@ -348,7 +349,7 @@ impl Law {
             | Notice::SignalWaits { .. } | Notice::Settling { .. }
             | Notice::ChildStatus { .. } | Notice::Hung { .. } | Notice::StartGaveUp { .. }
             | Notice::ChangeWithdrawn | Notice::HeldChangeWithdrawn | Notice::HeldChangeGone
-            | Notice::ChangeHeld(_) | Notice::Deferred { .. } | Notice::ChangeSignalled { .. }
+            | Notice::ChangeHeld(_) | Notice::ChangeSignalled { .. }
             | Notice::Stopping { .. } | Notice::Killing { .. } | Notice::Sweeping { .. }
             | Notice::SweepFailed { .. } | Notice::WentToBackground { .. } | Notice::KillRequested
             | Notice::Asking { .. } | Notice::FetchSpared | Notice::LoginTried { .. }

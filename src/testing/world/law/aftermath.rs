@@ -23,7 +23,7 @@ impl Law {
             return self.inquiry.logs_in(now, login);
         }
         let version = version.unwrap_or_default();
-        let asked = self.ledger.logs_in(now, login, version);
+        let asked = self.ledger.logs_in(now, login, version, self.guard());
         asked.or_else(|why| self.watches_login(now, login, version).map_err(|_| why))
     }
 

@@ -5,12 +5,13 @@ use crate::supervisor::command::Force;
 use crate::supervisor::config::CheckLogin;
 use crate::supervisor::event::LoginOutcome;
 use crate::supervisor::id::{InstanceId, LoginId};
-use crate::supervisor::notice::HoldNotice;
+use crate::supervisor::notice::{HoldNotice, Splay};
 use crate::supervisor::time::{Duration, Time};
 use crate::testing::world::bounds::{HEARTBEAT, LOGIN_ROUND, SLACK};
 use crate::testing::world::values::lives_elsewhere;
 
 use super::child::Child;
+use super::ledger::Adopts;
 use super::trial::Said;
 use super::{Launch, Law};
 
@@ -152,6 +153,15 @@ impl Law {
                 self.watched = Some(watch);
                 Ok(())
             }
+        }
+    }
+
+    pub(super) fn tells_splay(&self, splay: Splay) -> Result<(), String> {
+        match (splay, self.adopts) {
+            (Splay::CutShort(_), Adopts::No) => {
+                Err("a splay is cut short whose child still logs in".to_owned())
+            }
+            (Splay::Begins(_) | Splay::CutShort(_), Adopts::Now | Adopts::No) => Ok(()),
         }
     }
 

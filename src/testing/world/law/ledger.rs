@@ -62,7 +62,7 @@ enum Stage {
     Tried,
     /// Two answers said it.
     Confirmed,
-    /// The splay runs since then.
+    /// The splay runs since then, and what runs is tried now and then.
     Splayed(Time),
 }
 
@@ -269,17 +269,19 @@ impl Ledger {
         }
     }
 
-    /// A splay that is over by far.
-    pub(super) fn check(&self, now: Time) -> Result<(), String> {
-        match self.open {
-            Some(Open {
-                stage: Stage::Splayed(at),
-                ..
-            }) if now > at + self.splay + SLACK => {
+    /// A splay that is over by far, and a login that is not made.
+    pub(super) fn check(&self, now: Time, guard: Guard) -> Result<(), String> {
+        let Some(open) = self.open else {
+            return Ok(());
+        };
+        match open.stage {
+            Stage::Splayed(at) if now > at + self.splay + SLACK => {
                 Err(format!("a change that was proven at {at} is not acted on"))
             }
-            Some(open) => open.trial.check(now),
-            None => Ok(()),
+            Stage::Splayed(_) if self.tries_old(&open, guard).is_none() => Ok(()),
+            Stage::Seen | Stage::Tried | Stage::Confirmed | Stage::Splayed(_) => {
+                open.trial.check(now)
+            }
         }
     }
 
@@ -380,7 +382,8 @@ impl Ledger {
         if !self.is_splayed(&open) {
             return self.adopt(open.values);
         }
-        (open.stage, open.trial) = (Stage::Splayed(now), Trial::None);
+        let retry = Trial::Held(now + self.rules.retry());
+        (open.stage, open.trial) = (Stage::Splayed(now), retry);
         open.held = Held::No;
         self.open = Some(open);
         Adopts::No

@@ -360,7 +360,7 @@ impl Law {
             return end.check(now, self.config.stop.timeout(), stuck);
         }
         self.spares_no_more();
-        self.ledger.check(now)?;
+        self.ledger.check(now, self.guard())?;
         self.check_fallback()?;
         self.check_hold(now)?;
         self.forgets_watch();

@@ -105,21 +105,17 @@ impl Rules {
 }
 
 impl Trial {
-    /// A login goes out.
+    /// A login goes out. `again`: the one that is tried once more.
     pub(super) fn logs_in(
         &mut self,
         now: Time,
         login: LoginId,
         version: u32,
-        retry: Option<u32>,
+        again: Round,
     ) -> Result<(), String> {
         let round = match *self {
             Self::Owed(round) => round,
-            Self::Held(until) if now >= until => Round {
-                whose: Whose::New,
-                version: retry.unwrap_or_default(),
-                new: Said::Nothing,
-            },
+            Self::Held(until) if now >= until => again,
             Self::None | Self::Out(..) | Self::Held(_) => {
                 return Err("a login that nothing asks for".to_owned());
             }

@@ -4,7 +4,7 @@ use crate::supervisor::config::CheckLogin;
 use crate::supervisor::event::LoginOutcome;
 use crate::supervisor::id::LoginId;
 use crate::supervisor::time::Time;
-use crate::testing::world::law::trial::{Said, Trial, Whose};
+use crate::testing::world::law::trial::{Round, Said, Trial, Whose};
 
 use super::{Adopts, Guard, Held, Ledger, Open, Stage, owed};
 
@@ -43,7 +43,7 @@ impl Ledger {
         open.trial = Trial::None;
         self.open = Some(open);
         match (open.stage, round.whose) {
-            // "Debounce … only while a live instance has a credential that still logs in".
+            // "Debounce, splay … only while a live instance has a credential that still logs in".
             (Stage::Seen, _) => {
                 if said == Said::Refused && counts {
                     open.quiet_until = now;
@@ -51,6 +51,8 @@ impl Ledger {
                 self.open = Some(open);
                 Adopts::No
             }
+            (Stage::Splayed(_), _) if said == Said::Refused && counts => self.adopt(open.values),
+            (Stage::Splayed(_), _) => self.look_later(now, open),
             (Stage::Tried, Whose::New) if said != Said::Accepted => {
                 open.stage = Stage::Seen;
                 open.held = match said {
@@ -83,6 +85,13 @@ impl Ledger {
     /// A login that was made long ago has got no answer. One from the quiet time is not waited for.
     pub(in crate::testing::world::law) fn times_out(&mut self, now: Time, guard: Guard) -> Adopts {
         let tried = self.open.filter(|open| open.stage != Stage::Seen);
+        if let Some(open) = tried
+            && matches!((open.stage, open.trial), (Stage::Splayed(_), Trial::Held(at)) if at <= now)
+            && self.tries_old(&open, guard).is_none()
+        {
+            // What runs has no credential: its successor may.
+            return self.look_later(now, open);
+        }
         match tried.and_then(|open| open.trial.silent(now)) {
             Some(login) => {
                 let detail = "no answer".to_owned();
@@ -92,18 +101,34 @@ impl Ledger {
         }
     }
 
+    /// A splay goes on, and with it the looks at what runs.
+    fn look_later(&mut self, now: Time, mut open: Open) -> Adopts {
+        open.trial = Trial::Held(now + self.rules.retry());
+        self.open = Some(open);
+        Adopts::No
+    }
+
     /// The core logs in before a change is made.
     pub(in crate::testing::world::law) fn logs_in(
         &mut self,
         now: Time,
         login: LoginId,
         version: u32,
+        guard: Guard,
     ) -> Result<(), String> {
         let Some(mut open) = self.open else {
             return Err("a login without a difference".to_owned());
         };
-        let retry = self.tries_new(&open);
-        open.trial.logs_in(now, login, version, retry)?;
+        let (whose, again) = match open.stage {
+            Stage::Seen | Stage::Tried | Stage::Confirmed => (Whose::New, self.tries_new(&open)),
+            Stage::Splayed(_) => (Whose::Old, self.tries_old(&open, guard)),
+        };
+        let again = Round {
+            whose,
+            version: again.unwrap_or_default(),
+            new: Said::Nothing,
+        };
+        open.trial.logs_in(now, login, version, again)?;
         self.open = Some(open);
         Ok(())
     }
