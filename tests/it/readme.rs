@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
+use std::fmt;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -11,6 +12,7 @@ use std::time::Duration;
 use changeover::cli::{self, Cli};
 use changeover::config::DEFAULTS;
 use changeover::exit_code::ExitCode;
+use changeover::supervisor::status::{ChangePhase, ConnectionPhase, ServicePhase};
 use changeover::testing::heroku::{Options, Simulator};
 use tempfile::TempDir;
 
@@ -461,6 +463,38 @@ fn the_table_of_commands_holds_every_command() {
         "man",
     ];
     assert_eq!(listed, [&COMMANDS[..], &others].concat());
+}
+
+/// `{:?}` of a phase, as `status --json` writes it.
+fn word(phase: &impl fmt::Debug) -> String {
+    let mut word = String::from("`");
+    for letter in format!("{phase:?}").chars() {
+        if letter.is_ascii_uppercase() && word.len() > 1 {
+            word.push('_');
+        }
+        word.push(letter.to_ascii_lowercase());
+    }
+    word + "`"
+}
+
+#[test]
+fn the_table_of_the_status_holds_every_word() {
+    let words: [(&str, Vec<String>); 3] = [
+        ("phase", ServicePhase::ALL.iter().map(word).collect()),
+        ("change", ChangePhase::ALL.iter().map(word).collect()),
+        (
+            "connection",
+            ConnectionPhase::ALL.iter().map(word).collect(),
+        ),
+    ];
+    for (field, words) in words {
+        let begins = format!("| `{field}` |");
+        let row = README.lines().find(|line| line.starts_with(&begins));
+        let row = row.unwrap_or_else(|| panic!("no row for {field}"));
+        for word in words {
+            assert!(row.contains(&word), "{word} is not in the row of {field}");
+        }
+    }
 }
 
 #[test]
