@@ -52,6 +52,8 @@ enum Stage {
         logins: Logins,
         until: Time,
     },
+    /// There is something to start on, which is done in this very turn, however late it is.
+    Found { until: Time },
 }
 
 /// The last answer, when it was not good.
@@ -86,7 +88,8 @@ impl Start {
         match self.stage {
             Stage::Asking { until }
             | Stage::Reading { until, .. }
-            | Stage::FallingBack { until, .. } => until,
+            | Stage::FallingBack { until, .. }
+            | Stage::Found { until } => until,
         }
     }
 
@@ -185,18 +188,19 @@ impl Start {
             CheckLogin::Never => None,
             CheckLogin::Auto | CheckLogin::Always => Logins::ask(turn, &fallen.good.watched),
         };
-        match logins {
-            Some(logins) => {
-                let until = turn.now + LOGIN_MAX;
-                self.stage = Stage::FallingBack {
-                    fallen,
-                    logins,
-                    until,
-                };
-            }
+        let until = turn.now + LOGIN_MAX;
+        self.stage = match logins {
+            Some(logins) => Stage::FallingBack {
+                fallen,
+                logins,
+                until,
+            },
             // Nothing to log in with, or nobody is to: nothing speaks against it.
-            None => turn.want(Want::FallBack(fallen)),
-        }
+            None => {
+                turn.want(Want::FallBack(fallen));
+                Stage::Found { until }
+            }
+        };
     }
 
     fn useless(&self, turn: &mut Turn<'_>, why: Unusable) -> ExitCode {
@@ -243,6 +247,7 @@ impl Start {
                 }
                 Some(self.give_up(turn))
             }
+            (Stage::Found { .. }, _) => None,
             (Stage::Asking { .. }, Heroku::Spoke) => Some(self.give_up(turn)),
         }
     }
@@ -250,7 +255,7 @@ impl Start {
     /// Drops the questions that nobody waits for any more.
     pub(super) fn close(self, turn: &mut Turn<'_>) {
         match self.stage {
-            Stage::Asking { .. } | Stage::Reading { .. } => {}
+            Stage::Asking { .. } | Stage::Reading { .. } | Stage::Found { .. } => {}
             Stage::FallingBack { logins, .. } => {
                 logins.close(turn);
             }
