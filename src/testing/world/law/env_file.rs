@@ -75,7 +75,7 @@ impl Law {
         let kept = self.config.env_file == EnvFile::Kept;
         let interrupted = self.is_interrupted(child, now);
         if child.suits(proven) {
-            let put_off = interrupted || self.held_since.is_some();
+            let put_off = interrupted || self.was_spared(child) || self.held_since.is_some();
             return kept && (self.env_file != File::Holds(proven) || put_off);
         }
         match self.config.on_change {

@@ -49,6 +49,13 @@ impl Law {
         self.spared_until().is_some_and(|until| now < until + SLACK)
     }
 
+    /// Whether something was to be done about this child up to now, and was put off: the supervisor
+    /// may be late by far.
+    pub(super) fn was_spared(&self, child: &Child) -> bool {
+        self.spared
+            .is_some_and(|spared| spared.instance == child.id)
+    }
+
     /// After every step: once nothing is to be done the next interrupt is the first.
     pub(super) fn spares_no_more(&mut self) {
         if !self.serving().is_some_and(|child| self.is_due(child)) {
