@@ -16,7 +16,7 @@ use crate::config::{self, Address, Config, ControlSocket, Inherited, Listen, Web
 use crate::credential::environment::INSTANCE_MARK;
 use crate::credential::{Environment, Secret, phrase};
 use crate::heroku::webhook::{PATH, Receiver, Socket};
-use crate::heroku::{self, ApiUrl, Client, ClientOptions, Timeouts, TokenOptions};
+use crate::heroku::{self, ApiUrl, Client, ClientOptions, Prepare, Timeouts, TokenOptions};
 use crate::process::listeners::UNNAMED;
 use crate::process::{self, Account, Group, Identity, ListenError, Listeners, Program};
 use crate::runtime::cache::{KeptCache, Key};
@@ -101,7 +101,12 @@ pub(super) fn token_options(config: &Config) -> TokenOptions {
         Some(config::Token::Command(command)) => (None, Some(command)),
         None => (None, None),
     };
-    TokenOptions { file, command }
+    let prepare = Prepare(process::unblock);
+    TokenOptions {
+        file,
+        command,
+        prepare,
+    }
 }
 
 /// Whom `--user` names. What its programs expect to know of themselves becomes a part of every

@@ -22,6 +22,17 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// A status that the reaper has taken and not told after so many looks is lost.
 const LOOKS_MAX: u32 = 500;
 
+/// What is done to a helper program just before it is started, for what only another room may do.
+#[derive(Clone, Copy, Debug)]
+pub struct Prepare(pub fn(&mut Command));
+
+impl Default for Prepare {
+    /// Nothing.
+    fn default() -> Self {
+        Self(|_| ())
+    }
+}
+
 /// How helper programs ended, for a process in which one reaper takes every status: it tells those
 /// that are waited for here. In a process without one, nobody tells, and nobody needs to.
 #[derive(Clone, Debug, Default)]
@@ -84,28 +95,32 @@ impl Silent {
 pub(super) async fn line(
     words: &[String],
     variables: &Variables,
+    prepare: Prepare,
     ends: &HelperEnds,
 ) -> Result<Zeroizing<Vec<u8>>, Silent> {
-    line_within(TIME_MAX, words, variables, ends).await
+    line_within(TIME_MAX, words, variables, prepare, ends).await
 }
 
 async fn line_within(
     time_max: Duration,
     words: &[String],
     variables: &Variables,
+    prepare: Prepare,
     ends: &HelperEnds,
 ) -> Result<Zeroizing<Vec<u8>>, Silent> {
     let nameless = || Silent::Hopeless("names no program".to_owned());
     let (program, arguments) = words.split_first().ok_or_else(nameless)?;
-    let child = Command::new(program)
+    let mut command = Command::new(program);
+    command
         .args(arguments)
         .env_clear()
         .envs(variables)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(|error| not_started(error.kind()))?;
+        .stderr(Stdio::null());
+    (prepare.0)(&mut command);
+    let child = command.spawn();
+    let child = child.map_err(|error| not_started(error.kind()))?;
     let mut helper = Helper::new(child, ends.clone());
     let result = timeout(time_max, helper.output()).await;
     match result {
@@ -227,9 +242,15 @@ mod tests {
             ("PATH".into(), "/usr/bin:/bin".into()),
             ("SECRET".into(), "T".into()),
         ]);
-        let output = line_within(time_max, &words, &variables, &HelperEnds::default())
-            .await
-            .map_err(|silent| silent.why().to_owned())?;
+        let output = line_within(
+            time_max,
+            &words,
+            &variables,
+            Prepare::default(),
+            &HelperEnds::default(),
+        )
+        .await
+        .map_err(|silent| silent.why().to_owned())?;
         Ok(String::from_utf8(output.to_vec()).unwrap())
     }
 

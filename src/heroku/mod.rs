@@ -33,7 +33,7 @@ use std::ffi::{OsStr, OsString};
 pub use addon::Backup;
 pub use api_url::{ApiUrl, HOST_VARIABLE};
 pub use client::{Answer, Client, ClientOptions};
-pub use command::HelperEnds;
+pub use command::{HelperEnds, Prepare};
 pub use error::{Diagnosis, FetchError, Refused, SetupError};
 pub use token::{NoToken, Origin, Token, TokenOptions, TokenSource};
 pub use token_file::secret;

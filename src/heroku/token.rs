@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use crate::credential::Secret;
 
-use super::command::{HelperEnds, Silent};
+use super::command::{HelperEnds, Prepare, Silent};
 use super::error::SetupError;
 use super::token_file::{self, Unreadable};
 use super::{ApiUrl, Variables, command, netrc, variable};
@@ -28,6 +29,8 @@ pub struct TokenOptions {
     pub file: Option<PathBuf>,
     /// A command line that prints it.
     pub command: Option<String>,
+    /// How that, and whatever else is asked for a token, is started.
+    pub prepare: Prepare,
 }
 
 /// Where to look. [`TokenSource::read`] looks there anew each time.
@@ -35,6 +38,7 @@ pub struct TokenSource {
     named: Option<Named>,
     variables: Arc<Variables>,
     machine: String,
+    prepare: Prepare,
     helpers: HelperEnds,
 }
 
@@ -118,8 +122,13 @@ impl TokenSource {
             named,
             variables,
             machine: api_url.machine(),
+            prepare: options.prepare,
             helpers: HelperEnds::default(),
         })
+    }
+
+    async fn line(&self, words: &[String]) -> Result<Zeroizing<Vec<u8>>, Silent> {
+        command::line(words, &self.variables, self.prepare, &self.helpers).await
     }
 
     /// Where the one reaper of the process tells how helper programs ended.
@@ -161,7 +170,7 @@ impl TokenSource {
                 "{origin} (CHANGEOVER_TOKEN_COMMAND) {why}, so there is no API token"
             ))
         };
-        let output = command::line(words, &self.variables, &self.helpers).await;
+        let output = self.line(words).await;
         let output = output.map_err(|silent| match &silent {
             Silent::Hopeless(why) => NoToken::Nowhere(format!(
                 "{origin} (CHANGEOVER_TOKEN_COMMAND) {why}, so there is no API token: name a program that this machine has"
@@ -277,7 +286,7 @@ impl TokenSource {
             "account",
             &account,
         ];
-        match command::line(&words.map(str::to_owned), &self.variables, &self.helpers).await {
+        match self.line(&words.map(str::to_owned)).await {
             Err(silent) => nothing(&format!("secret-tool {}", silent.why())),
             Ok(output) => match clean(&output) {
                 Ok(secret) => Found::Token(Token::without_warning(secret, Origin::Keychain)),

@@ -42,7 +42,7 @@ pub use program::{DESCRIPTOR_MAX, Group, Prepared, Program, prepare};
 pub use queue::{Queued, queue, queued, read_queue, stop_self};
 pub use ready_pipe::{ReadyPipe, Said};
 pub use reaper::{Change, Children, child_signal, collect};
-pub use spawn::{Child, Inherited, exec, signal_group, signal_process, spawn};
+pub use spawn::{Child, Inherited, exec, signal_group, signal_process, spawn, unblock};
 pub use stderr::Stderr;
 pub use terminal::{Terminal, has_controlling_terminal, leads_session};
 pub use timer::{BootTimer, time_since_boot};

@@ -124,6 +124,17 @@ pub fn prepare(program: &Program, environment: &Environment) -> Result<Prepared,
     })
 }
 
+/// The point at which a start failed.
+#[derive(Clone, Copy)]
+pub(super) enum Step {
+    Group,
+    Identity,
+    Directory,
+    ParentDeath,
+    Descriptors,
+    Exec,
+}
+
 impl Prepared {
     /// The program will find this open at that number, which is at least 3 and at most
     /// [`DESCRIPTOR_MAX`]. Ours is closed when this is dropped.
@@ -131,8 +142,31 @@ impl Prepared {
         self.descriptor = Some((descriptor, number));
     }
 
+    /// What that errno means at that [`Step`], which is all that a child can leave behind.
+    pub(super) fn explain(&self, step: i32, errno: Errno) -> SpawnError {
+        let doing = if step == Step::Exec as i32 {
+            return self.refused(errno);
+        } else if step == Step::Group as i32 {
+            "cannot lead a process group".to_owned()
+        } else if step == Step::Identity as i32 {
+            "cannot become the user of --user (only root can)".to_owned()
+        } else if step == Step::Directory as i32 {
+            format!(
+                "cannot enter the directory of --chdir, {:?}",
+                self.directory.as_deref().unwrap_or_default()
+            )
+        } else if step == Step::Descriptors as i32 {
+            "cannot hand on the descriptors of --listen and --ready".to_owned()
+        } else {
+            "cannot set the parent-death signal".to_owned()
+        };
+        SpawnError::Failed {
+            detail: format!("{doing}: {}", errno.desc()),
+        }
+    }
+
     /// What `execve` means by that errno, for the person who reads it.
-    pub(super) fn refused(&self, errno: Errno) -> SpawnError {
+    fn refused(&self, errno: Errno) -> SpawnError {
         let path = Path::new(OsStr::from_bytes(self.path.to_bytes()));
         let directory = self
             .directory

@@ -20,6 +20,8 @@ use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
@@ -29,7 +31,7 @@ use nix::sys::prctl;
 use crate::supervisor::event::{Ended, SpawnError};
 use crate::supervisor::signal::Signal;
 
-use super::program::{Group, PID_DIGITS, Prepared};
+use super::program::{Group, PID_DIGITS, Prepared, Step};
 use super::reaper::Change;
 
 /// A running program. Its status is the reaper's to collect.
@@ -119,17 +121,6 @@ impl Inherited {
     }
 }
 
-/// The point at which a start failed.
-#[derive(Clone, Copy)]
-enum Step {
-    Group,
-    Identity,
-    Directory,
-    ParentDeath,
-    Descriptors,
-    Exec,
-}
-
 /// What the child and the waiting parent share.
 struct Start<'a> {
     prepared: &'a Prepared,
@@ -153,7 +144,7 @@ impl Start<'_> {
         // SAFETY: a null status pointer is allowed; `pid` is our child and not yet reaped.
         unsafe { libc::waitpid(pid, ptr::null_mut(), 0) };
         let step = self.step.load(Ordering::Relaxed);
-        Some(explain(self.prepared, step, errno))
+        Some(self.prepared.explain(step, errno))
     }
 }
 
@@ -222,7 +213,7 @@ pub fn exec(prepared: &Prepared) -> SpawnError {
     prepared.inherited.restore_dispositions();
     let step = become_program(prepared, None);
     let errno = Errno::last();
-    explain(prepared, step as i32, errno)
+    prepared.explain(step as i32, errno)
 }
 
 /// The child's life before it is the program.
@@ -319,28 +310,6 @@ fn place((number, fd): (RawFd, &OwnedFd)) -> bool {
     unsafe { libc::dup2(fd.as_raw_fd(), number) >= 0 && libc::fcntl(number, libc::F_SETFD, 0) >= 0 }
 }
 
-fn explain(prepared: &Prepared, step: i32, errno: Errno) -> SpawnError {
-    let doing = if step == Step::Exec as i32 {
-        return prepared.refused(errno);
-    } else if step == Step::Group as i32 {
-        "cannot lead a process group".to_owned()
-    } else if step == Step::Identity as i32 {
-        "cannot become the user of --user (only root can)".to_owned()
-    } else if step == Step::Directory as i32 {
-        format!(
-            "cannot enter the directory of --chdir, {:?}",
-            prepared.directory.as_deref().unwrap_or_default()
-        )
-    } else if step == Step::Descriptors as i32 {
-        "cannot hand on the descriptors of --listen and --ready".to_owned()
-    } else {
-        "cannot set the parent-death signal".to_owned()
-    };
-    SpawnError::Failed {
-        detail: format!("{doing}: {}", errno.desc()),
-    }
-}
-
 /// Sends a signal to one process of which it is known that it has not been reaped.
 ///
 /// # Errors
@@ -422,6 +391,19 @@ pub(super) fn signal_queue(signals: &[Signal]) -> io::Result<OwnedFd> {
     let fd = c_int::try_from(Errno::result(fd)?).map_err(io::Error::other)?;
     // SAFETY: the kernel has just opened this descriptor for us, and nobody else knows of it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Lets a helper program start with nothing blocked, which `Command` by itself does not: what we
+/// read from a queue is blocked here, and a program that cannot be ended by TERM, nor hear that a
+/// child of its own ended, would not know why. Not around the start, for all: TERM, let through for
+/// a moment, would end us.
+pub fn unblock(command: &mut Command) {
+    let nothing_blocked = || {
+        set_mask(0);
+        Ok(())
+    };
+    // SAFETY: between fork and exec it makes one system call, and allocates nothing.
+    unsafe { command.pre_exec(nothing_blocked) };
 }
 
 /// Whether a blocked signal waits to be read. (nix has no form of it.)

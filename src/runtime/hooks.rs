@@ -100,7 +100,9 @@ impl Drop for Hooks {
 }
 
 async fn run(hook: &Hook, call: Call, ends: &HelperEnds) -> Result<(), String> {
-    let mut child = Command::new(&hook.program)
+    let mut command = Command::new(&hook.program);
+    process::unblock(&mut command);
+    let mut child = command
         .arg(call.occasion.name())
         .env_clear()
         .envs(&hook.variables)

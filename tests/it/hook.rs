@@ -23,6 +23,31 @@ fn hooked(simulator: &Simulator, script: &str) -> (Supervise, PathBuf) {
     (supervise.options(&option), told)
 }
 
+/// Not by a shell, which lets through again what is blocked.
+#[test]
+fn no_signal_is_blocked_for_a_hook() {
+    let simulator = simulator();
+    let supervise = Supervise::on(&simulator).options(QUICK);
+    let (hook, told) = (supervise.home().join("hook"), supervise.home().join("told"));
+    let script = r#"
+        BEGIN {
+            while ((getline line < "/proc/self/status") > 0)
+                if (line ~ /SigBlk/) print line > (ENVIRON["HOME"] "/told")
+        }"#;
+    support::write(&hook, 0o755, &format!("#!/usr/bin/awk -f\n{script}\n"));
+    let option = format!("--check-login never --hook {}", hook.display());
+    let mut run = supervise.options(&option).script(CHILD);
+    run.line("up");
+    simulator.set_config("DATABASE_URL", Some(&url(2)));
+    run.line("password-2@");
+    eventually("it was run", || {
+        fs::read_to_string(&told).is_ok_and(|told| told.ends_with('\n'))
+    });
+    let told = fs::read_to_string(told).unwrap();
+    assert_eq!(told.trim(), "SigBlk:\t0000000000000000");
+    assert_eq!(run.terminate(), 143, "{}", run.told());
+}
+
 fn notes(told: &PathBuf) -> Vec<Value> {
     let text = fs::read_to_string(told).unwrap_or_default();
     let whole = text.lines().filter(|line| line.ends_with('}'));

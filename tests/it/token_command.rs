@@ -38,6 +38,25 @@ fn what_it_says_beside_the_token_is_nobodys_business() {
     assert!(!run.told().contains("CANARY"), "{}", run.told());
 }
 
+/// Not by a shell, which lets through again what is blocked.
+#[test]
+fn no_signal_is_blocked_for_it() {
+    let simulator = simulator();
+    let supervise = Supervise::on(&simulator);
+    let blocked = supervise.home().join("blocked");
+    let awk = format!(
+        r#"/SigBlk/ {{ print $2 > "{}"; print "HRKU-simulator" }}"#,
+        blocked.display()
+    );
+    let command = format!("awk '{awk}' /proc/self/status");
+    let supervise = supervise.env("CHANGEOVER_TOKEN_COMMAND", &command);
+    let mut run = supervise.script("echo started");
+    run.line("started");
+    assert_eq!(run.exit_code(), 0, "{}", run.told());
+    let blocked = fs::read_to_string(blocked).unwrap();
+    assert_eq!(blocked.trim(), "0000000000000000");
+}
+
 #[test]
 fn it_has_ten_seconds() {
     let simulator = simulator();
