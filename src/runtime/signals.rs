@@ -13,8 +13,8 @@ use tokio::net::unix::pipe;
 use crate::process::{self, Inherited, Queued};
 use crate::supervisor::signal::{Origin, Signal};
 
-/// Keys of a terminal, handled whatever the supervisor was started with. (A child starts with them
-/// ignored all the same, if they were.)
+/// Keys of a terminal, handled whatever the supervisor was started with: a person waits, and not
+/// for microseconds. (A child starts with them ignored all the same, if they were.)
 const KEYS: [Signal; 2] = [Signal::INT, Signal::QUIT];
 
 /// Handled unless ignored at the start: `nohup` means it.

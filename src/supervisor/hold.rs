@@ -27,6 +27,7 @@ use super::turn::Turn;
 
 /// That something waits is told again this often.
 const HEARTBEAT: Duration = Duration::from_secs(900);
+
 /// Whether a person holds changes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hold {
