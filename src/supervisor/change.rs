@@ -444,10 +444,8 @@ impl Change {
     }
 
     fn withdraw(&mut self, turn: &mut Turn<'_>) {
-        let is_splayed = matches!(self.state, State::Splaying { .. });
         if let Some(candidate) = self.take(turn) {
-            let was_told = is_splayed || candidate.was_told();
-            turn.announce(match (was_told, candidate.gap_since) {
+            turn.announce(match (candidate.was_told(), candidate.gap_since) {
                 (false, _) => Notice::ChangeWithdrawn,
                 (true, None) => Notice::HeldChangeWithdrawn,
                 (true, Some(_)) => Notice::HeldChangeGone,

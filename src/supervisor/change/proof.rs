@@ -164,6 +164,7 @@ impl Change {
             return self.adopt(turn, &candidate, proof);
         }
         candidate.held = Held::No;
+        candidate.tell_splay(turn.now);
         let splay = turn.rng.up_to(turn.config.splay);
         let changed = candidate.changed.clone();
         turn.announce(Notice::Deferred {
@@ -204,10 +205,12 @@ impl Change {
     /// A delay protects nothing when what runs has lost its credential.
     pub(super) fn end_splay_early(&mut self, turn: &mut Turn<'_>, old: Standing) -> Verdict {
         let is_dead = old == Standing::Refused && self.trust.counts(turn);
+        // Late by far, it is over anyway.
         if is_dead
             && let State::Splaying {
                 candidate, until, ..
             } = &self.state
+            && *until > turn.now
         {
             turn.announce(Notice::Deferred {
                 changed: candidate.changed.clone(),

@@ -85,11 +85,12 @@ pub(super) enum Held {
     },
 }
 
-/// When it was last said that a change is held up, for either reason.
+/// When it was last said that a change is held up, for either reason, or waits for its splay.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Told {
     refused: Option<Time>,
     unreachable: Option<Time>,
+    splayed: Option<Time>,
 }
 
 impl State {
@@ -187,6 +188,7 @@ impl Candidate {
                 }
             }
         }
+        self.told.splayed = known.told.splayed;
     }
 
     /// What may be taken of it without a proof: all but what was refused.
@@ -208,9 +210,19 @@ impl Candidate {
         Self::new(values, changed, self.seen_at)
     }
 
-    /// Whether it was ever said that it is held up.
+    /// It is said that it waits for its splay. Of whatever it becomes it must be told, too.
+    pub(super) fn tell_splay(&mut self, now: Time) {
+        self.told.splayed = Some(now);
+    }
+
+    /// Whether it was ever said that it is held up, or waits.
     pub(super) fn was_told(&self) -> bool {
-        self.told.refused.or(self.told.unreachable).is_some()
+        let Told {
+            refused,
+            unreachable,
+            splayed,
+        } = self.told;
+        refused.or(unreachable).or(splayed).is_some()
     }
 
     /// Whether it must be said why the change is held up: when that begins, and as a heartbeat.
