@@ -21,7 +21,8 @@
 //!   --track-fds=yes --error-exitcode=9 --errors-for-leak-kinds=definite'
 //! ```
 //!
-//! AddressSanitizer, which looks for leaks at the end, is a part of the program instead:
+//! AddressSanitizer, which looks for leaks at the end, is a part of the program instead. (With
+//! nightly; a stable compiler has it, too, and obeys with `RUSTC_BOOTSTRAP=1`.)
 //!
 //! ```sh
 //! RUSTFLAGS=-Zsanitizer=address cargo +nightly bench --profile dev --bench soak \
