@@ -24,7 +24,7 @@ pub use control::Control;
 pub use http::Http;
 pub use protocol::{Request, Response, Word};
 pub use tally::Tally;
-pub use view::View;
+pub use view::{View, word};
 
 /// When so many wait for the loop, whoever has another waits, too.
 pub const QUESTIONS_MAX: usize = 64;

@@ -4,6 +4,8 @@
 //! whatever its clock says. A field that is not known is `null`. New fields may come; none of
 //! version 1 changes its meaning.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::credential::Kind;
@@ -174,7 +176,7 @@ impl View {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 age_s: ago(Time::ZERO),
             },
-            phase: snake(&format!("{:?}", status.service)),
+            phase: word(&status.service),
             serving: overview.children.iter().any(serves),
             children,
             revision: overview.revision.as_ref().map(|revision| Revision {
@@ -184,7 +186,7 @@ impl View {
             }),
             change: match (status.change, status.service) {
                 (ChangePhase::Quiet, ServicePhase::Held) => "held".to_owned(),
-                (change, _) => snake(&format!("{change:?}")),
+                (change, _) => word(&change),
             },
             pending: overview.pending.as_ref().map(|pending| Pending {
                 age_s: ago(pending.seen_at),
@@ -193,12 +195,10 @@ impl View {
             held_s: overview.held_since.map(ago),
             source: match status.fallback {
                 FallbackPhase::None => "heroku".to_owned(),
-                on @ (FallbackPhase::Inherited | FallbackPhase::Cached) => {
-                    snake(&format!("{on:?}"))
-                }
+                on @ (FallbackPhase::Inherited | FallbackPhase::Cached) => word(&on),
             },
             heroku: Heroku::new(now, &overview.api),
-            connection: snake(&format!("{:?}", status.connection)),
+            connection: word(&status.connection),
             restarts: Restarts::new(tally),
         }
     }
@@ -209,7 +209,7 @@ impl Child {
         Self {
             pid: child.child.pid,
             revision: child.child.revision.0,
-            state: snake(&format!("{:?}", child.readiness)),
+            state: word(&child.readiness),
             age_s: seconds(now.since(child.started)),
         }
     }
@@ -223,7 +223,7 @@ impl Heroku {
             next_in_s: api.next.map(|at| seconds(at.since(now))),
             pace_s: api.pace.map(seconds),
             requests_left: api.left,
-            token: snake(&format!("{:?}", api.token)),
+            token: word(&api.token),
             failing: failing.map(|failing| Failing {
                 age_s: seconds(now.since(failing.since)),
                 requests: failing.attempts,
@@ -271,25 +271,29 @@ fn seconds(duration: Duration) -> f64 {
 }
 
 /// `AwaitingCredential` as JSON has it: `awaiting_credential`.
-fn snake(name: &str) -> String {
-    let mut snake = String::new();
-    for letter in name.chars() {
-        if letter.is_ascii_uppercase() && !snake.is_empty() {
-            snake.push('_');
+pub fn word(phase: &impl fmt::Debug) -> String {
+    let mut word = String::new();
+    for letter in format!("{phase:?}").chars() {
+        if letter.is_ascii_uppercase() && !word.is_empty() {
+            word.push('_');
         }
-        snake.push(letter.to_ascii_lowercase());
+        word.push(letter.to_ascii_lowercase());
     }
-    snake
+    word
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::supervisor::status::ConnectionPhase;
 
     #[test]
     fn names_are_written_as_json_has_them() {
-        assert_eq!(snake("AwaitingCredential"), "awaiting_credential");
-        assert_eq!(snake("Off"), "off");
+        assert_eq!(
+            word(&ServicePhase::AwaitingCredential),
+            "awaiting_credential"
+        );
+        assert_eq!(word(&ConnectionPhase::Off), "off");
     }
 
     #[test]

@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::fmt;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use changeover::admin::word;
 use changeover::cli::{self, Cli};
 use changeover::config::DEFAULTS;
 use changeover::exit_code::ExitCode;
@@ -465,18 +465,6 @@ fn the_table_of_commands_holds_every_command() {
     assert_eq!(listed, [&COMMANDS[..], &others].concat());
 }
 
-/// `{:?}` of a phase, as `status --json` writes it.
-fn word(phase: &impl fmt::Debug) -> String {
-    let mut word = String::from("`");
-    for letter in format!("{phase:?}").chars() {
-        if letter.is_ascii_uppercase() && word.len() > 1 {
-            word.push('_');
-        }
-        word.push(letter.to_ascii_lowercase());
-    }
-    word + "`"
-}
-
 #[test]
 fn the_table_of_the_status_holds_every_word() {
     let words: [(&str, Vec<String>); 3] = [
@@ -492,7 +480,10 @@ fn the_table_of_the_status_holds_every_word() {
         let row = README.lines().find(|line| line.starts_with(&begins));
         let row = row.unwrap_or_else(|| panic!("no row for {field}"));
         for word in words {
-            assert!(row.contains(&word), "{word} is not in the row of {field}");
+            assert!(
+                row.contains(&format!("`{word}`")),
+                "{word} is not in the row of {field}"
+            );
         }
     }
 }
