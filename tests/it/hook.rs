@@ -32,7 +32,7 @@ fn no_signal_is_blocked_for_a_hook() {
     let script = r#"
         BEGIN {
             while ((getline line < "/proc/self/status") > 0)
-                if (line ~ /SigBlk/) print line > (ENVIRON["HOME"] "/told")
+                if (line ~ /SigBlk/) print line >> (ENVIRON["HOME"] "/told")
         }"#;
     support::write(&hook, 0o755, &format!("#!/usr/bin/awk -f\n{script}\n"));
     let option = format!("--check-login never --hook {}", hook.display());
@@ -44,7 +44,7 @@ fn no_signal_is_blocked_for_a_hook() {
         fs::read_to_string(&told).is_ok_and(|told| told.ends_with('\n'))
     });
     let told = fs::read_to_string(told).unwrap();
-    assert_eq!(told.trim(), "SigBlk:\t0000000000000000");
+    assert_eq!(told.lines().next(), Some("SigBlk:\t0000000000000000"));
     assert_eq!(run.terminate(), 143, "{}", run.told());
 }
 
