@@ -230,7 +230,7 @@ impl Phase {
     /// Its own, without those of its processes.
     pub(super) fn deadline(&self) -> Option<Time> {
         match self {
-            Self::Waiting(start) => Some(start.deadline()),
+            Self::Waiting(start) => start.deadline(),
             Self::Asking { inquiry, .. } => Some(inquiry.deadline()),
             Self::AwaitingCredential { vigil, .. } => Some(vigil.deadline()),
             Self::Held { sentry, .. } => Some(sentry.deadline()),

@@ -53,7 +53,7 @@ enum Stage {
         until: Time,
     },
     /// There is something to start on, which is done in this very turn, however late it is.
-    Found { until: Time },
+    Found,
 }
 
 /// The last answer, when it was not good.
@@ -84,12 +84,12 @@ impl Start {
         }
     }
 
-    pub(super) fn deadline(&self) -> Time {
+    pub(super) fn deadline(&self) -> Option<Time> {
         match self.stage {
             Stage::Asking { until }
             | Stage::Reading { until, .. }
-            | Stage::FallingBack { until, .. }
-            | Stage::Found { until } => until,
+            | Stage::FallingBack { until, .. } => Some(until),
+            Stage::Found => None,
         }
     }
 
@@ -142,6 +142,7 @@ impl Start {
         match logins.standing()? {
             Standing::Accepted => {
                 turn.want(Want::FallBack(fallen.clone()));
+                self.stage = Stage::Found;
                 None
             }
             Standing::Unreachable | Standing::Refused => Some(self.give_up(turn)),
@@ -188,17 +189,16 @@ impl Start {
             CheckLogin::Never => None,
             CheckLogin::Auto | CheckLogin::Always => Logins::ask(turn, &fallen.good.watched),
         };
-        let until = turn.now + LOGIN_MAX;
         self.stage = match logins {
             Some(logins) => Stage::FallingBack {
                 fallen,
                 logins,
-                until,
+                until: turn.now + LOGIN_MAX,
             },
             // Nothing to log in with, or nobody is to: nothing speaks against it.
             None => {
                 turn.want(Want::FallBack(fallen));
-                Stage::Found { until }
+                Stage::Found
             }
         };
     }
@@ -211,7 +211,7 @@ impl Start {
 
     /// The deadline came.
     pub(super) fn on_deadline(&mut self, turn: &mut Turn<'_>) -> Option<ExitCode> {
-        if self.deadline() > turn.now {
+        if self.deadline().is_none_or(|deadline| deadline > turn.now) {
             return None;
         }
         match (&self.stage, self.heroku) {
@@ -235,19 +235,13 @@ impl Start {
                 let after = READ_MAX;
                 Some(self.useless(turn, Unusable::Late { after }))
             }
-            // It has come to something in this very turn, and we were late.
-            (Stage::FallingBack { logins, .. }, _)
-                if logins.standing() == Some(Standing::Accepted) =>
-            {
-                None
-            }
             (Stage::FallingBack { logins, .. }, _) => {
                 for (name, outcome) in logins.unanswered() {
                     turn.announce(Notice::LoginTried { name, outcome });
                 }
                 Some(self.give_up(turn))
             }
-            (Stage::Found { .. }, _) => None,
+            (Stage::Found, _) => None,
             (Stage::Asking { .. }, Heroku::Spoke) => Some(self.give_up(turn)),
         }
     }
@@ -255,7 +249,7 @@ impl Start {
     /// Drops the questions that nobody waits for any more.
     pub(super) fn close(self, turn: &mut Turn<'_>) {
         match self.stage {
-            Stage::Asking { .. } | Stage::Reading { .. } | Stage::Found { .. } => {}
+            Stage::Asking { .. } | Stage::Reading { .. } | Stage::Found => {}
             Stage::FallingBack { logins, .. } => {
                 logins.close(turn);
             }
