@@ -200,7 +200,7 @@ pub enum Notice {
     /// A change is confirmed, and its credential does not work yet: what runs is left alone.
     ChangeHeld(HeldChange),
     /// A change is confirmed, and waits for the fleet's sake; or does so no longer.
-    Deferred {
+    Splay {
         /// The variables that changed.
         changed: Vec<(String, Kind)>,
         /// The random delay.

@@ -46,7 +46,7 @@ fn name(notice: &Notice) -> &'static str {
         }
         Notice::Changed { .. } => "changed",
         Notice::ChangeHeld(_) => "change_waits_for_login",
-        Notice::Deferred { splay, .. } => match splay {
+        Notice::Splay { splay, .. } => match splay {
             Splay::Begins(_) => "change_waits_for_splay",
             Splay::CutShort(_) => "splay_cut_short",
         },
@@ -148,7 +148,7 @@ fn fields(notice: &Notice) -> Fields {
     {
         let revisions = [("from", json!(from.0)), ("revision", json!(to.0))];
         [kinds(changed), revisions.to_vec()].concat()
-    } else if let Notice::Settling { changed, .. } | Notice::Deferred { changed, .. } = notice {
+    } else if let Notice::Settling { changed, .. } | Notice::Splay { changed, .. } = notice {
         kinds(changed)
     } else {
         of_processes(notice).unwrap_or_else(|| of_heroku(notice))

@@ -69,7 +69,7 @@ pub fn render(context: &Context, notice: &Notice) -> (Level, String) {
         Notice::HeldChangeWithdrawn | Notice::HeldChangeGone => info(off(notice)),
         Notice::Changed { changed: of, from, to, login } => info(confirmed(of, *from, *to, login)),
         Notice::ChangeHeld(change) => warn(held(change)),
-        Notice::Deferred { changed, splay } => info(deferred(changed, *splay)),
+        Notice::Splay { changed, splay } => info(deferred(changed, *splay)),
         Notice::SignalWaits { child, signal, timeout } => info(waits(*child, *signal, *timeout)),
         Notice::ChangeSignalled { child, signal, env_file: at } => info(told(*child, *signal, *at)),
         Notice::Stopping { pid, signal, timeout } => info(format!("stopping pid {pid}: {signal}, up to {}", human(*timeout))),

@@ -58,7 +58,7 @@ impl Change {
                 };
                 Verdict::Unchanged
             }
-            (Round::New(Tried::Accepted { took }), _) if !is_splayed(turn, &candidate) => {
+            (Round::New(Tried::Accepted { took }), _) if !may_be_splayed(turn, &candidate) => {
                 self.adopt(turn, &candidate, Proof::LoggedIn { took })
             }
             (
@@ -160,14 +160,14 @@ impl Change {
 
     /// The change may be made, and takes its place in the fleet.
     fn splay(&mut self, turn: &mut Turn<'_>, mut candidate: Candidate, proof: Proof) -> Verdict {
-        if !is_splayed(turn, &candidate) {
+        if !may_be_splayed(turn, &candidate) {
             return self.adopt(turn, &candidate, proof);
         }
         candidate.held = Held::No;
         candidate.tell_splay(turn.now);
         let splay = turn.rng.up_to(turn.config.splay);
         let changed = candidate.changed.clone();
-        turn.announce(Notice::Deferred {
+        turn.announce(Notice::Splay {
             changed,
             splay: Splay::Begins(splay),
         });
@@ -212,7 +212,7 @@ impl Change {
             } = &self.state
             && *until > turn.now
         {
-            turn.announce(Notice::Deferred {
+            turn.announce(Notice::Splay {
                 changed: candidate.changed.clone(),
                 splay: Splay::CutShort(until.since(turn.now)),
             });
@@ -270,7 +270,7 @@ fn outdated<'a>(
 
 /// Whether a delay does no harm: after a failover what runs talks to nobody, after a promotion to
 /// the wrong database.
-fn is_splayed(turn: &Turn<'_>, candidate: &Candidate) -> bool {
+fn may_be_splayed(turn: &Turn<'_>, candidate: &Candidate) -> bool {
     let mut kinds = candidate.changed.iter().map(|(_, kind)| kind);
     turn.config.splay > Duration::ZERO && !kinds.any(|kind| kind.is_urgent())
 }

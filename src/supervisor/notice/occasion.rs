@@ -69,7 +69,7 @@ impl Notice {
             | Self::Superseded { .. } | Self::ChildStatus { .. } | Self::Replaced { .. }
             | Self::Settling { .. } | Self::ChangeWithdrawn | Self::HeldChangeWithdrawn
             | Self::HeldChangeGone
-            | Self::Deferred { .. } | Self::SignalWaits { .. } | Self::Stopping { .. }
+            | Self::Splay { .. } | Self::SignalWaits { .. } | Self::Stopping { .. }
             | Self::Killing { .. } | Self::Sweeping { .. } | Self::WentToBackground { .. }
             | Self::StillAlive { .. } | Self::Ended { stopping: Some(_), .. }
             | Self::Restarting { .. } | Self::NothingFound { .. } | Self::Asking { .. }

@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_splay_and_its_early_end() {
-        let deferred = |splay| Notice::Deferred {
+        let deferred = |splay| Notice::Splay {
             changed: vec![("DATABASE_URL".to_owned(), Kind::Password)],
             splay,
         };

@@ -341,7 +341,7 @@ impl Law {
             Notice::Ready { child, .. } => self.is_ready(now, of_pid(child.pid)),
             Notice::Fallback(notice) => self.tells_fallback(now, notice),
             Notice::Account(notice) => self.requests.account.told(notice),
-            Notice::Deferred { splay, .. } => self.tells_splay(*splay),
+            Notice::Splay { splay, .. } => self.tells_splay(*splay),
             #[rustfmt::skip] // What nobody can say wrongly.
             Notice::StartFailed { .. } | Notice::StartedBeside { .. }
             | Notice::NotReady { .. } | Notice::Unheard { .. } | Notice::TookOver { .. }
